@@ -1,0 +1,26 @@
+# Makes Arrow::arrow_shared and Parquet::parquet_shared: from an installed Arrow C++ where there is one, else from the pinned pyarrow
+# wheel in .venv (headers and libraries lie inside it; C++11 ABI).
+find_package(Arrow CONFIG QUIET)
+find_package(Parquet CONFIG QUIET)
+if(NOT (TARGET Arrow::arrow_shared AND TARGET Parquet::parquet_shared))
+  set(SLUICE_PYTHON ${CMAKE_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH "Python whose site-packages hold the pyarrow wheel")
+  execute_process(
+    COMMAND ${SLUICE_PYTHON} -c "import os, importlib.util as u; print(os.path.dirname(u.find_spec('pyarrow').origin))"
+    OUTPUT_VARIABLE wheel OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "no Arrow C++ and no pyarrow wheel: run `make setup` first")
+  endif()
+  foreach(library arrow parquet)
+    file(GLOB path ${wheel}/lib${library}.so.*)
+    string(SUBSTRING ${library} 0 1 first)
+    string(TOUPPER ${first} first)
+    string(SUBSTRING ${library} 1 -1 rest)
+    set(target ${first}${rest}::${library}_shared)
+    add_library(${target} SHARED IMPORTED GLOBAL)
+    set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${path})
+    target_include_directories(${target} SYSTEM INTERFACE ${wheel}/include)
+  endforeach()
+  target_link_libraries(Parquet::parquet_shared INTERFACE Arrow::arrow_shared)
+  set(CMAKE_BUILD_RPATH ${wheel})
+endif()
+set(ArrowWheel_FOUND TRUE)

@@ -1,0 +1,93 @@
+// Formats: bytes of a file -> blocks of rows in the table's types. One Reader per split; readers are not thread-safe, formats are.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "model/ingestion.h"
+#include "schema/type.h"
+
+namespace sluice {
+
+/// A line, a document or a field above this is refused (TooLarge). Also bounds the block that a reader holds.
+inline constexpr int64_t kRowBytesMax = 64 * kMiB;
+/// Nesting of JSON objects and arrays.
+inline constexpr int kNestingDepthMax = 64;
+
+/// Columns to fill, and what to do with what does not fit.
+struct ReadPlan {
+  Schema columns;             ///< the file's columns of the table (ids set), without metadata columns; names match exactly
+  bool rescue = true;         ///< what fits nowhere goes to `_rescued_data`; false (mode fixed): it is an error SchemaMismatch
+  bool report_drift = false;  ///< modes evolve and approve: unknown columns and refused values are also reported as drift
+  InferOptions infer;
+  BadRows bad_rows;
+  CsvOptions csv;
+  JsonOptions json;
+  int64_t block_rows_max = 64 * 1024;
+};
+
+/// A row that could not be parsed (on_bad_row: skip).
+struct BadRow {
+  int64_t byte = 0;   ///< where the row begins, after decompression
+  int64_t line = 0;   ///< 1-based
+  std::string reason;
+  std::string text;   ///< the row, cut at 64 KiB
+};
+
+/// Rows of one file in file order. `batch` has the plan's columns in order, and last `_rescued_data` (string) where plan.rescue.
+struct RowBlock {
+  std::shared_ptr<arrow::RecordBatch> batch;
+  int64_t first_row = 0;  ///< of this block within the file, good rows only
+  int64_t rows_rescued = 0;
+  std::vector<BadRow> bad_rows;
+};
+
+/// Something a file holds that the plan's columns do not: a schema change would admit it.
+struct Drift {
+  std::vector<Field> columns;  ///< inferred: new columns (possibly nested), and known ones with the wider type they would need
+  bool empty() const { return columns.empty(); }
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// The next rows; nullopt at the end of the split. An error (type ParseError, SchemaMismatch, TooLarge, ChangedWhileRead,
+  /// Unavailable; line and byte set) ends the file: none of its rows may be kept.
+  virtual Result<std::optional<RowBlock>> next(Context& context) = 0;
+  /// What was seen so far that the plan has no place for. Only with plan.report_drift.
+  virtual Drift drift() const = 0;
+};
+
+/// What a sample of a file says about its columns.
+struct Inferred {
+  std::vector<Field> fields;               ///< in order of appearance; a column seen only as null has type nullptr
+  std::vector<std::string> header;         ///< the names as written (CSV header; JSON: names of `fields`)
+  int64_t rows = 0;
+};
+
+class Format {
+ public:
+  virtual ~Format() = default;
+  virtual std::string_view name() const = 0;  ///< "json", "csv"
+  /// Byte ranges that different readers may take, in file order; one where the file cannot be split (compressed, one document).
+  virtual Result<std::vector<ByteRange>> split(Blob& blob, const ReadPlan& plan, Context& context) const = 0;
+  virtual Result<std::unique_ptr<Reader>> open(Blob& blob, ByteRange split, const ReadPlan& plan, Context& context) const = 0;
+  /// Infers from the first `sample_bytes` (stored bytes); broken rows are passed over, a file that is broken from its start is an error.
+  virtual Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source& source, const InferOptions& options,
+                                 Context& context) const = 0;
+};
+
+/// The format of a file: as the source says ("json", "csv"), or by content first and name second ("auto").
+/// Compression (gzip, zstd) is recognised by content and is no format of its own.
+Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context);
+
+}  // namespace sluice

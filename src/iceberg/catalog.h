@@ -1,0 +1,53 @@
+// A catalog: names of tables -> their current metadata, moved by compare-and-set. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "iceberg/table_metadata.h"
+#include "iceberg/table_change.h"
+
+namespace sluice {
+
+struct TableId {
+  std::vector<std::string> ns;
+  std::string name;
+  std::string text() const;  ///< "ns.name"
+};
+
+/// A table as one load saw it. A commit is conditional on exactly this.
+struct LoadedTable {
+  TableId id;
+  TableMetadata metadata;
+  std::string metadata_location;                ///< the version token of a SQL catalog
+  std::map<std::string, std::string> properties;  ///< from the catalog: vended credentials, store properties
+};
+
+struct CreateTable {
+  Schema schema;                 ///< field ids are assigned by the catalog; read them back from the answer
+  std::vector<PartitionField> partition_fields;  ///< source ids refer to positions found by name; see partition_spec.h
+  std::string location;          ///< empty: <warehouse>/<ns>/<name>
+  std::map<std::string, std::string> properties;
+};
+
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+  /// Without secrets, the same text for the same catalog (rule T): "sqlite:/abs/catalog.db#local".
+  virtual std::string uri() const = 0;
+  virtual std::string warehouse() const = 0;
+  /// Every snapshot included. kNotFound: no such table.
+  virtual Result<LoadedTable> load(const TableId& id, Context& context) = 0;
+  /// Makes the namespace where it is missing. kConflict: somebody was first.
+  virtual Result<LoadedTable> create(const TableId& id, const CreateTable& table, Context& context) = 0;
+  /// One compare-and-set. kConflict: refused, the table moved on; kOutcomeUnknown: it may have landed.
+  virtual Result<LoadedTable> commit(const LoadedTable& base, const TableChange& change, Context& context) = 0;
+  virtual Result<std::vector<TableId>> tables(Context& context) = 0;
+};
+
+}  // namespace sluice

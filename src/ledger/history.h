@@ -1,0 +1,58 @@
+// Questions people ask the ledger. Read only, thread-safe; pages are bounded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "model/batch.h"
+#include "model/file.h"
+#include "model/run.h"
+
+namespace sluice {
+
+struct FilesQuery {
+  IngestionId ingestion;
+  std::optional<FileState> state;
+  std::string path;            ///< exact; empty: any
+  bool by_processed_at = false;  ///< oldest first; else by path
+  int64_t limit = 1000;
+  std::string cursor;          ///< FilePage::next_cursor of the page before
+};
+struct FilePage {
+  std::vector<FileRecord> files;
+  std::string next_cursor;     ///< empty: the last page
+  int64_t total = 0;
+};
+
+struct FileAttempt {
+  std::string path, version, run_id, error_type, error_message;
+  int64_t line = 0, byte = -1;
+  Timestamp at;
+};
+
+struct FileLoad {  ///< one row of batch_files
+  std::string path, version;
+  BatchId batch;
+  std::optional<int64_t> snapshot_id;
+  RowRange range;
+};
+
+class History {
+ public:
+  virtual ~History() = default;
+  virtual Result<FilePage> files(const FilesQuery& query) = 0;
+  virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
+  virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;
+  virtual Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) = 0;
+  virtual Result<std::vector<RunRecord>> runs(const IngestionId& ingestion, int64_t limit) = 0;  ///< latest first
+  virtual Result<int64_t> run_count(const IngestionId& ingestion) = 0;
+  virtual Result<std::optional<RunRecord>> run(std::string_view run_id) = 0;
+  virtual Result<std::vector<BatchRecord>> batches(const IngestionId& ingestion, int64_t limit) = 0;  ///< latest first
+};
+
+}  // namespace sluice

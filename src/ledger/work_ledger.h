@@ -1,0 +1,151 @@
+// The ledger as workers use it: files, batches, leases. Typed operations with compare-and-set; no SQL in sight. Thread-safe.
+// Every write is one transaction, durable when it returns. Any write may answer kOutcomeUnknown (ask again before acting),
+// kUnavailable (busy or unreachable: nothing happened) or kConflict (the lease is no longer ours, or the state moved on).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "model/batch.h"
+#include "model/file.h"
+#include "model/ingestion.h"
+#include "model/run.h"
+
+namespace sluice {
+
+/// A known file as the discovery merge sees it.
+struct KnownFile {
+  std::string path;
+  std::string version;
+  int64_t size_bytes = 0;
+};
+
+/// Cursor over the files of one source in byte order of their paths, from a covering index, in bounded memory.
+/// Sees one consistent state, taken when it was opened. Not thread-safe.
+class KnownFiles {
+ public:
+  virtual ~KnownFiles() = default;
+  virtual Result<std::optional<KnownFile>> next() = 0;
+};
+
+/// A new or changed file found by discovery. `known_version` is what the merge saw (nullopt: unknown file): compare-and-set.
+struct Seen {
+  ListedFile file;
+  std::optional<std::string> known_version;
+  std::string skip_reason;  ///< not empty: record as SKIPPED with this error_type ("Baseline", "BadName")
+  std::string skip_message;
+};
+
+struct DiscoverRequest {
+  IngestionId ingestion;
+  SourceId source;
+  RunId run;
+  OnChange on_change = OnChange::kAppend;
+};
+
+struct DiscoverResult {
+  int64_t added = 0;      ///< new records, DISCOVERED
+  int64_t changed = 0;    ///< known files at a new version, DISCOVERED again
+  int64_t ignored = 0;    ///< changed, but on_change: ignore; or this (path, version) was loaded before
+  int64_t skipped = 0;    ///< recorded as SKIPPED
+  int64_t lost_race = 0;  ///< another discovery was first
+};
+
+struct ClaimRequest {
+  IngestionId ingestion;
+  RunId run;
+  WorkerId worker;
+  BatchId batch;                         ///< id of the batch to make; the same id again after kOutcomeUnknown returns the same claim
+  BatchLimits limits;
+  int attempts_max = 3;                  ///< FAILED files with fewer attempts are claimed too, once per run
+  std::string order = "name";            ///< name | time
+  std::vector<int64_t> only;             ///< record ids; empty: any claimable file
+  std::chrono::microseconds lease{};
+};
+
+struct TakenOver {
+  ClaimedBatch batch;   ///< with the new lease (epoch + 1)
+  BatchRecord record;   ///< as it was found
+};
+
+/// Work of an ingestion that is not finished, as one run sees it.
+struct Outstanding {
+  int64_t claimable = 0;       ///< DISCOVERED, or FAILED and due in this run
+  int64_t in_live_batches = 0; ///< PROCESSING
+  int64_t batches = 0;         ///< STAGING, PREPARED or WITHDRAWING
+};
+
+class WorkLedger {
+ public:
+  virtual ~WorkLedger() = default;
+
+  virtual LedgerId ledger_id() const = 0;
+
+  /// --- discovery
+  virtual Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) = 0;
+  /// Records files; a (path, version) in the history of committed files is not made loadable again. A file in a live batch keeps its
+  /// state and batch; the newer version is recorded once the batch is over (a later discovery finds it again).
+  virtual Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) = 0;
+
+  /// --- batches
+  /// Makes a STAGING batch of claimable files: DISCOVERED, or FAILED with attempts below attempts_max and not yet tried in this run.
+  /// Counts the attempt. A file with worker_deaths > 0 is claimed alone. nullopt: nothing to claim.
+  virtual Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) = 0;
+  /// A STAGING batch without file records (rule N).
+  virtual Result<ClaimedBatch> open_untracked(const ClaimRequest& request) = 0;
+  virtual Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) = 0;
+  virtual Result<void> pin_target(const Lease& lease, const TargetPin& target) = 0;
+  /// Notes which file a thread is reading, where a dead worker's successor finds it (the lock file). Not durable, never fails.
+  virtual void note_in_hand(const Lease& lease, int slot, std::string_view path) = 0;
+  /// STAGING -> PREPARED with per-file results; returns the batch's seq. Results take effect at confirm.
+  virtual Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) = 0;
+  /// (b): in a fresh transaction on the primary.
+  virtual Result<Standing> standing(const Lease& lease) = 0;
+  /// PREPARED -> COMMITTED; files SUCCESS, FAILED, SKIPPED or back to DISCOVERED as their results say; history and attempts written;
+  /// the counts of the run that claimed the batch rise. Confirming a COMMITTED batch again is no error.
+  virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;
+  /// PREPARED -> WITHDRAWING.
+  virtual Result<void> start_withdraw(const Lease& lease, std::string_view reason) = 0;
+  /// STAGING | WITHDRAWING -> WITHDRAWN; its files DISCOVERED. With `gently` the claim's attempt is not counted (shutdown, lost race).
+  virtual Result<void> finish_withdraw(const Lease& lease, std::string_view reason, bool gently) = 0;
+
+  /// --- recovery
+  /// The oldest live batch of the ingestion whose holder is dead (lock free) or whose lease ran out: its lease is ours, epoch + 1.
+  /// Files that the dead worker had in hand get worker_deaths + 1. nullopt: none.
+  virtual Result<std::optional<TakenOver>> take_over(const IngestionId& ingestion, const WorkerId& worker,
+                                                     std::chrono::microseconds lease) = 0;
+  /// After take_over of a STAGING batch: files with worker_deaths at `deaths_max` or above become FAILED "WorkerDied" when the batch is
+  /// withdrawn; see finish_withdraw.
+  virtual Result<std::vector<BatchRecord>> withdrawn_to_sweep(const IngestionId& ingestion) = 0;
+  virtual Result<void> mark_swept(const BatchId& batch) = 0;
+
+  /// --- rule M
+  virtual Result<std::optional<BatchRecord>> find_batch(const BatchId& batch) = 0;
+  /// The committed, tracked, not disowned batch with the highest seq that published a snapshot into this table uuid.
+  virtual Result<std::optional<BatchRecord>> last_committed(const IngestionId& ingestion, std::string_view table_uuid) = 0;
+  virtual Result<int64_t> highest_seq(const IngestionId& ingestion) = 0;
+  /// Rows' locations of a batch, newest history first (for presence by path and for undo).
+  virtual Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) = 0;
+
+  virtual Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) = 0;
+
+  /// --- operator (rule F): kConflict while a live batch holds one of the files
+  /// FAILED files (all, or these paths) become DISCOVERED with attempts 0; returns how many.
+  virtual Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
+  /// Records and their history go as if never seen; returns how many.
+  virtual Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
+  /// All files and, for rule M, all batches of the ingestion (disowned). `foreign` are batches that the table's mark names and we do
+  /// not know: recorded as disowned, so that the mark is accepted from here on; seq continues above `seq_floor`.
+  virtual Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) = 0;
+};
+
+}  // namespace sluice

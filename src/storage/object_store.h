@@ -1,0 +1,106 @@
+// Objects on one account and endpoint: list, stat, read, put, upload, copy, remove. Implementations are thread-safe.
+// Success of a write means durable: file and folder are synced, or the store acknowledged it. Keys are raw absolute URIs
+// ("file:///data/a b.json", "s3://bucket/key"), never percent-encoded; local ones may also be read as "file:/p" or "/p".
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/byte_sink.h"
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "model/file.h"
+
+namespace sluice {
+
+using Key = std::string;
+
+/// What a store says of an object. `version` changes whenever the content may have (local: size and mtime in ns).
+using ObjectInfo = ListedFile;
+
+struct ListRequest {
+  Key prefix;                   ///< every key that begins with it; a local folder ends with "/"
+  std::string start_after;      ///< keys above this one only; empty: from the start
+  std::string token;            ///< ListPage::next_token of the page before; empty: first page
+  bool delimiter = false;       ///< group keys below the next "/" into ListPage::prefixes
+  int64_t limit = 1000;         ///< entries of this page at most
+};
+
+struct ListPage {
+  std::vector<ObjectInfo> objects;
+  std::vector<Key> prefixes;    ///< with delimiter: common prefixes, ending in "/"
+  std::string next_token;       ///< empty: this was the last page
+  bool in_byte_order = true;    ///< objects of this listing, all pages together, come in rising byte order of their keys
+  std::vector<Error> warnings;  ///< entries that could not be listed (a folder without permission): named, not fatal
+};
+
+/// When a write may take place.
+struct PutOptions {
+  bool if_none_match = false;                  ///< only where nothing is: else kConflict
+  std::map<std::string, std::string> metadata = {};
+};
+
+struct ReadRequest {
+  Key key;
+  std::string version;  ///< empty: whatever is there; else kConflict when the object is at another one
+  ByteRange range;
+};
+/// Completes a read: all bytes of the range (fewer where the object ends before). May run on a thread of the store.
+using ReadDone = std::function<void(Result<std::string>)>;
+
+/// A large object being written part by part. Destroying it without complete() aborts it: nothing becomes visible.
+class Upload : public ByteSink {
+ public:
+  /// Makes the object visible and durable, whole. kConflict where PutOptions forbids; kOutcomeUnknown: find out.
+  virtual Result<ObjectInfo> complete(Context& context) = 0;
+  virtual Result<void> abort(Context& context) = 0;
+
+  Result<void> finish(Context& context) final {
+    TRY(complete(context));
+    return {};
+  }
+};
+
+struct VersionedKey {
+  Key key;
+  std::string version;  ///< empty: any
+};
+struct DeleteOutcome {
+  Key key;
+  std::optional<Error> error;  ///< nullopt: it is gone (or never was)
+};
+
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+  virtual Result<ListPage> list(const ListRequest& request, Context& context) = 0;
+  virtual Result<ObjectInfo> stat(const Key& key, Context& context) = 0;
+  virtual void read(ReadRequest request, ReadDone done) = 0;
+  virtual Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) = 0;
+  virtual Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) = 0;
+  virtual Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) = 0;
+  virtual Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) = 0;
+};
+
+/// Blocks until the read completes.
+Result<std::string> read_now(ObjectStore& store, ReadRequest request);
+
+/// One version of an object as a Blob: ranges are read ahead in blocks of kReadBlockBytes, and at the end of a source the version is
+/// checked again where the store cannot hold a reader to it (local files).
+std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object);
+
+/// Finds the store that serves a URI. `properties` are those of a source or a catalog. Stores live as long as the provider.
+class StoreProvider {
+ public:
+  virtual ~StoreProvider() = default;
+  virtual Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) = 0;
+};
+
+}  // namespace sluice
