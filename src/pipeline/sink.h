@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "formats/format.h"
 #include "model/batch.h"
+#include "model/ingestion.h"
 #include "schema/type.h"
 
 namespace sluice {
@@ -55,28 +56,71 @@ struct TargetState {
 /// Rule P, in this order of trust: ancestors, live data-file paths, the mark.
 enum class Presence { kPresent, kAbsent, kRolledBack, kUnprovable };
 
-struct StagedData {
-  std::vector<StagedObject> objects;
-  int64_t rows = 0;
-  std::string sink_record;  ///< goes into PreparedBatch
-};
-
-/// Rows of a file that were admitted: where they lie.
+/// Rows of an admitted file: where they lie.
 struct FileRows {
   int64_t rows = 0;
   std::vector<RowRange> ranges;
 };
 
+struct StagedData {
+  std::vector<StagedObject> objects;
+  int64_t rows = 0;
+  std::map<std::string, FileRows> files;  ///< by path, admitted files only
+  std::string sink_record;                ///< goes into PreparedBatch
+};
+
 /// Writes the data of one batch. Thread-safe: several readers append at once, each its own file.
+/// Small files share data files: their rows are held until they are admitted. A large file has data files of its own.
 class Stager {
  public:
   virtual ~Stager() = default;
   virtual Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) = 0;
   /// The file was read to its end at its version: its rows count.
-  virtual Result<FileRows> admit(const ClaimedFile& file, Context& context) = 0;
+  virtual Result<void> admit(const ClaimedFile& file, Context& context) = 0;
   /// None of its rows may stay.
-  virtual void reject(const ClaimedFile& file) = 0;
-  virtual Result<StagedData> finish(Context& context) = 0;
+  virtual void reject(const ClaimedFile& file, Context& context) = 0;
+  /// Everything written is durable. No append may follow.
+  virtual Result<StagedData> finish(int64_t snapshot_id, Context& context) = 0;
+};
+
+/// What an evolution asks of the table: the schema with new columns (id 0) and widened types.
+struct TargetSpec {
+  Schema schema;
+  std::vector<std::string> partition_by;
+  std::map<std::string, std::string> properties;
+};
+
+/// One table (or key space) of one ingestion. Thread-safe. Each call is one step of the protocol; the order is the pipeline's.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  /// (a). kNotFound: no table yet.
+  virtual Result<TargetState> load(Context& context) = 0;
+  /// kConflict: somebody created it first; load again.
+  virtual Result<TargetState> create(const TargetSpec& spec, Context& context) = 0;
+  /// Commits schema changes. kConflict: the table moved on; load and plan again.
+  virtual Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& context) = 0;
+
+  virtual Result<std::unique_ptr<Stager>> stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) = 0;
+
+  /// (c), rule P. Reads manifests only in doubtful cases.
+  virtual Result<Presence> find(const TargetState& state, const PreparedBatch& batch, Context& context) = 0;
+  /// Whether every field id that the batch's data files hold is live and of a compatible type (rule T). The text names what is not.
+  virtual std::optional<std::string> incompatibility(const TargetState& state, const PreparedBatch& batch) const = 0;
+  /// (d): one compare-and-set against exactly what `state` loaded. kConflict: refused; kOutcomeUnknown: it may land.
+  virtual Result<Published> try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) = 0;
+  /// Moves the target so that no publish in flight can land (rule W). kConflict: the target moved on by itself, which is as good.
+  virtual Result<void> fence(const TargetState& state, const PreparedBatch& batch, Context& context) = 0;
+  /// The snapshot of a present batch; removes what refused attempts left behind.
+  virtual Result<Published> settle(const TargetState& state, const PreparedBatch& batch, Context& context) = 0;
+  /// Rule M for our newest confirmed batch: is its snapshot still part of the table's history? unprovable: history too short to tell.
+  virtual Presence confirmed_presence(const TargetState& state, const BatchRecord& batch) const = 0;
+
+  /// Which of these objects are missing or of another length.
+  virtual Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) = 0;
+  /// Deletes what a withdrawn batch wrote, by the names that only it uses. Idempotent.
+  virtual Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) = 0;
 };
 
 }  // namespace sluice

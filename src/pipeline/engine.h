@@ -1,0 +1,105 @@
+// The library behind every way in: runs an ingestion from discovery to confirm, recovers what others left, and carries out the
+// operator's commands. Thread-safe as long as the parts are; one run uses a few threads of its own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "ledger/history.h"
+#include "ledger/registry.h"
+#include "ledger/work_ledger.h"
+#include "model/ingestion.h"
+#include "pipeline/sink.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+/// Hears what a run does, for people and logs. Called from several threads, one call at a time.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void started(const RunRecord&) {}
+  /// Discovery is over: `found` files listed in all sources, `unchanged` of them known already, `to_load` waiting, `bytes` their size.
+  virtual void discovered(int64_t /*found*/, int64_t /*unchanged*/, int64_t /*to_load*/, int64_t /*bytes*/) {}
+  /// A batch was claimed.
+  virtual void claimed(const ClaimedBatch&) {}
+  /// Bytes of input read since the last call (stored bytes) and rows parsed: for the progress bar.
+  virtual void progress(int64_t /*bytes*/, int64_t /*rows*/) {}
+  /// A file was read to its end or given up; its outcome counts once its batch is confirmed.
+  virtual void file_read(const FileResult&) {}
+  virtual void publishing(const PreparedBatch&) {}
+  /// The batch is COMMITTED; `files` are its files that were loaded.
+  virtual void confirmed(const PreparedBatch&, const Published&, int64_t /*files*/) {}
+  virtual void schema_changed(const std::string& /*text*/) {}
+  virtual void warning(const std::string& /*text*/) {}
+};
+
+struct RunOptions {
+  Trigger trigger = Trigger::kCli;
+  std::vector<std::string> files_from;  ///< load just these (URIs or paths); empty: list the sources
+  bool retry_failed = false;            ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
+  std::vector<std::string> only_paths;
+};
+
+/// What a run came to. `failed` files are in the ledger with their reasons.
+struct RunReport {
+  RunRecord run;
+  int64_t files_found = 0;
+  std::vector<FileResult> failures;  ///< the first kReportedFailuresMax of the files that failed, were refused or skipped in this run
+  std::vector<std::string> warnings;
+};
+inline constexpr size_t kReportedFailuresMax = 1000;
+
+/// What a run would do (`--dry-run`): nothing is written anywhere.
+struct DryRun {
+  int64_t files_found = 0, files_unchanged = 0, files_new = 0, files_changed = 0, bytes = 0;
+  std::vector<std::string> sample_paths;  ///< of files to load, the first 20
+  std::string format;
+  bool table_exists = false;
+  Schema schema;                           ///< the table as it would be
+  std::vector<std::string> schema_changes;
+  std::vector<std::string> warnings;
+};
+
+/// Concrete parts, made in main and outliving the engine.
+struct EngineParts {
+  WorkLedger& work;
+  Registry& registry;
+  History& history;
+  StoreProvider& stores;
+  Clock& clock;
+  WorkerId worker;
+  int threads = 0;  ///< 0: one per core
+  std::chrono::microseconds lease = std::chrono::seconds(60);
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineParts parts) : parts_(parts) {}
+
+  /// One run. The ingestion must carry its id (Registry::put_ingestion). An Error means that no run record could be made; a run
+  /// that failed is a report with state FAILED and its error.
+  Result<RunReport> run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, RunObserver& observer, Context context);
+
+  Result<DryRun> dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context);
+
+  /// Finishes or withdraws every batch of the ingestion whose worker is gone, and sweeps (rule R).
+  Result<void> recover(const Ingestion& ingestion, Sink& sink, RunObserver& observer, Context context);
+
+  /// As if never seen; rows stay in the table and will be doubled unless undone. Live batches are finished or withdrawn first.
+  /// kConflict: another worker is at work on one of them.
+  Result<int64_t> forget(const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& paths, bool all, RunObserver& observer,
+                         Context context);
+
+ private:
+  EngineParts parts_;
+};
+
+}  // namespace sluice
