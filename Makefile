@@ -1,0 +1,26 @@
+# The human's entry. Everything is installed, built and run from here; each target is quick when nothing changed.
+export CCACHE_DIR ?= $(CURDIR)/.cache/ccache
+export CCACHE_MAXSIZE ?= 4G
+
+.PHONY: help setup build demo test test-all bench lint clean
+help:      ## show the targets
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile
+setup:     ## install packages, the Python environment and the Spark jars
+	@scripts/setup test
+build:     ## build/release/sluice
+	@scripts/setup build
+	@test -f build/release/build.ninja || cmake --preset release
+	@cmake --build build/release --target sluice
+demo: build ## load a sample data set, again, and again with one more file; show the table
+	@scripts/demo
+test:      ## format, layers, unit tests (release, sanitizers), short fuzzing, end to end with outside judges
+	@scripts/test
+test-all:  ## the same with clang-tidy, the thread sanitizer, long fuzzing and long sweeps
+	@scripts/test --all
+bench: build ## speed and memory beside DuckDB
+	@.venv/bin/python bench/run.py
+lint:      ## formatting and clang-tidy
+	@scripts/setup test
+	@scripts/lint
+clean:     ## remove what was built (not what was installed)
+	rm -rf build .pytest_cache
