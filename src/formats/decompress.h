@@ -1,0 +1,23 @@
+// Decompression by content: the bytes of a file, inflated while they are read. Fixed buffers, bounded windows. Sources are not thread-safe.
+#pragma once
+
+#include <memory>
+
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+
+namespace sluice {
+
+enum class Compression { kNone, kGzip, kZstd };
+
+/// By the file's first bytes. Opens the blob for the few bytes it needs; an empty file has none.
+Result<Compression> sniff_compression(Blob& blob, Context& context);
+
+/// Opens `range` of the stored bytes. Where it begins at 0 and the file is compressed, the source gives the inflated bytes of all gzip
+/// members or zstd frames; else the stored bytes. A stream that ends early, holds anything but further members or frames, or fails its
+/// checksum is an error (kInvalidInput, "ParseError"; a window above the limit "TooLarge") with `byte` in inflated bytes.
+/// A range that ends before the file does is a sample: its source ends quietly with what the range holds.
+Result<std::unique_ptr<ByteSource>> open_decompressed(Blob& blob, ByteRange range, Context& context);
+
+}  // namespace sluice
