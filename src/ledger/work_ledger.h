@@ -111,11 +111,12 @@ class WorkLedger {
   /// (b): in a fresh transaction on the primary.
   virtual Result<Standing> standing(const Lease& lease) = 0;
   /// PREPARED -> COMMITTED; files SUCCESS, FAILED, SKIPPED or back to DISCOVERED as their results say; history and attempts written;
-  /// the counts of the run that claimed the batch rise. Confirming a COMMITTED batch again is no error.
+  /// the counts of the run that claimed the batch rise. Confirming a COMMITTED batch again is no error. Also allowed from WITHDRAWING
+  /// (rule W: the batch proved to be present).
   virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;
   /// PREPARED -> WITHDRAWING.
   virtual Result<void> start_withdraw(const Lease& lease, std::string_view reason) = 0;
-  /// STAGING | WITHDRAWING -> WITHDRAWN; its files DISCOVERED. With `gently` the claim's attempt is not counted (shutdown, lost race).
+  /// STAGING | WITHDRAWING -> WITHDRAWN; its files DISCOVERED, but FAILED "WorkerDied" where workers died too often with one in hand. With `gently` the claim's attempt is not counted (shutdown, lost race).
   virtual Result<void> finish_withdraw(const Lease& lease, std::string_view reason, bool gently) = 0;
 
   /// --- recovery
@@ -123,17 +124,18 @@ class WorkLedger {
   /// Files that the dead worker had in hand get worker_deaths + 1. nullopt: none.
   virtual Result<std::optional<TakenOver>> take_over(const IngestionId& ingestion, const WorkerId& worker,
                                                      std::chrono::microseconds lease) = 0;
-  /// After take_over of a STAGING batch: files with worker_deaths at `deaths_max` or above become FAILED "WorkerDied" when the batch is
-  /// withdrawn; see finish_withdraw.
+  /// WITHDRAWN batches with a target whose objects were not swept yet, or were swept less than a day ago (a stalled worker may still
+  /// complete an upload).
   virtual Result<std::vector<BatchRecord>> withdrawn_to_sweep(const IngestionId& ingestion) = 0;
   virtual Result<void> mark_swept(const BatchId& batch) = 0;
 
   /// --- rule M
   virtual Result<std::optional<BatchRecord>> find_batch(const BatchId& batch) = 0;
-  /// The committed, tracked, not disowned batch with the highest seq that published a snapshot into this table uuid.
+  /// The committed, tracked, not disowned batch with the highest seq that published a snapshot into this table uuid
+  /// (empty: into any table).
   virtual Result<std::optional<BatchRecord>> last_committed(const IngestionId& ingestion, std::string_view table_uuid) = 0;
   virtual Result<int64_t> highest_seq(const IngestionId& ingestion) = 0;
-  /// Rows' locations of a batch, newest history first (for presence by path and for undo).
+  /// STAGING, PREPARED and WITHDRAWING batches, oldest first.
   virtual Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) = 0;
 
   virtual Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) = 0;
