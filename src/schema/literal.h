@@ -14,7 +14,7 @@
 namespace sluice {
 
 /// Unscaled decimal value: two's complement, 128 bits.
-using Int128 = __int128;
+__extension__ typedef __int128 Int128;
 
 /// Null, or a value in the table's own units: bool; int and date (days) as int32_t; long, time and timestamps (microseconds) as
 /// int64_t; float; double; decimal unscaled as Int128; string, binary, fixed and uuid (16 bytes, big-endian) as std::string.
