@@ -1,0 +1,24 @@
+// Rule R: what is done about batches whose worker is gone, before every run, on takeover and on the operator's behalf.
+#pragma once
+
+#include "base/context.h"
+#include "base/error.h"
+#include "pipeline/engine.h"
+#include "pipeline/publish.h"
+
+namespace sluice {
+
+struct Recovery {
+  Publisher publisher;
+  WorkerId worker;
+  std::chrono::microseconds lease;
+  RunObserver& observer;
+};
+
+/// Finishes or withdraws every batch of a dead worker, oldest first; returns how many. Errors as publish_and_confirm.
+Result<int64_t> recover_dead_batches(const Recovery& recovery, Context& context);
+
+/// Deletes the objects of withdrawn batches, again and again for a day: a stalled worker may complete an upload late.
+Result<void> sweep_withdrawn(const Recovery& recovery, Context& context);
+
+}  // namespace sluice
