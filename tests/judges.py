@@ -1,0 +1,284 @@
+"""The outside judges: PyIceberg, DuckDB and Spark read a table of a SQL catalog and must see what was loaded, filters included.
+
+One Spark process serves the whole pytest run (its start costs more than most tests); each catalog file gets a Spark session of its own
+in it, because Spark's catalog must be called what the table's `catalog_name` says, which is `local` everywhere.
+"""
+
+import datetime
+import math
+import operator
+import os
+import uuid
+from decimal import Decimal
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+from pyiceberg import expressions
+from pyiceberg.catalog.sql import SqlCatalog
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOG_NAME = "local"
+ALL_JUDGES = ("pyiceberg", "duckdb", "spark")
+SPARK_MEMORY = "900m"
+
+
+@cache
+def spark_process():
+    """The first Spark session of this pytest run; started when a test first asks for it."""
+    from pyspark.sql import SparkSession
+
+    jars = sorted(str(jar) for jar in (ROOT / ".cache/jars").glob("*.jar"))
+    assert jars, "no Spark jars: run `make setup`"
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    settings = {
+        "spark.driver.extraClassPath": ":".join(jars),
+        "spark.driver.memory": SPARK_MEMORY,
+        # Short queries: the quick compiler and a collector without threads of its own.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    builder = SparkSession.builder.master("local[2]").appName("sluice-tests")
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    return session
+
+
+@cache
+def duckdb_process():
+    """A DuckDB connection with the Iceberg extension from its wheel, so that nothing is fetched at run time."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    for name in ("avro", "iceberg"):
+        folder = Path(find_spec(f"duckdb_extension_{name}").origin).parent / "extensions"
+        connection.load_extension(str(next(folder.glob(f"*/{name}.duckdb_extension"))))
+    connection.execute("set timezone = 'UTC'; set threads = 2")
+    return connection
+
+
+class Lake:
+    """One catalog file and its warehouse, as the judges see them."""
+
+    def __init__(self, catalog_file, warehouse):
+        self.catalog_file = Path(catalog_file)
+        self.warehouse = Path(warehouse)
+        self._spark = None
+
+    @property
+    def pyiceberg(self):
+        return SqlCatalog(CATALOG_NAME, uri=f"sqlite:///{self.catalog_file}", warehouse=f"file://{self.warehouse}")
+
+    @property
+    def spark(self):
+        """A Spark session whose catalog `local` is this one."""
+        if self._spark is None:
+            session = spark_process().newSession()
+            prefix = f"spark.sql.catalog.{CATALOG_NAME}"
+            session.conf.set(prefix, "org.apache.iceberg.spark.SparkCatalog")
+            session.conf.set(f"{prefix}.type", "jdbc")
+            session.conf.set(f"{prefix}.uri", f"jdbc:sqlite:{self.catalog_file}")
+            session.conf.set(f"{prefix}.warehouse", str(self.warehouse))
+            session.conf.set(f"{prefix}.jdbc.schema-version", "V1")
+            session.conf.set(f"{prefix}.cache-enabled", "false")
+            self._spark = session
+        return self._spark
+
+    def table(self, name):
+        return self.pyiceberg.load_table(name)
+
+    def sql(self, statement):
+        """Runs a Spark statement and returns its rows."""
+        return self.spark.sql(statement).collect()
+
+    def rows(self, name, where=None, columns=None):
+        """The rows as PyIceberg reads them, the quickest of the judges."""
+        return self._pyiceberg_rows(name, [where] if where else [], columns)
+
+    def count(self, name):
+        return self.table(name).scan(selected_fields=()).count()
+
+    def files_of_rows(self, name):
+        """{_source_file: number of rows}."""
+        counts = {}
+        for row in self.rows(name, columns=("_source_file",)):
+            counts[row["_source_file"]] = counts.get(row["_source_file"], 0) + 1
+        return counts
+
+    def read(self, judge, name, filters=(), columns=None):
+        return getattr(self, f"_{judge}_rows")(name, filters, columns)
+
+    def _pyiceberg_rows(self, name, filters, columns):
+        condition = expressions.AlwaysTrue()
+        for part in filters:
+            condition = expressions.And(condition, pyiceberg_condition(*part))
+        return self.table(name).scan(row_filter=condition, selected_fields=columns or ("*",)).to_arrow().to_pylist()
+
+    def _duckdb_rows(self, name, filters, columns):
+        location = self.table(name).metadata_location.removeprefix("file://")
+        location = location.replace("'", "''")
+        selected = ", ".join(f'"{column}"' for column in columns) if columns else "*"
+        query = f"select {selected} from iceberg_scan('{location}')" + sql_where(filters, '"', duckdb_literal)
+        return duckdb_process().cursor().execute(query).to_arrow_table().to_pylist()
+
+    def _spark_rows(self, name, filters, columns):
+        selected = ", ".join(f"`{column}`" for column in columns) if columns else "*"
+        query = f"select {selected} from {CATALOG_NAME}.{name}" + sql_where(filters, "`", spark_literal)
+        return self.spark.sql(query).toArrow().to_pylist()
+
+    def assert_judges_agree(self, name, rows, filters=(), key="id", judges=ALL_JUDGES):
+        """Every judge reads exactly `rows` (dicts; columns that they leave out are not compared), and under each filter
+        (column, operator, value) exactly those of them that match it."""
+        columns = tuple(dict.fromkeys(column for row in rows for column in row)) or None
+        for judge in judges:
+            compare(f"{judge}, full scan of {name}", self.read(judge, name, (), columns), rows, key)
+            for part in filters:
+                expected = [row for row in rows if matches(row, *part)]
+                compare(f"{judge}, {name} where {part}", self.read(judge, name, [part], columns), expected, key)
+
+
+def compare(what, actual, expected, key):
+    by_key = {}
+    for row in actual:
+        assert row[key] not in by_key, f"{what}: {key}={row[key]!r} is there twice"
+        by_key[row[key]] = row
+    wanted = {row[key]: row for row in expected}
+    assert by_key.keys() == wanted.keys(), (
+        f"{what}: rows missing {sorted(wanted.keys() - by_key.keys())[:20]}, rows too many {sorted(by_key.keys() - wanted.keys())[:20]}"
+    )
+    for one, row in wanted.items():
+        for column, value in row.items():
+            got = by_key[one][column]
+            assert same(value, got), f"{what}: {key}={one!r}: {column} is {got!r}, not {value!r}"
+
+
+def same(expected, actual):
+    """Whether a judge's value is the expected one; the judges spell some types differently."""
+    if expected is None or actual is None:
+        return expected is None and actual is None
+    if isinstance(expected, uuid.UUID):
+        return expected == (uuid.UUID(bytes=actual) if isinstance(actual, bytes) else uuid.UUID(str(actual)))
+    if isinstance(expected, float):
+        return isinstance(actual, float) and (expected == actual or math.isnan(expected) and math.isnan(actual))
+    if isinstance(expected, bytes):
+        return expected == bytes(actual)
+    if isinstance(expected, dict):
+        pairs = dict(actual)  # a map comes as pairs, a struct as a dict
+        return expected.keys() == pairs.keys() and all(same(value, pairs[field]) for field, value in expected.items())
+    if isinstance(expected, list):
+        return len(expected) == len(actual) and all(map(same, expected, actual))
+    if isinstance(expected, datetime.datetime) and (expected.tzinfo is None) != (actual.tzinfo is None):
+        return False
+    if isinstance(expected, bool) != isinstance(actual, bool):
+        return False
+    return expected == actual
+
+
+COMPARISONS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+PYICEBERG_COMPARISONS = {
+    "==": expressions.EqualTo,
+    "!=": expressions.NotEqualTo,
+    "<": expressions.LessThan,
+    "<=": expressions.LessThanOrEqual,
+    ">": expressions.GreaterThan,
+    ">=": expressions.GreaterThanOrEqual,
+}
+
+
+def matches(row, column, comparison, value=None):
+    """SQL's answer for one expected row: null matches nothing but "null"."""
+    actual = row
+    for part in column.split("."):
+        actual = None if actual is None else actual.get(part)
+    if comparison in ("null", "not null"):
+        return (actual is None) == (comparison == "null")
+    if actual is None:
+        return False
+    if comparison in ("nan", "not nan"):
+        return math.isnan(actual) == (comparison == "nan")
+    if comparison == "in":
+        return actual in value
+    if comparison == "starts":
+        return actual.startswith(value)
+    return COMPARISONS[comparison](actual, value)
+
+
+def pyiceberg_condition(column, comparison, value=None):
+    def plain(one):
+        return one.isoformat() if isinstance(one, datetime.date | datetime.time) else one
+
+    if comparison in ("null", "not null"):
+        return (expressions.IsNull if comparison == "null" else expressions.NotNull)(column)
+    if comparison in ("nan", "not nan"):
+        return (expressions.IsNaN if comparison == "nan" else expressions.NotNaN)(column)
+    if comparison == "in":
+        return expressions.In(column, tuple(plain(one) for one in value))
+    if comparison == "starts":
+        return expressions.StartsWith(column, value)
+    return PYICEBERG_COMPARISONS[comparison](column, plain(value))
+
+
+def sql_where(filters, quote, literal):
+    conditions = []
+    for column, comparison, *value in filters:
+        name = ".".join(f"{quote}{part}{quote}" for part in column.split("."))
+        if comparison in ("null", "not null"):
+            conditions.append(f"{name} is {comparison}")
+        elif comparison in ("nan", "not nan"):
+            conditions.append(f"{'not ' if comparison == 'not nan' else ''}isnan({name})")
+        elif comparison == "in":
+            conditions.append(f"{name} in ({', '.join(map(literal, value[0]))})")
+        elif comparison == "starts":
+            conditions.append(f"{name} like {literal(value[0] + '%')}")
+        else:
+            conditions.append(f"{name} {'=' if comparison == '==' else comparison} {literal(value[0])}")
+    return " where " + " and ".join(conditions) if conditions else ""
+
+
+def duckdb_literal(value):
+    if isinstance(value, datetime.datetime):
+        return f"{'TIMESTAMP' if value.tzinfo is None else 'TIMESTAMPTZ'} '{value.isoformat(sep=' ')}'"
+    if isinstance(value, datetime.date):
+        return f"DATE '{value}'"
+    if isinstance(value, datetime.time):
+        return f"TIME '{value}'"
+    if isinstance(value, uuid.UUID):
+        return f"'{value}'::UUID"
+    if isinstance(value, bytes):
+        return "'" + "".join(f"\\x{byte:02X}" for byte in value) + "'::BLOB"
+    if isinstance(value, float):
+        return f"{value!r}::DOUBLE"
+    return sql_literal(value, "''")
+
+
+def spark_literal(value):
+    if isinstance(value, datetime.datetime):
+        return f"{'TIMESTAMP_NTZ' if value.tzinfo is None else 'TIMESTAMP'} '{value.isoformat(sep=' ')}'"
+    if isinstance(value, datetime.date):
+        return f"DATE '{value}'"
+    if isinstance(value, uuid.UUID):
+        return f"'{value}'"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    if isinstance(value, float):
+        return f"{value!r}D"
+    if isinstance(value, Decimal):
+        return f"{value}BD"
+    return sql_literal(value.replace("\\", "\\\\") if isinstance(value, str) else value, "\\'")
+
+
+def sql_literal(value, escaped_quote):
+    if isinstance(value, str):
+        return "'" + value.replace("'", escaped_quote) + "'"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    assert isinstance(value, int | Decimal), f"no literal for {value!r}"
+    return str(value)
