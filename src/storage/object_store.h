@@ -16,6 +16,7 @@
 #include "base/byte_source.h"
 #include "base/context.h"
 #include "base/error.h"
+#include "base/units.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -87,13 +88,20 @@ class ObjectStore {
   virtual Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) = 0;
   virtual Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) = 0;
   virtual Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) = 0;
+
+  /// See open_blob(). Reads through read() where a store has no shorter way; must outlive the blob.
+  virtual std::unique_ptr<Blob> open(const ObjectInfo& object);
+  /// Removes the empty folders below `prefix`, and itself, where the store has folders. Best effort: says nothing.
+  virtual void remove_empty_folders(const Key& prefix);
 };
 
 /// Blocks until the read completes.
 Result<std::string> read_now(ObjectStore& store, ReadRequest request);
 
+inline constexpr int64_t kReadBlockBytes = kMiB;
+
 /// One version of an object as a Blob: ranges are read ahead in blocks of kReadBlockBytes, and at the end of a source the version is
-/// checked again where the store cannot hold a reader to it (local files).
+/// checked again where the store cannot hold a reader to it (local files). The store must outlive the blob.
 std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object);
 
 /// Finds the store that serves a URI. `properties` are those of a source or a catalog. Stores live as long as the provider.

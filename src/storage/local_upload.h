@@ -1,0 +1,21 @@
+// Writes one local file so that it appears whole and durable, or not at all. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "storage/object_store.h"
+
+namespace sluice {
+
+/// Files being written are named ".<uuid>" + this, beside their final place; only a killed process leaves one behind.
+inline constexpr std::string_view kUnfinishedSuffix = ".sluice-tmp";
+
+/// Makes missing folders above `path`, durably.
+Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options);
+
+/// fsync of a folder: its entries are durable.
+Result<void> sync_folder(const std::string& path);
+
+}  // namespace sluice

@@ -1,0 +1,72 @@
+#include "storage/posix_file.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
+struct Meaning {
+  ErrorCode code;
+  std::string_view type;
+};
+
+Meaning meaning_of(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+      return {ErrorCode::kNotFound, error_type::kVanished};
+    case EEXIST:
+      return {ErrorCode::kConflict, {}};
+    case ENOSPC:
+    case EDQUOT:
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ESTALE:
+    case ETIMEDOUT:
+    case EBUSY:
+      return {ErrorCode::kUnavailable, error_type::kUnavailable};
+    default:
+      return {ErrorCode::kInvalidInput, error_type::kUnreadable};
+  }
+}
+
+}  // namespace
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Error io_error(int error_number, std::string_view doing, std::string_view path) {
+  const Meaning meaning = meaning_of(error_number);
+  return Error{meaning.code, fmt::format("{} {}: {}", doing, path, std::strerror(error_number)), std::string(meaning.type)};
+}
+
+std::string version_of(const struct stat& status) {
+  return fmt::format("{}-{}", status.st_size, status.st_mtim.tv_sec * kNanosPerSecond + status.st_mtim.tv_nsec);
+}
+
+ObjectInfo object_info(std::string_view path, const struct stat& status) {
+  return {.path = file_uri(path),
+          .version = version_of(status),
+          .size_bytes = status.st_size,
+          .modified_at = {status.st_mtim.tv_sec * 1'000'000 + status.st_mtim.tv_nsec / 1'000}};
+}
+
+Error changed_while_read(std::string_view path, std::string_view version, const struct stat& now) {
+  return Error{ErrorCode::kConflict,
+               fmt::format("reading {}: it changed: wanted version {}, found {}; the next run reads it again", path, version,
+                           version_of(now)),
+               std::string(error_type::kChangedWhileRead)};
+}
+
+}  // namespace sluice
