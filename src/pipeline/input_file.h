@@ -1,0 +1,46 @@
+// One claimed file, opened for reading at exactly its claimed version: its format, its bytes and their hash. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "formats/format.h"
+#include "model/file.h"
+#include "model/ingestion.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+/// A file up to this size is read once, whole: sniffing, inference and reading share the bytes (and one open).
+inline constexpr int64_t kWholeFileBytesMax = kMiB;
+
+/// Hears how many stored bytes were read, for the progress bar.
+using BytesRead = std::function<void(int64_t bytes)>;
+
+class InputFile {
+ public:
+  virtual ~InputFile() = default;
+  virtual Blob& blob() = 0;
+  virtual const Format& format() const = 0;
+  /// Reads what its reader left unread (bytes behind the last row), so that the hash covers all and the version was checked at the end.
+  virtual Result<void> drain(Context& context) = 0;
+  /// xxh3-128 of all stored bytes, hexadecimal; after drain().
+  virtual std::string content_hash() const = 0;
+  virtual int64_t bytes_read() const = 0;
+};
+
+/// Errors carry a type of model/file.h: Vanished (gone), ChangedWhileRead (at another version), Unreadable, Unavailable, ParseError
+/// (format not recognised).
+Result<std::unique_ptr<InputFile>> open_input(ObjectStore& store, const Source& source, const ClaimedFile& file, BytesRead bytes_read,
+                                              Context& context);
+
+/// Gives an error of the store, met while a file was opened or read, the type it has for the ledger.
+Error as_file_error(Error error);
+
+}  // namespace sluice

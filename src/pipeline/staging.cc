@@ -1,0 +1,219 @@
+#include "pipeline/staging.h"
+
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "pipeline/input_file.h"
+#include "pipeline/target.h"
+#include "schema/evolution.h"
+#include "schema/inference.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kReadAttemptsMax = 4;  // of one file while its store is unavailable
+constexpr auto kReadBackoff = std::chrono::milliseconds(200);
+
+/// Base name for messages: the ledger has the whole path beside it.
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+/// "data-003.json: line 17: expected ',' or '}' (byte 2041); the file was not loaded. Fix it ..."
+Error explain(Error error, std::string_view path) {
+  error.message = fmt::format("{}: {}", base_name(path), error.message);
+  if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
+    error.message += "; the file was not loaded. Fix it and run again, or allow bad rows with --on-bad-row=skip";
+  }
+  return error;
+}
+
+FileOutcome outcome_of(std::string_view type) {
+  if (type == error_type::kChangedWhileRead || type == error_type::kUnavailable) return FileOutcome::kReleased;
+  if (type == error_type::kVanished) return FileOutcome::kSkipped;
+  return FileOutcome::kFailed;
+}
+
+/// Tells a failure of the file (its result) from one of the sink or a stop (the batch's).
+struct ReadEnd {
+  std::optional<Error> file_error;
+};
+
+/// Reads one batch's files. Each thread takes the next file until none is left.
+class FileStage {
+ public:
+  FileStage(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch, bool has_contract)
+      : step_(step), target_(target), stager_(stager), batch_(batch), has_contract_(has_contract), order_(batch.files.size()) {
+    // Large files first, so that no thread is left alone with one at the end; equals in path order.
+    std::iota(order_.begin(), order_.end(), size_t{0});
+    std::ranges::stable_sort(order_, std::greater<>(), [&](size_t i) {
+      return batch.files[i].size_bytes > kWholeFileBytesMax ? batch.files[i].size_bytes : 0;
+    });
+    staged_.results.resize(batch.files.size());
+  }
+
+  Result<Staged> run(Context& context) {
+    const int threads = std::clamp(step_.threads, 1, std::max(1, static_cast<int>(batch_.files.size())));
+    {
+      std::vector<std::jthread> workers;
+      for (int slot = 1; slot < threads; ++slot) workers.emplace_back([this, slot, context] { work(slot, context); });
+      work(0, context);
+    }
+    if (failure_) return std::unexpected(*failure_);
+    return std::move(staged_);
+  }
+
+ private:
+  void work(int slot, Context context) {
+    for (;;) {
+      const size_t next = next_.fetch_add(1);
+      if (next >= order_.size() || failed_.load()) break;
+      auto result = stage_file(batch_.files[order_[next]], slot, context);
+      std::lock_guard lock(mutex_);
+      if (!result) {
+        if (!failure_) failure_ = result.error();
+        failed_ = true;
+        break;
+      }
+      step_.observer.file_read(*result);
+      staged_.results[order_[next]] = *std::move(result);
+    }
+    step_.ledger.note_in_hand(batch_.lease, slot, "");
+  }
+
+  Result<FileResult> stage_file(const ClaimedFile& file, int slot, Context& context) {
+    const int64_t started = step_.clock.monotonic_micros();
+    step_.ledger.note_in_hand(batch_.lease, slot, file.path);
+    FileResult result;
+    result.file = file;
+    auto delay = std::chrono::microseconds(kReadBackoff);
+    for (int attempt = 1;; ++attempt) {
+      TRY(context.check());
+      TRY_ASSIGN(const ReadEnd end, read_rows(file, result, context));
+      if (!end.file_error) break;
+      stager_.reject(file, context);
+      result.error = explain(*end.file_error, file.path);
+      result.outcome = outcome_of(end.file_error->type);
+      if (end.file_error->type != error_type::kUnavailable || attempt == kReadAttemptsMax) break;
+      if (!step_.clock.sleep(delay, context.stop)) TRY(context.check());
+      delay *= 2;
+      result.error.reset();
+    }
+    result.duration_ms = (step_.clock.monotonic_micros() - started) / 1000;
+    return result;
+  }
+
+  /// Reads the file to its end and admits it. An Error is the batch's.
+  Result<ReadEnd> read_rows(const ClaimedFile& file, FileResult& result, Context& context) {
+    const Source& source = source_of(step_.ingestion, file);
+    auto store = step_.stores.store_for(file.path, source.store);
+    if (!store) return ReadEnd{as_file_error(store.error())};
+    auto input = open_input(**store, source, file, [this](int64_t bytes) { report(bytes, 0); }, context);
+    if (!input) return file_error(input.error());
+    result.format = (*input)->format().name();
+
+    const ReadPlan plan = read_plan(target_, step_.ingestion, source, has_contract_);
+    auto reader = (*input)->format().open((*input)->blob(), {}, plan, context);
+    if (!reader) return file_error(reader.error());
+    std::vector<BadRow> bad_rows;
+    result.rows = result.rows_rescued = 0;
+    for (;;) {
+      TRY(context.check());
+      auto block = (*reader)->next(context);
+      if (!block) return file_error(block.error());
+      if (!*block) break;
+      result.rows += (*block)->batch->num_rows();
+      result.rows_rescued += (*block)->rows_rescued;
+      std::ranges::move((*block)->bad_rows, std::back_inserter(bad_rows));
+      (*block)->bad_rows.clear();
+      report(0, (*block)->batch->num_rows());
+      if ((*block)->batch->num_rows() > 0) TRY(stager_.append(file, **std::move(block), context));
+    }
+    if (auto drained = (*input)->drain(context); !drained) return file_error(drained.error());
+    result.content_hash = (*input)->content_hash();
+    result.bytes_read = (*input)->bytes_read();
+    result.rows_rejected = static_cast<int64_t>(bad_rows.size());
+    return conclude(file, result, std::move(bad_rows), (*reader)->drift(), context);
+  }
+
+  /// The file is read whole: touched, refused, or admitted.
+  Result<ReadEnd> conclude(const ClaimedFile& file, FileResult& result, std::vector<BadRow> bad_rows, Drift drift, Context& context) {
+    const bool loaded_before = !file.loaded_version.empty();
+    if (loaded_before && (file.loaded_hash == result.content_hash || step_.ingestion.on_change == OnChange::kFail)) {
+      stager_.reject(file, context);
+      result.rows = result.rows_rescued = result.rows_rejected = 0;
+      result.outcome = FileOutcome::kUnchanged;
+      if (file.loaded_hash != result.content_hash) {
+        result.outcome = FileOutcome::kRefused;
+        result.error = Error{ErrorCode::kConflict,
+                             fmt::format("{}: its content changed since it was loaded (on_change: fail); the loaded rows stay, the new "
+                                         "content was not loaded", base_name(file.path)),
+                             std::string(error_type::kChanged)};
+      }
+      return ReadEnd{};
+    }
+    TRY(stager_.admit(file, context));
+    result.outcome = FileOutcome::kLoaded;
+    std::lock_guard lock(mutex_);
+    staged_.rescued |= result.rows_rescued > 0;
+    staged_.drift.columns = merge_fields(std::move(staged_.drift.columns), drift.columns);
+    for (BadRow& row : bad_rows) {
+      staged_.bad_row_files.push_back(file.path);
+      staged_.bad_rows.push_back(std::move(row));
+    }
+    return ReadEnd{};
+  }
+
+  static Result<ReadEnd> file_error(const Error& error) {
+    if (error.code == ErrorCode::kCancelled) return std::unexpected(error);
+    return ReadEnd{as_file_error(error)};
+  }
+
+  void report(int64_t bytes, int64_t rows) {
+    std::lock_guard lock(progress_mutex_);
+    step_.observer.progress(bytes, rows);
+  }
+
+  const StageStep& step_;
+  const TargetState& target_;
+  Stager& stager_;
+  const ClaimedBatch& batch_;
+  const bool has_contract_;
+  std::vector<size_t> order_;
+  std::atomic<size_t> next_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex progress_mutex_;
+  std::mutex mutex_;  // protects what follows
+  Staged staged_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract) {
+  ReadPlan plan;
+  plan.columns.schema_id = target.schema.schema_id;
+  for (const Field& field : target.schema.fields) {
+    if (!is_metadata_column(field.name)) plan.columns.fields.push_back(field);
+  }
+  const SchemaMode mode = ingestion.schema.mode;
+  plan.rescue = mode != SchemaMode::kFixed;
+  plan.report_drift = mode == SchemaMode::kEvolve && !has_contract;
+  plan.infer = ingestion.schema.infer;
+  plan.bad_rows = ingestion.on_bad_row;
+  plan.csv = source.csv;
+  plan.json = source.json;
+  return plan;
+}
+
+Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
+                           bool has_contract, Context& context) {
+  FileStage stage(step, target, stager, batch, has_contract);
+  return stage.run(context);
+}
+
+}  // namespace sluice

@@ -1,0 +1,43 @@
+// Stage: reads the files of a batch, several at once, and hands their rows to the sink's stager. A file is admitted whole or not at all.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "formats/format.h"
+#include "ledger/work_ledger.h"
+#include "pipeline/engine.h"
+#include "pipeline/sink.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+struct StageStep {
+  WorkLedger& ledger;
+  StoreProvider& stores;
+  Clock& clock;
+  RunObserver& observer;
+  const Ingestion& ingestion;
+  int threads = 1;
+};
+
+/// What reading the files of a batch came to. Rows are not durable before Stager::finish.
+struct Staged {
+  std::vector<FileResult> results;  ///< in the order of the batch's files; `ranges` are filled after Stager::finish
+  std::vector<BadRow> bad_rows;     ///< of admitted files; `text` as in the file
+  std::vector<std::string> bad_row_files;  ///< path of each bad row's file
+  Drift drift;                      ///< of all files: columns that the table lacks, types that it would need
+  bool rescued = false;             ///< some row holds something in _rescued_data
+};
+
+/// How the files of this ingestion are read into that table.
+ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract);
+
+/// Reads every file of the batch. A file's failure is its result; an Error is one of the sink, or the stop: the batch is lost.
+Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
+                           bool has_contract, Context& context);
+
+}  // namespace sluice

@@ -1,0 +1,130 @@
+#include "pipeline/target.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pipeline/input_file.h"
+#include "pipeline/mark_rules.h"
+#include "schema/inference.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kSampleBytesMax = 64 * kMiB;
+constexpr size_t kSampleFilesMax = 256;
+constexpr int kRacesMax = 20;  // lost races: each of them means that another worker changed the table
+
+/// Evenly spread over the files, first and last included.
+std::vector<const ClaimedFile*> spread(const std::vector<ClaimedFile>& files) {
+  const size_t count = std::min(files.size(), kSampleFilesMax);
+  std::vector<const ClaimedFile*> chosen;
+  for (size_t i = 0; i < count; ++i) chosen.push_back(&files[count == 1 ? 0 : i * (files.size() - 1) / (count - 1)]);
+  return chosen;
+}
+
+/// Schema mode rescue and contracts need the rescue column from the start: nothing else may be added later.
+Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Field>& fields) {
+  std::vector<std::string> metadata = step.ingestion.metadata_columns;
+  const bool rescues = step.ingestion.schema.mode == SchemaMode::kRescue;
+  if (rescues && std::ranges::find(metadata, kRescuedColumn) == metadata.end()) metadata.emplace_back(kRescuedColumn);
+  return initial_schema(fields, metadata);
+}
+
+Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
+  std::vector<Field> fields;
+  if (step.contract) {
+    fields = step.contract->fields;
+  } else {
+    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, context));
+  }
+  TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
+  const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
+  if (!has_data_column) return std::nullopt;
+
+  TRY_ASSIGN(TargetState state,
+             step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
+  Target target{std::move(state), {}, std::move(initial.warnings)};
+  target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
+  return target;
+}
+
+}  // namespace
+
+const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
+  auto it = std::ranges::find(ingestion.sources, file.source, &Source::id);
+  return it == ingestion.sources.end() ? ingestion.sources.front() : *it;  // a source renamed since: read as the first one says
+}
+
+Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
+                                          Context& context) {
+  std::vector<Field> columns;
+  int64_t left = kSampleBytesMax;
+  auto chosen = spread(files);
+  for (size_t i = 0; i < chosen.size() && left > 0; ++i) {
+    TRY(context.check());
+    const ClaimedFile& file = *chosen[i];
+    const Source& source = source_of(ingestion, file);
+    TRY_ASSIGN(ObjectStore * store, stores.store_for(file.path, source.store));
+    auto input = open_input(*store, source, file, [](int64_t) {}, context);
+    if (!input) continue;
+    const int64_t share = std::max<int64_t>(left / static_cast<int64_t>(chosen.size() - i), 64 * kKiB);
+    auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);
+    if (!inferred) continue;
+    columns = merge_fields(std::move(columns), inferred->fields);
+    left -= std::min(share, file.size_bytes);
+  }
+  return columns;
+}
+
+Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
+  for (int race = 0;; ++race) {
+    TRY_ASSIGN(const auto confirmed, newest_confirmed(step.ledger, step.ingestion));
+    auto state = step.sink.load(context);
+    if (state) {
+      TRY(check_mark(step.ledger, step.sink, *state, step.ingestion, confirmed));
+      if (!step.contract) return Target{*std::move(state), {}, {}};
+      TRY_ASSIGN(Target target, evolve_target(step, *std::move(state), step.contract->fields, Evidence::kSample, false, context));
+      return target;
+    }
+    if (state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
+    if (confirmed && confirmed->target) {
+      return fail(ErrorCode::kCorruption,
+                  fmt::format("table {} is gone, but ingestion \"{}\" has loaded {} batches into it: it was dropped, or this is another "
+                              "catalog. Nothing was loaded. Ways out: bring the table back, load under another name (--name), or "
+                              "`sluice forget {} --all` to load everything into a new table",
+                              confirmed->target->table, step.ingestion.name, confirmed->seq, step.ingestion.name));
+    }
+    auto created = create(step, files, context);
+    if (created || created.error().code != ErrorCode::kConflict || race == kRacesMax) return created;
+  }
+}
+
+EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode) {
+  EvolutionPlan plan = plan_evolution(state.schema, found, mode, evidence);
+  if (add_rescued && !state.schema.find(kRescuedColumn)) {
+    Field column{0, std::string(kRescuedColumn), false, metadata_column_type(kRescuedColumn), ""};
+    plan.changes.push_back({SchemaChange::kAddColumn, {column.name}, 0, column});
+    plan.texts.push_back(fmt::format("add column {} string", kRescuedColumn));
+    plan.proposed.fields.push_back(column);
+  }
+  return plan;
+}
+
+Result<Target> evolve_target(const TargetStep& step, TargetState state, const std::vector<Field>& found, Evidence evidence,
+                             bool add_rescued, Context& context) {
+  for (int race = 0;; ++race) {
+    EvolutionPlan plan = plan_target(state, found, evidence, add_rescued, step.ingestion.schema.mode);
+    if (plan.empty()) return Target{std::move(state), {}, std::move(plan.warnings)};
+    auto evolved = step.sink.evolve(state, plan.proposed, context);
+    if (evolved) return Target{*std::move(evolved), std::move(plan.texts), std::move(plan.warnings)};
+    const ErrorCode code = evolved.error().code;
+    // An unknown outcome is found out by loading: the change is there, or it is planned again (a schema change is safe to repeat).
+    const bool again = code == ErrorCode::kConflict || code == ErrorCode::kOutcomeUnknown;
+    if (!again || race == kRacesMax) return std::unexpected(evolved.error().within("changing the table's schema"));
+    if (!step.clock.sleep(std::chrono::milliseconds(5 + 5 * race), context.stop)) TRY(context.check());
+    TRY_ASSIGN(state, step.sink.load(context));
+  }
+}
+
+}  // namespace sluice

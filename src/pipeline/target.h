@@ -1,0 +1,55 @@
+// Target: the table a batch goes to, made or evolved before the first row is staged (design, section 5).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "formats/format.h"
+#include "ledger/work_ledger.h"
+#include "model/ingestion.h"
+#include "pipeline/sink.h"
+#include "schema/evolution.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+struct TargetStep {
+  WorkLedger& ledger;
+  Sink& sink;
+  StoreProvider& stores;
+  Clock& clock;
+  const Ingestion& ingestion;
+  std::optional<Schema> contract;  ///< goes before inference
+};
+
+/// A target and what was said on the way to it.
+struct Target {
+  TargetState state;
+  std::vector<std::string> schema_changes;
+  std::vector<std::string> warnings;
+};
+
+/// The source of the ingestion that a claimed file belongs to.
+const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file);
+
+/// Columns that the heads of the files hold: the first kSampleBytesMax, spread over at most kSampleFilesMax of them. A file that
+/// cannot be read gives nothing here; reading it for its rows will say why.
+Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
+                                          Context& context);
+
+/// Loads the table and checks rule M, or creates it from the contract or from a sample of `files`. nullopt: there is no table and no
+/// file has a column yet.
+Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context);
+
+/// What the table would become for `found`: also `_rescued_data` where `add_rescued`. Pure.
+EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode);
+
+/// Commits plan_target()'s changes; a lost race means: load, plan again. Unchanged where there is nothing to change.
+Result<Target> evolve_target(const TargetStep& step, TargetState state, const std::vector<Field>& found, Evidence evidence,
+                             bool add_rescued, Context& context);
+
+}  // namespace sluice
