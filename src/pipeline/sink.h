@@ -71,6 +71,7 @@ struct StagedData {
 
 /// Writes the data of one batch. Thread-safe: several readers append at once, each its own file.
 /// Small files share data files: their rows are held until they are admitted. A large file has data files of its own.
+/// Bad rows of a block go to a quarantine object of the file (NDJSON: file, line, byte, reason, text), kept if the file is admitted.
 class Stager {
  public:
   virtual ~Stager() = default;

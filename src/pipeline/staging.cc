@@ -119,8 +119,7 @@ class FileStage {
     const ReadPlan plan = read_plan(target_, step_.ingestion, source, has_contract_);
     auto reader = (*input)->format().open((*input)->blob(), {}, plan, context);
     if (!reader) return file_error(reader.error());
-    std::vector<BadRow> bad_rows;
-    result.rows = result.rows_rescued = 0;
+    result.rows = result.rows_rescued = result.rows_rejected = 0;
     for (;;) {
       TRY(context.check());
       auto block = (*reader)->next(context);
@@ -128,20 +127,18 @@ class FileStage {
       if (!*block) break;
       result.rows += (*block)->batch->num_rows();
       result.rows_rescued += (*block)->rows_rescued;
-      std::ranges::move((*block)->bad_rows, std::back_inserter(bad_rows));
-      (*block)->bad_rows.clear();
+      result.rows_rejected += static_cast<int64_t>((*block)->bad_rows.size());
       report(0, (*block)->batch->num_rows());
-      if ((*block)->batch->num_rows() > 0) TRY(stager_.append(file, **std::move(block), context));
+      TRY(stager_.append(file, **std::move(block), context));
     }
     if (auto drained = (*input)->drain(context); !drained) return file_error(drained.error());
     result.content_hash = (*input)->content_hash();
     result.bytes_read = (*input)->bytes_read();
-    result.rows_rejected = static_cast<int64_t>(bad_rows.size());
-    return conclude(file, result, std::move(bad_rows), (*reader)->drift(), context);
+    return conclude(file, result, (*reader)->drift(), context);
   }
 
   /// The file is read whole: touched, refused, or admitted.
-  Result<ReadEnd> conclude(const ClaimedFile& file, FileResult& result, std::vector<BadRow> bad_rows, Drift drift, Context& context) {
+  Result<ReadEnd> conclude(const ClaimedFile& file, FileResult& result, const Drift& drift, Context& context) {
     const bool loaded_before = !file.loaded_version.empty();
     if (loaded_before && (file.loaded_hash == result.content_hash || step_.ingestion.on_change == OnChange::kFail)) {
       stager_.reject(file, context);
@@ -161,10 +158,6 @@ class FileStage {
     std::lock_guard lock(mutex_);
     staged_.rescued |= result.rows_rescued > 0;
     staged_.drift.columns = merge_fields(std::move(staged_.drift.columns), drift.columns);
-    for (BadRow& row : bad_rows) {
-      staged_.bad_row_files.push_back(file.path);
-      staged_.bad_rows.push_back(std::move(row));
-    }
     return ReadEnd{};
   }
 

@@ -27,8 +27,6 @@ struct StageStep {
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.
 struct Staged {
   std::vector<FileResult> results;  ///< in the order of the batch's files; `ranges` are filled after Stager::finish
-  std::vector<BadRow> bad_rows;     ///< of admitted files; `text` as in the file
-  std::vector<std::string> bad_row_files;  ///< path of each bad row's file
   Drift drift;                      ///< of all files: columns that the table lacks, types that it would need
   bool rescued = false;             ///< some row holds something in _rescued_data
 };
