@@ -104,3 +104,14 @@ class Home:
         for process in self._running:
             process.kill()
             process.wait()
+
+
+def numbered(count, start=1, **more):
+    """Rows that can be told apart: {"id": 1, "name": "n1"}, ..."""
+    return [{"id": number, "name": f"n{number}", **more} for number in range(start, start + count)]
+
+
+def as_csv(rows):
+    """The rows as CSV with a header; for values without commas and quotes."""
+    lines = [",".join(rows[0])] + [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
+    return "".join(line + "\n" for line in lines)

@@ -1,0 +1,180 @@
+"""Input that cannot be loaded: a clear error for that file, the other files load, nothing is lost."""
+
+import gzip
+import json
+import os
+import shutil
+import threading
+
+import pytest
+import zstandard
+
+from program import numbered
+
+TABLE = "bronze.events"
+GOOD = numbered(3)
+
+
+def row(number):
+    return json.dumps({"id": number, "name": f"n{number}"}) + "\n"
+
+
+TRUNCATED_GZ = gzip.compress("".join(row(number) for number in range(5000)).encode())[:-2000]
+BAD = {
+    "truncated.json.gz": (TRUNCATED_GZ, "ParseError", ["truncated"]),
+    "truncated.json.zst": (zstandard.compress(b"".join(os.urandom(9).hex().encode() for _ in range(9000)))[:-50], "ParseError", []),
+    "not_gzip.json.gz": (b"\x1f\x8bthis is no gzip", "ParseError", []),
+    "invalid_utf8.json": (b'{"id": 7, "name": "\xff\xfe"}\n', "ParseError", ["line 1", "UTF-8"]),
+    "half_a_document.json": (row(7) + '{"id": 8, "name": {"deep": [1, 2', "ParseError", ["line 2"]),
+    "garbage_after_a_value.json": ('{"id": 7, "name": "x"} trailing\n' + row(8), "ParseError", ["line 1"]),
+    "wrong_literal.json": ('{"id": 7, "name": nulll}\n', "ParseError", ["line 1"]),
+    "control_character.json": (b'{"id": 7, "name": "a\x01b"}\n', "ParseError", ["line 1"]),
+    "no_object.json": ("17\n", "ParseError", ["line 1"]),
+    "too_deep.json": ('{"id": 7, "name": ' + "[" * 5000 + "]" * 5000 + "}\n", None, ["line 1"]),
+    "binary.json": (bytes(range(256)) * 8, "ParseError", []),
+    "ragged.csv": ("id,name\n1,a\n2,b,too,many\n", "ParseError", ["line 3"]),
+    "unclosed_quote.csv": ('id,name\n1,"never closed\n2,b\n', "ParseError", ["line 2"]),
+}
+
+
+# Prevents a broken file from being loaded in part, from keeping others out, or from failing without a place.
+@pytest.mark.parametrize("name", BAD)
+def test_broken_files(home, name):
+    content, error_type, words = BAD[name]
+    home.write_rows("in/good.json", GOOD)
+    home.write(f"in/{name}", content)
+    run = home.load("in", "--table", TABLE, code=3)
+    assert (run["metrics"]["files_processed"], run["metrics"]["files_failed"]) == (1, 1)
+    home.lake.assert_judges_agree(TABLE, GOOD, judges=("pyiceberg",))
+    (failed,) = home.ledger("select file_path, error_type, error_message from processed_files where status = 'FAILED'")
+    assert failed["file_path"].endswith(name) and name in failed["error_message"]
+    assert failed["error_type"] == error_type or error_type is None
+    for word in words:
+        assert word in failed["error_message"], failed
+
+
+# Prevents a line without end from eating the memory: it is refused at the limit, long before it is read to its end.
+def test_a_line_of_a_gigabyte(home):
+    home.write_rows("in/good.json", GOOD)
+    with open(home.folder / "in/endless.json", "wb") as file:
+        file.write(b'{"id": 7, "name": "')
+        file.truncate(1 << 30)
+    with gzip.open(home.folder / "in/endless.json.gz", "wb", 1) as file:
+        file.write(b'{"id": 7, "name": "')
+        for _ in range(300):
+            file.write(b"x" * (1 << 20))
+    before = ["prlimit", f"--as={6 << 30}", "--"] if shutil.which("prlimit") else []
+    run = home.load("in", "--table", TABLE, code=3, before=before)
+    assert run["metrics"]["files_failed"] == 2
+    for failed in home.ledger("select error_type, error_message from processed_files where status = 'FAILED'"):
+        assert failed["error_type"] in ("TooLarge", "ParseError") and "MiB" in failed["error_message"], failed
+    assert home.lake.count(TABLE) == 3
+
+
+# Prevents a folder, a socket or a broken link with a file's name from stopping the listing.
+def test_things_that_are_no_files(home):
+    home.write_rows("in/good.json", GOOD)
+    home.write_rows("in/folder.json/inner.json", numbered(1, 10))
+    os.symlink(home.folder / "nowhere", home.folder / "in/broken_link.json")
+    os.mkfifo(home.folder / "in/pipe.json")
+    outcome = home.run("load", "in/*.json", "--table", TABLE, "--json", code=None, timeout=60)
+    assert outcome.code in (0, 3) and home.lake.count(TABLE) == 3, outcome
+
+
+# Prevents a file without read permission from stopping the others, and from staying unread once it is allowed.
+def test_unreadable_file(home):
+    home.write_rows("in/good.json", GOOD)
+    secret = home.write_rows("in/secret.json", numbered(1, 10))
+    secret.chmod(0)
+    before = []
+    if os.geteuid() == 0:
+        for path in [home.folder, *home.folder.parents]:
+            if not path.stat().st_mode & 0o005 and path != home.folder:
+                pytest.skip(f"{path} is closed to other users, and root reads everything")
+        for path in (home.folder, home.folder / "in"):
+            os.chown(path, 65534, 65534)
+        before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+        if not os.access(home.program, os.X_OK) or any(not path.stat().st_mode & 0o001 for path in home.program.parents):
+            pytest.skip("the program is closed to other users")
+    run = home.load("in", "--table", TABLE, code=3, before=before)
+    assert (run["metrics"]["files_processed"], run["metrics"]["files_failed"]) == (1, 1)
+    (failed,) = home.ledger("select error_type, error_message from processed_files where status = 'FAILED'")
+    assert failed["error_type"] == "Unreadable" and "secret.json" in failed["error_message"]
+    secret.chmod(0o644)
+    assert home.load("in", "--table", TABLE, before=before)["metrics"]["files_processed"] == 1
+
+
+NAMES = [
+    "with space.json", "quote'.json", 'double".json', "100%.json", "%41.json", "hash#1.json", "question?.json", "new\nline.json", "tab\t.json", "ümlaut.json",
+    "emoji 🙂.json", "back\\slash.json", "a+b&c=d.json", "semi;colon.json", "$HOME.json", "star*.json", "{brace}.json", "-dash.json", "e\u0301.json", "\u00e9.json",
+]  # fmt: skip
+
+
+# Prevents names from being decoded, escaped or split on their way from the folder to the ledger and the table.
+def test_awkward_names(home):
+    rows = []
+    for number, name in enumerate(NAMES):
+        home.write(f"in/{name}", row(number))
+        rows.append({"id": number, "name": f"n{number}", "_source_file": f"file://{home.folder}/in/{name}"})
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == len(NAMES)
+    home.lake.assert_judges_agree(TABLE, rows, [("_source_file", "==", rows[3]["_source_file"]), ("_source_file", "==", rows[1]["_source_file"])])
+    assert {one["file_path"] for one in home.ledger("select file_path from processed_files")} == {one["_source_file"] for one in rows}
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
+
+
+# Prevents a name that is no UTF-8 from breaking the ledger or the JSON output.
+def test_a_name_that_is_no_utf8(home):
+    home.write_rows("in/good.json", GOOD)
+    with open(os.fsencode(home.folder) + b"/in/bad\xff.json", "wb") as file:
+        file.write(row(9).encode())
+    home.run("load", "in", "--table", TABLE, "--json", code=None).json
+    assert home.lake.count(TABLE) == 3
+
+
+# Prevents a full disk from leaving a half-made table, a wrong success, or a ledger that cannot go on.
+def test_full_disk(home, small_disk):
+    home.write_rows("in/good.json", [{"id": number, "name": os.urandom(32).hex()} for number in range(200_000)])
+    outcome = home.run("load", "in", "--table", TABLE, "--warehouse", small_disk / "wh", code=1)
+    assert "space" in outcome.text, outcome
+    assert not list(small_disk.glob("wh/**/*.parquet")) or home.states().get("SUCCESS", 0) == 0
+    os.system(f"mount -o remount,size=256m {small_disk}")
+    home.run("load", "in", "--table", TABLE, "--warehouse", small_disk / "wh")
+    assert home.states() == {"SUCCESS": 1}
+    lake = type(home.lake)(home.lake.catalog_file, small_disk / "wh")
+    assert lake.count(TABLE) == 200_000
+
+
+# Prevents a file that shrinks or changes under the reader from being loaded as a mixture, or from killing the process.
+def test_files_that_change_while_read(home):
+    for number in range(30):
+        home.write_rows(f"in/steady{number}.json", numbered(2000, 2000 * number))
+    path = home.folder / "in/changing.json"
+    stop = threading.Event()
+
+    def keep_changing():
+        version = 0
+        while not stop.is_set():
+            version += 1
+            path.write_text("".join(json.dumps({"id": -number, "name": f"v{version}"}) + "\n" for number in range(1, 3000 + version % 7 * 1000)))
+            os.truncate(path, path.stat().st_size // 2)
+
+    writer = threading.Thread(target=keep_changing)
+    writer.start()
+    try:
+        for _ in range(3):
+            home.run("load", "in", "--table", TABLE, code=None)
+    finally:
+        stop.set()
+        writer.join()
+    path.write_text(row(-1))
+    home.run("load", "in", "--table", TABLE)
+    rows = home.lake.rows(TABLE)
+    steady = [one["id"] for one in rows if one["id"] >= 0]
+    assert len(steady) == len(set(steady)) == 60_000
+    loaded = {}
+    for one in rows:
+        if one["id"] < 0:
+            loaded.setdefault(one["name"], []).append(-one["id"])
+    for version, ids in loaded.items():
+        assert sorted(ids) == list(range(1, len(ids) + 1)), f"a mixture of versions under {version}"
+    assert "n-1" in loaded
