@@ -1,0 +1,240 @@
+#include "model/ingestion.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "model/enum_names.h"
+#include "model/versioned_json.h"
+
+namespace sluice {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kIngestionVersion = 1;
+
+// A property whose name holds one of these words may be a secret. Too much is left out rather than too little.
+constexpr std::array<std::string_view, 7> kSecretWords = {"secret", "token", "password", "credential", "key", "authorization", "sas"};
+
+bool may_be_secret(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::any_of(kSecretWords.begin(), kSecretWords.end(), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+Properties without_secrets(const Properties& properties) {
+  Properties open;
+  for (const auto& [name, value] : properties) {
+    if (!may_be_secret(name)) open.emplace(name, value);
+  }
+  return open;
+}
+
+// A name that this program does not know fails like a wrong type does.
+template <class Enum>
+Enum enum_at(const Json& json, const char* member, std::optional<Enum> (*parse)(std::string_view)) {
+  const auto text = json.at(member).get<std::string>();
+  if (const auto value = parse(text)) return *value;
+  throw Json::other_error::create(501, std::string(member) + ": '" + text + "' is unknown", nullptr);
+}
+
+std::optional<Timestamp> time_at(const Json& json, const char* member) {
+  const auto text = get_optional<std::string>(json, member);
+  return text ? parse_timestamp(*text) : std::nullopt;
+}
+
+Json json_of(const Source& source) {
+  return {{"id", source.id.text},
+          {"paths", source.paths},
+          {"store", without_secrets(source.store)},
+          {"format", source.format},
+          {"csv",
+           {{"delimiter", std::string(1, source.csv.delimiter)},
+            {"quote", std::string(1, source.csv.quote)},
+            {"header", source.csv.header},
+            {"null_tokens", source.csv.null_tokens}}},
+          {"source_system", source.source_system}};
+}
+
+Source source_of(const Json& json) {
+  Source source;
+  json.at("id").get_to(source.id.text);
+  json.at("paths").get_to(source.paths);
+  json.at("store").get_to(source.store);
+  json.at("format").get_to(source.format);
+  const Json& csv = json.at("csv");
+  const auto character = [&](const char* member) {
+    const auto text = csv.at(member).get<std::string>();
+    return text.empty() ? '\0' : text.front();
+  };
+  source.csv.delimiter = character("delimiter");
+  source.csv.quote = character("quote");
+  csv.at("header").get_to(source.csv.header);
+  csv.at("null_tokens").get_to(source.csv.null_tokens);
+  json.at("source_system").get_to(source.source_system);
+  return source;
+}
+
+Json json_of(const SchemaOptions& schema) {
+  return {{"mode", to_string(schema.mode)},
+          {"contract", schema.contract},
+          {"validate", schema.validate},
+          {"strict_mode", schema.strict_mode},
+          {"infer", {{"timestamps", schema.infer.timestamps}, {"numbers_double", schema.infer.numbers_double}}}};
+}
+
+SchemaOptions schema_of(const Json& json) {
+  SchemaOptions schema;
+  schema.mode = enum_at(json, "mode", parse_schema_mode);
+  json.at("contract").get_to(schema.contract);
+  json.at("validate").get_to(schema.validate);
+  json.at("strict_mode").get_to(schema.strict_mode);
+  json.at("infer").at("timestamps").get_to(schema.infer.timestamps);
+  json.at("infer").at("numbers_double").get_to(schema.infer.numbers_double);
+  return schema;
+}
+
+Json json_of(const Ready& ready) {
+  Json json = {{"min_age_micros", ready.min_age.count()}, {"marker", ready.marker}, {"ignore", ready.ignore}};
+  if (ready.modified_after) json["modified_after"] = to_text(*ready.modified_after);
+  return json;
+}
+
+Ready ready_of(const Json& json) {
+  Ready ready;
+  ready.min_age = std::chrono::microseconds(json.at("min_age_micros").get<int64_t>());
+  json.at("marker").get_to(ready.marker);
+  json.at("ignore").get_to(ready.ignore);
+  ready.modified_after = time_at(json, "modified_after");
+  return ready;
+}
+
+Json json_of(const BadRows& bad) {
+  Json json = {{"action", to_string(bad.action)}};
+  put_optional(json, "rows_max", bad.rows_max);
+  put_optional(json, "percent_max", bad.percent_max);
+  return json;
+}
+
+BadRows bad_rows_of(const Json& json) {
+  return {.action = enum_at(json, "action", parse_bad_row_action),
+          .rows_max = get_optional<int64_t>(json, "rows_max"),
+          .percent_max = get_optional<double>(json, "percent_max")};
+}
+
+Ingestion ingestion_of(const Json& json) {
+  Ingestion ingestion;
+  json.at("id").get_to(ingestion.id.text);
+  json.at("tenant").get_to(ingestion.tenant);
+  json.at("name").get_to(ingestion.name);
+  for (const Json& source : json.at("sources")) ingestion.sources.push_back(source_of(source));
+  const Json& table = json.at("table");
+  ingestion.table = {.catalog = table.at("catalog").get<std::string>(),
+                     .ns = table.at("namespace").get<std::vector<std::string>>(),
+                     .name = table.at("name").get<std::string>()};
+  json.at("partition_by").get_to(ingestion.partition_by);
+  json.at("table_properties").get_to(ingestion.table_properties);
+  ingestion.schema = schema_of(json.at("schema"));
+  ingestion.on_change = enum_at(json, "on_change", parse_on_change);
+  ingestion.on_bad_row = bad_rows_of(json.at("on_bad_row"));
+  json.at("tracking").get_to(ingestion.tracking);
+  ingestion.ready = ready_of(json.at("ready"));
+  ingestion.start_from = time_at(json, "start_from");
+  json.at("batch").at("files_max").get_to(ingestion.batch.files_max);
+  json.at("batch").at("bytes_max").get_to(ingestion.batch.bytes_max);
+  ingestion.run_files_max = get_optional<int64_t>(json.at("run"), "files_max");
+  json.at("run").at("order").get_to(ingestion.run_order);
+  json.at("retry").at("attempts_max").get_to(ingestion.retry_attempts_max);
+  json.at("schedule").get_to(ingestion.schedule);
+  json.at("timezone").get_to(ingestion.timezone);
+  json.at("metadata_columns").get_to(ingestion.metadata_columns);
+  json.at("managed_by").get_to(ingestion.managed_by);
+  json.at("status").get_to(ingestion.status);
+  return ingestion;
+}
+
+}  // namespace
+
+std::string_view to_string(SchemaMode mode) {
+  switch (mode) {
+    case SchemaMode::kEvolve: return "evolve";
+    case SchemaMode::kFixed: return "fixed";
+    case SchemaMode::kRescue: return "rescue";
+    case SchemaMode::kApprove: return "approve";
+  }
+  return "";
+}
+
+std::string_view to_string(OnChange on_change) {
+  switch (on_change) {
+    case OnChange::kAppend: return "append";
+    case OnChange::kIgnore: return "ignore";
+    case OnChange::kFail: return "fail";
+  }
+  return "";
+}
+
+std::string_view to_string(BadRowAction action) {
+  switch (action) {
+    case BadRowAction::kFail: return "fail";
+    case BadRowAction::kSkip: return "skip";
+  }
+  return "";
+}
+
+std::optional<SchemaMode> parse_schema_mode(std::string_view text) {
+  using enum SchemaMode;
+  return parse_enum(text, {kEvolve, kFixed, kRescue, kApprove});
+}
+
+std::optional<OnChange> parse_on_change(std::string_view text) {
+  using enum OnChange;
+  return parse_enum(text, {kAppend, kIgnore, kFail});
+}
+
+std::optional<BadRowAction> parse_bad_row_action(std::string_view text) {
+  using enum BadRowAction;
+  return parse_enum(text, {kFail, kSkip});
+}
+
+std::string TableRef::text() const {
+  std::string text;
+  for (const std::string& level : ns) text += level + ".";
+  return text + name;
+}
+
+std::string to_json(const Ingestion& ingestion) {
+  Json sources = Json::array();
+  for (const Source& source : ingestion.sources) sources.push_back(json_of(source));
+  Json json = {{"v", kIngestionVersion},
+               {"id", ingestion.id.text},
+               {"tenant", ingestion.tenant},
+               {"name", ingestion.name},
+               {"sources", std::move(sources)},
+               {"table", {{"catalog", ingestion.table.catalog}, {"namespace", ingestion.table.ns}, {"name", ingestion.table.name}}},
+               {"partition_by", ingestion.partition_by},
+               {"table_properties", ingestion.table_properties},
+               {"schema", json_of(ingestion.schema)},
+               {"on_change", to_string(ingestion.on_change)},
+               {"on_bad_row", json_of(ingestion.on_bad_row)},
+               {"tracking", ingestion.tracking},
+               {"ready", json_of(ingestion.ready)},
+               {"batch", {{"files_max", ingestion.batch.files_max}, {"bytes_max", ingestion.batch.bytes_max}}},
+               {"run", {{"order", ingestion.run_order}}},
+               {"retry", {{"attempts_max", ingestion.retry_attempts_max}}},
+               {"schedule", ingestion.schedule},
+               {"timezone", ingestion.timezone},
+               {"metadata_columns", ingestion.metadata_columns},
+               {"managed_by", ingestion.managed_by},
+               {"status", ingestion.status}};
+  if (ingestion.start_from) json["start_from"] = to_text(*ingestion.start_from);
+  put_optional(json["run"], "files_max", ingestion.run_files_max);
+  return to_text(json);
+}
+
+Result<Ingestion> parse_ingestion(std::string_view json) {
+  return read_versioned("definition of an ingestion", json, kIngestionVersion, ingestion_of);
+}
+
+}  // namespace sluice
