@@ -1,0 +1,274 @@
+#include "parquet/parquet_writer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <arrow/array.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
+#include <arrow/util/byte_size.h>
+#include <arrow/util/compression.h>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/format.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/metadata.h>
+
+#include "parquet/arrow_sink.h"
+#include "parquet/dictionary_choice.h"
+#include "parquet/measured_file.h"
+#include "parquet/metrics.h"
+#include "schema/arrow_schema.h"
+
+namespace sluice {
+namespace {
+
+/// Rows kept back before the file is opened, to choose encodings.
+constexpr int64_t kSampleRowsMax = kDictionarySampleValues;
+constexpr int64_t kSampleBytesMax = 2 * kMiB;
+/// Rows given to Arrow at once: how far a row group may grow past its limit in bytes.
+constexpr int64_t kSliceRowsMax = 32 * 1024;
+/// 3% of what longer strings would cost in speed buys nothing: zstd's cheapest level is the default.
+constexpr int kZstdLevelDefault = 1;
+
+using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
+
+Result<arrow::Compression::type> find_codec(const std::string& name) {
+  using arrow::Compression;
+  static const std::map<std::string, Compression::type> kCodecs = {
+      {"zstd", Compression::ZSTD}, {"snappy", Compression::SNAPPY}, {"gzip", Compression::GZIP},
+      {"lz4", Compression::LZ4},   {"brotli", Compression::BROTLI}, {"uncompressed", Compression::UNCOMPRESSED}};
+  const auto found = kCodecs.find(name);
+  if (found == kCodecs.end()) return invalid_input(fmt::format("unknown Parquet compression \"{}\"", name));
+  if (!arrow::util::Codec::IsAvailable(found->second)) {
+    return invalid_input(fmt::format("Parquet compression \"{}\" is not built into this program", name));
+  }
+  return found->second;
+}
+
+bool has_floats(const Type& type) {
+  if (!type.is_nested()) return type.id == TypeId::kFloat || type.id == TypeId::kDouble;
+  return std::ranges::any_of(type.fields, [](const Field& field) { return has_floats(*field.type); });
+}
+
+/// Columns of a Parquet file as Arrow names them: with the list, element and key_value groups in between.
+std::vector<std::string> column_paths(const parquet::SchemaDescriptor& descriptor) {
+  std::vector<std::string> paths;
+  for (int i = 0; i < descriptor.num_columns(); ++i) paths.push_back(descriptor.Column(i)->path()->ToDotString());
+  return paths;
+}
+
+class BufferedParquetWriter final : public ParquetWriter {
+ public:
+  BufferedParquetWriter(std::unique_ptr<ByteSink> sink, std::string path, const Schema& schema, const ParquetOptions& options,
+                        arrow::Compression::type codec)
+      : path_(std::move(path)),
+        schema_(schema),
+        options_(options),
+        codec_(codec),
+        arrow_schema_(to_arrow(schema)),
+        leaves_(leaves_of(schema_)),
+        sink_(std::make_shared<ArrowSink>(std::move(sink))),
+        choice_(leaves_) {}
+
+  ~BufferedParquetWriter() override { sink_->drop(); }
+
+  Result<void> append(const arrow::RecordBatch& batch, Context& context) override {
+    TRY(context.check());
+    TRY_ASSIGN(Arrays columns, conform(batch));
+    if (batch.num_rows() == 0) return {};
+    sink_->use(context);
+    auto rows = arrow::RecordBatch::Make(arrow_schema_, batch.num_rows(), std::move(columns));
+    rows_ += batch.num_rows();
+    if (file_) return write(*rows);
+    choice_.look_at(rows->columns());
+    TRY_ASSIGN(const int64_t bytes, size_of(*rows));
+    sample_bytes_ += bytes;
+    sample_.push_back(std::move(rows));
+    if (rows_ < kSampleRowsMax && sample_bytes_ < kSampleBytesMax) return {};
+    return open_file();
+  }
+
+  int64_t rows() const override { return rows_; }
+
+  int64_t size_bytes_estimate() const override { return sink_->position() + gauge_.size_bytes() + sample_bytes_; }
+
+  int64_t buffered_bytes() const override { return pool_.bytes_allocated() + sample_bytes_; }
+
+  Result<WrittenFile> finish(const std::map<std::string, std::string>& footer, Context& context) override {
+    sink_->use(context);
+    if (!file_) TRY(open_file());
+    std::vector<std::string> keys, values;
+    for (const auto& [key, value] : footer) {
+      keys.push_back(key);
+      values.push_back(value);
+    }
+    TRY(check(file_->AddKeyValueMetadata(arrow::key_value_metadata(std::move(keys), std::move(values)))));
+    TRY(check(file_->Close()));
+    TRY_ASSIGN(WrittenFile written, describe(*file_->metadata()));
+    auto finished = sink_->finish(context);
+    if (!finished) return std::unexpected(finished.error().within(fmt::format("writing {}", path_)));
+    return written;
+  }
+
+ private:
+  Result<void> check(const arrow::Status& status) const {
+    if (!status.ok()) return sink_->failure(path_, status);
+    return {};
+  }
+
+  Result<int64_t> size_of(const arrow::RecordBatch& rows) const {
+    auto bytes = arrow::util::ReferencedBufferSize(rows);
+    TRY(check(bytes.status()));
+    return *bytes;
+  }
+
+  /// The batch's columns in the file's types.
+  Result<Arrays> conform(const arrow::RecordBatch& batch) const {
+    if (batch.num_columns() != arrow_schema_->num_fields()) {
+      return invalid_input(
+          fmt::format("writing {}: a batch of {} columns for a schema of {}", path_, batch.num_columns(), arrow_schema_->num_fields()));
+    }
+    Arrays columns = batch.columns();
+    for (int i = 0; i < batch.num_columns(); ++i) {
+      const arrow::Field& field = *arrow_schema_->field(i);
+      if (columns[i]->type_id() == arrow::Type::DICTIONARY) {
+        const auto& coded = static_cast<const arrow::DictionaryArray&>(*columns[i]);
+        auto decoded = arrow::compute::Take(*coded.dictionary(), *coded.indices(), arrow::compute::TakeOptions::NoBoundsCheck());
+        TRY(check(decoded.status()));
+        columns[i] = std::move(decoded).ValueUnsafe();
+      }
+      if (batch.column_name(i) != field.name() || !columns[i]->type()->Equals(*field.type())) {
+        return invalid_input(fmt::format("writing {}: column {} is {} {}, expected {} {}", path_, i + 1, batch.column_name(i),
+                                         columns[i]->type()->ToString(), field.name(), field.type()->ToString()));
+      }
+      if (!field.nullable() && columns[i]->null_count() > 0) {
+        return invalid_input(fmt::format("writing {}: required column {} has no value in a row", path_, field.name()));
+      }
+    }
+    return columns;
+  }
+
+  std::shared_ptr<parquet::WriterProperties> properties(const std::vector<std::string>& paths) {
+    parquet::WriterProperties::Builder builder;
+    builder.memory_pool(&pool_);
+    builder.version(parquet::ParquetVersion::PARQUET_2_6);
+    builder.data_page_version(parquet::ParquetDataPageVersion::V1);
+    builder.enable_store_decimal_as_integer();
+    builder.compression(codec_);
+    if (options_.compression_level) {
+      builder.compression_level(*options_.compression_level);
+    } else if (codec_ == arrow::Compression::ZSTD) {
+      builder.compression_level(kZstdLevelDefault);
+    }
+    builder.data_pagesize(options_.page_bytes);
+    builder.max_rows_per_page(options_.page_rows);
+    builder.dictionary_pagesize_limit(options_.dictionary_bytes);
+    builder.max_row_group_length(std::numeric_limits<int64_t>::max());  // row groups are cut here, where NaNs are counted
+    for (size_t i = 0; i < paths.size(); ++i) {
+      if (!choice_.pays(i)) builder.disable_dictionary(paths[i]);
+    }
+    return builder.build();
+  }
+
+  /// Chooses encodings by the sample, opens the file and writes the sample.
+  Result<void> open_file() {
+    auto arrow_properties = parquet::ArrowWriterProperties::Builder().build();
+    std::shared_ptr<parquet::SchemaDescriptor> descriptor;
+    TRY(check(parquet::arrow::ToParquetSchema(arrow_schema_.get(), *properties({}), *arrow_properties, &descriptor)));
+    try {
+      const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
+      auto file = open_measured_file(sink_, root, properties(column_paths(*descriptor)), gauge_);
+      TRY(check(parquet::arrow::FileWriter::Make(&pool_, std::move(file), arrow_schema_, arrow_properties, &file_)));
+    } catch (const parquet::ParquetException& e) {
+      return sink_->failure(path_, arrow::Status::Invalid(e.what()));
+    }
+    for (const auto& rows : std::exchange(sample_, {})) TRY(write(*rows));
+    sample_bytes_ = 0;
+    return {};
+  }
+
+  Result<void> write(const arrow::RecordBatch& rows) {
+    for (int64_t at = 0; at < rows.num_rows();) {
+      if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes || nans_.empty()) TRY(start_row_group());
+      const int64_t count = std::min({rows.num_rows() - at, kSliceRowsMax, options_.row_group_rows - group_rows_});
+      const auto slice = rows.Slice(at, count);
+      TRY(check(file_->WriteRecordBatch(*slice)));
+      count_nans_of(*slice);
+      at += count;
+      group_rows_ += count;
+      group_bytes_ = gauge_.size_bytes();
+    }
+    return {};
+  }
+
+  Result<void> start_row_group() {
+    TRY(check(file_->NewBufferedRowGroup()));
+    group_rows_ = group_bytes_ = 0;
+    nans_.emplace_back(leaves_.size());
+    return {};
+  }
+
+  void count_nans_of(const arrow::RecordBatch& rows) {
+    size_t leaf = 0;
+    for (int i = 0; i < rows.num_columns(); ++i) {
+      const Type& type = *schema_.fields[i].type;
+      if (!has_floats(type)) {
+        leaf += leaves_count(type);
+        continue;
+      }
+      visit_leaves(*rows.column(i), true,
+                   [&](const arrow::Array& values, const Visibility& visibility) { nans_.back()[leaf++] += count_nans(values, visibility); });
+    }
+  }
+
+  Result<WrittenFile> describe(const parquet::FileMetaData& file) const {
+    WrittenFile written;
+    written.path = path_;
+    written.size_bytes = sink_->position();
+    written.rows = rows_;
+    try {
+      written.columns = collect_metrics(file, leaves_, metrics_modes(leaves_, options_), nans_);
+      for (int i = 0; i < file.num_row_groups(); ++i) {
+        const auto first = file.RowGroup(i)->ColumnChunk(0);
+        const int64_t pages = first->data_page_offset();
+        written.split_offsets.push_back(first->has_dictionary_page() ? std::min(first->dictionary_page_offset(), pages) : pages);
+      }
+    } catch (const parquet::ParquetException& e) {
+      return sink_->failure(path_, arrow::Status::Invalid(e.what()));
+    }
+    return written;
+  }
+
+  const std::string path_;
+  const Schema schema_;
+  const ParquetOptions options_;
+  const arrow::Compression::type codec_;
+  const std::shared_ptr<arrow::Schema> arrow_schema_;
+  const std::vector<Leaf> leaves_;
+  const std::shared_ptr<ArrowSink> sink_;
+
+  DictionaryChoice choice_;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> sample_;
+  int64_t sample_bytes_ = 0;
+
+  arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
+  RowGroupGauge gauge_;
+  std::unique_ptr<parquet::arrow::FileWriter> file_;  // below what it refers to
+  int64_t rows_ = 0;
+  int64_t group_rows_ = 0, group_bytes_ = 0;
+  NanCounts nans_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ParquetWriter>> open_parquet_writer(std::unique_ptr<ByteSink> sink, std::string path, const Schema& schema,
+                                                           const ParquetOptions& options) {
+  TRY_ASSIGN(const auto codec, find_codec(options.compression));
+  if (schema.fields.empty()) return invalid_input(fmt::format("writing {}: a Parquet file needs at least one column", path));
+  return std::make_unique<BufferedParquetWriter>(std::move(sink), std::move(path), schema, options, codec);
+}
+
+}  // namespace sluice
