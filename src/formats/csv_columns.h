@@ -1,0 +1,38 @@
+// What a CSV file calls its columns, and which of its fields are null. Thread-safe: values and pure functions.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/csv_scanner.h"
+
+namespace sluice {
+
+/// The name of a column that the file does not name: "column_1", ... (position 0 is the first).
+std::string csv_column_name(size_t position);
+
+/// Unique names for a header: an empty one becomes csv_column_name(), a repeated one `name_2`, `name_3`, ... (the next that is free).
+std::vector<std::string> csv_column_names(std::span<const std::string> header);
+
+/// Fields that mean null. A quoted field never does.
+class CsvNullTokens {
+ public:
+  explicit CsvNullTokens(std::span<const std::string> tokens);
+
+  bool contains(const CsvField& field) const {
+    if (field.quoted || field.text.size() > size_max_) return false;
+    return field.text.empty() ? empty_is_null_ : find(field.text);
+  }
+
+ private:
+  bool find(std::string_view text) const;
+
+  std::vector<std::string> tokens_;
+  size_t size_max_ = 0;
+  bool empty_is_null_ = false;
+};
+
+}  // namespace sluice

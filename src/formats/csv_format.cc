@@ -1,0 +1,126 @@
+#include "formats/csv_format.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "formats/csv_columns.h"
+#include "formats/csv_reader.h"
+#include "formats/csv_scanner.h"
+#include "formats/decompress.h"
+#include "schema/inference.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kSampleBytesMin = 64 * kKiB;   ///< stored bytes; a header alone says nothing of types
+constexpr int64_t kSampleBytesStep = 8;          ///< a sample without one whole row is taken again, this many times larger
+constexpr int64_t kSampleInflationMax = 16;      ///< of compressed samples
+
+/// Types of the columns of one file, from the rows shown to it.
+class CsvGuess {
+ public:
+  CsvGuess(const CsvOptions& csv, const InferOptions& options) : null_tokens_(csv.null_tokens), guess_(options) {}
+
+  void name_columns(std::vector<std::string> names) {
+    names_ = std::move(names);
+    for (const std::string& name : names_) guess_.member(name);
+  }
+
+  void see_row(const CsvScanner& scanner) {
+    if (!scanner.problem().reason.empty()) return;
+    if (names_.empty()) {
+      std::vector<std::string> names;
+      for (size_t i = 0; i < scanner.fields().size(); ++i) names.push_back(csv_column_name(i));
+      name_columns(std::move(names));
+    }
+    if (scanner.field_count() != names_.size()) return;
+    ++rows_;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      const CsvField& field = scanner.fields()[i];
+      if (!null_tokens_.contains(field)) guess_.member(names_[i]).see_text(field.text);
+    }
+  }
+
+  int64_t rows() const { return rows_; }
+  std::vector<Field> fields() const { return guess_.fields(); }
+
+ private:
+  const CsvNullTokens null_tokens_;
+  StructGuess guess_;
+  std::vector<std::string> names_;
+  int64_t rows_ = 0;
+};
+
+class CsvFormat final : public Format {
+ public:
+  explicit CsvFormat(char delimiter) : delimiter_(delimiter) {}
+
+  std::string_view name() const override { return "csv"; }
+
+  /// One range always: whether a line feed ends a row or lies inside quotes is known only from all the bytes before it.
+  Result<std::vector<ByteRange>> split(Blob&, const ReadPlan&, Context&) const override { return std::vector<ByteRange>{ByteRange{}}; }
+
+  Result<std::unique_ptr<Reader>> open(Blob& blob, ByteRange split, const ReadPlan& plan, Context& context) const override {
+    const CsvDialect dialect = dialect_of(plan.csv);
+    TRY(dialect.check());
+    TRY_ASSIGN(auto source, open_decompressed(blob, split, context));
+    return CsvReader::open(std::move(source), dialect, plan, context);
+  }
+
+  Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source& source, const InferOptions& options,
+                         Context& context) const override {
+    TRY(dialect_of(source.csv).check());
+    for (int64_t bytes = std::max(sample_bytes, kSampleBytesMin);; bytes *= kSampleBytesStep) {
+      const bool whole = bytes >= blob.size_bytes();
+      TRY_ASSIGN(Inferred inferred, infer_head(blob, bytes, source.csv, options, context));
+      if (inferred.rows > 0 || whole) return inferred;
+    }
+  }
+
+ private:
+  CsvDialect dialect_of(const CsvOptions& options) const {
+    return {.delimiter = options.delimiter == ',' ? delimiter_ : options.delimiter, .quote = options.quote};
+  }
+  Result<Inferred> infer_head(Blob& blob, int64_t bytes, const CsvOptions& csv, const InferOptions& options, Context& context) const;
+
+  const char delimiter_;  ///< instead of the comma
+};
+
+Result<Inferred> CsvFormat::infer_head(Blob& blob, int64_t bytes, const CsvOptions& csv, const InferOptions& options,
+                                       Context& context) const {
+  const bool is_sample = bytes < blob.size_bytes();
+  TRY_ASSIGN(auto source, open_decompressed(blob, {.offset = 0, .length = is_sample ? bytes : -1}, context));
+  CsvScanner scanner(std::move(source), dialect_of(csv), {.is_sample = is_sample});
+  CsvGuess guess(csv, options);
+  Inferred inferred;
+  if (csv.header) {
+    TRY_ASSIGN(const bool found, scanner.next(context));
+    if (!found) return inferred;
+    TRY_ASSIGN(inferred.header, take_csv_header(scanner));
+    guess.name_columns(csv_column_names(inferred.header));
+  }
+  while (scanner.byte() / kSampleInflationMax < bytes) {
+    const Result<bool> found = scanner.next(context);
+    // What breaks behind good rows is the reader's to report, with the rows before it counted.
+    if (!found && (guess.rows() == 0 || found.error().code != ErrorCode::kInvalidInput)) return std::unexpected(found.error());
+    if (!found || !*found) break;
+    guess.see_row(scanner);
+  }
+  inferred.fields = guess.fields();
+  inferred.rows = guess.rows();
+  return inferred;
+}
+
+}  // namespace
+
+const Format& csv_format() {
+  static const CsvFormat format(',');
+  return format;
+}
+
+const Format& tsv_format() {
+  static const CsvFormat format('\t');
+  return format;
+}
+
+}  // namespace sluice

@@ -1,0 +1,122 @@
+// Cuts a stream of bytes into CSV records and fields after RFC 4180. Knows nothing of columns and types. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "formats/format.h"
+
+namespace sluice {
+
+/// Fields of one record that are kept; further ones are only counted. Bounds what a line of 64 MiB of delimiters costs.
+inline constexpr size_t kCsvFieldsMax = 16 * 1024;
+
+struct CsvDialect {
+  char delimiter = ',';
+  char quote = '"';  ///< '\0': quotes are ordinary characters
+
+  /// kInvalidInput where the two could be confused with each other, a line end or part of a UTF-8 sequence.
+  Result<void> check() const;
+};
+
+struct CsvScanLimits {
+  size_t block_bytes = kMiB;
+  size_t record_bytes_max = kRowBytesMax;
+  bool is_sample = false;  ///< the source ends inside a record: that record is dropped, not an error
+};
+
+struct CsvField {
+  std::string_view text;  ///< without quotes, unescaped
+  bool quoted = false;
+};
+
+/// What is wrong with a record that was cut all the same.
+struct CsvProblem {
+  std::string reason;  ///< empty: nothing
+  int64_t byte = 0;    ///< in the file, after decompression
+};
+
+class CsvScanner {
+ public:
+  /// `source` holds plain bytes from the file's beginning; a byte order mark is passed over.
+  CsvScanner(std::unique_ptr<ByteSource> source, CsvDialect dialect, CsvScanLimits limits = {});
+  CsvScanner(const CsvScanner&) = delete;
+
+  /// Moves to the next record; false at the end. Lines without a character are passed over. Views of the last record die.
+  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16, "TooLarge" for a record above the limit, and the source's.
+  Result<bool> next(Context& context);
+
+  std::span<const CsvField> fields() const { return {fields_.data(), kept_}; }
+  size_t field_count() const { return count_; }     ///< of the record, also those above kCsvFieldsMax
+  std::string_view raw() const { return raw_; }     ///< the record as written, without its line end
+  int64_t line() const { return line_; }            ///< 1-based physical line where the record begins
+  int64_t byte() const { return byte_; }            ///< where the record begins
+  /// Broken quoting or invalid UTF-8; the record's end is where the next readable line begins.
+  const CsvProblem& problem() const { return problem_; }
+
+ private:
+  enum class Step { kRecord, kMore, kEnd, kOpenQuote, kTooLarge };
+  struct QuotedEnd {
+    const char* closed;  ///< the closing quote; nullptr: the buffer ends first
+    const char* next;    ///< delimiter, line end or end_ behind the field
+    bool escaped;        ///< doubled quotes inside
+  };
+
+  Step scan_record();
+  bool pass_blank_lines();
+  QuotedEnd scan_quoted(const char* open);
+  const char* skip_quotes(const char* special);
+  Step end_record(const char* end, const char* next);
+  Step end_in_quotes();
+  /// More than a record at its limit and its line end: what is in hand is part of a record above the limit.
+  bool holds_too_much() const { return static_cast<size_t>(end_ - record_) > limits_.record_bytes_max + 1; }
+  void keep(const char* begin, const char* end, bool quoted);
+  void report(const char* reason, const char* at);
+  void unescape_fields();
+  void check_utf8();
+  const char* next_special();
+  void load_block(const char* block);
+  Result<void> refill(Context& context);
+  Result<void> pass_byte_order_mark(Context& context);
+  Error open_quote_error() const;
+  Error too_large_error() const;
+  int64_t byte_of(const char* at) const { return buffer_byte_ + (at - buffer_.data()); }
+
+  const std::unique_ptr<ByteSource> source_;
+  const CsvDialect dialect_;
+  const CsvScanLimits limits_;
+  const char masked_quote_;       ///< the delimiter again where nothing quotes
+
+  std::vector<char> buffer_;      ///< with padding behind end_, so that whole blocks can be loaded
+  int64_t buffer_byte_ = 0;       ///< of the file, at the buffer's front
+  const char* record_ = nullptr;  ///< where the record in hand begins
+  const char* end_ = nullptr;     ///< of the bytes in the buffer
+  bool source_ended_ = false, begun_ = false;
+
+  const char* block_ = nullptr;   ///< 64 bytes whose special characters are in specials_, those passed cleared
+  uint64_t specials_ = 0;
+  bool block_has_high_ = false;   ///< a byte above 127 in the block
+  bool record_has_high_ = false;
+
+  std::vector<CsvField> fields_;
+  std::vector<size_t> escaped_;   ///< positions of fields that hold doubled quotes
+  std::string unescaped_;
+  size_t kept_ = 0, count_ = 0;
+  std::string_view raw_;
+  int64_t line_ = 1, next_line_ = 1, byte_ = 0;
+  int64_t newlines_in_quotes_ = 0;
+  const char* open_quote_ = nullptr;
+  int64_t open_quote_line_ = 0;
+  CsvProblem problem_;
+};
+
+}  // namespace sluice
