@@ -17,7 +17,10 @@ class RescueRow {
   void add_text(std::string_view column, std::string_view text);
 
   bool empty() const { return text_.empty(); }
-  void clear() { text_.clear(); }
+  void clear() {
+    text_.clear();
+    closed_ = false;
+  }
   /// Valid until the next change. Only where not empty.
   std::string_view text();
 
