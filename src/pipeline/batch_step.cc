@@ -8,7 +8,6 @@
 
 #include "pipeline/lease_keeper.h"
 #include "pipeline/publish.h"
-#include "schema/contract.h"
 
 namespace sluice {
 namespace {
@@ -62,22 +61,23 @@ Result<std::optional<Target>> target_for_drift(const BatchStep& step, const Targ
   return target;
 }
 
-Result<StagedBatch> stage_without_table(const BatchStep& step, const ClaimedBatch& batch, const StageStep& stage, Context& context) {
+Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageStep& stage, Context& context) {
   NoRows stager;
-  TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, step.contract.has_value(), context));
+  TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, context));
   return StagedBatch{std::move(staged.results), {}, std::nullopt, 0};
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
-  const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts)};
+  const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts),
+                        step.contract ? &*step.contract : nullptr};
   TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
-  if (!target) return stage_without_table(step, batch, stage, context);
+  if (!target) return stage_without_table(batch, stage, context);
 
   for (int round = 1;; ++round) {
     merge_into(end, *target, step.observer);
     TRY(settle_ledger_write(step.parts.clock, context, [&] { return step.parts.work.pin_target(batch.lease, target->state.pin); }));
     TRY_ASSIGN(auto stager, step.sink.stage(target->state, step.ingestion, batch));
-    TRY_ASSIGN(Staged staged, stage_files(stage, target->state, *stager, batch, step.contract.has_value(), context));
+    TRY_ASSIGN(Staged staged, stage_files(stage, target->state, *stager, batch, context));
     TRY_ASSIGN(auto changed, target_for_drift(step, target->state, staged, context));
     if (!changed) {
       const int64_t snapshot_id = new_snapshot_id();

@@ -106,16 +106,18 @@ Result<void> fence(const Publisher& p, const Lease& lease, const PreparedBatch& 
 }
 
 /// Rule P after the fence: whether the batch landed before it.
-Result<bool> landed_before_fence(const Publisher& p, const PreparedBatch& batch, Published& published, Context& context) {
+Result<bool> landed_before_fence(const Publisher& p, const PreparedBatch& batch, Doubt doubt, Published& published, Context& context) {
   auto state = p.sink.load(context);
   if (!state && state.error().code == ErrorCode::kNotFound) return false;
   TRY(state);
   if (state->pin.table_uuid != batch.target.table_uuid) return false;
   TRY_ASSIGN(const Presence presence, p.sink.find(*state, batch, context));
-  if (presence == Presence::kAbsent) return false;
-  if (presence != Presence::kPresent) return stopped_by_rule_p(batch, presence);
-  TRY_ASSIGN(published, p.sink.settle(*state, batch, context));
-  return true;
+  if (presence == Presence::kPresent) {
+    TRY_ASSIGN(published, p.sink.settle(*state, batch, context));
+    return true;
+  }
+  if (presence != Presence::kAbsent && doubt == Doubt::kStop) return stopped_by_rule_p(batch, presence);
+  return false;
 }
 
 }  // namespace
@@ -133,7 +135,7 @@ Result<PublishEnd> publish_and_confirm(const Publisher& p, const Lease& lease, c
     TRY_ASSIGN(const AttemptEnd end, attempt_publish(p, lease, batch, published, context));
     if (end.what == Attempt::kPublished) break;
     if (end.what == Attempt::kImpossible) {
-      return withdraw(p, lease, batch, BatchState::kPrepared, end.error.message, published, context);
+      return withdraw(p, lease, batch, BatchState::kPrepared, end.error.message, Doubt::kStop, published, context);
     }
     unknowns = end.what == Attempt::kUnknown ? unknowns + 1 : 0;
     if (unknowns == kUnknownsMax || attempt == kAttemptsMax) {
@@ -147,13 +149,13 @@ Result<PublishEnd> publish_and_confirm(const Publisher& p, const Lease& lease, c
 }
 
 Result<PublishEnd> withdraw(const Publisher& p, const Lease& lease, const PreparedBatch& batch, BatchState state, std::string_view reason,
-                            Published& published, Context& context) {
+                            Doubt doubt, Published& published, Context& context) {
   if (state == BatchState::kPrepared) {
     TRY(settle_ledger_write(p.clock, context, [&] { return p.ledger.start_withdraw(lease, reason); }));
   }
   if (batch.snapshot_id != 0) {
     TRY(fence(p, lease, batch, context));
-    TRY_ASSIGN(const bool landed, landed_before_fence(p, batch, published, context));
+    TRY_ASSIGN(const bool landed, landed_before_fence(p, batch, doubt, published, context));
     if (landed) {
       TRY(confirm(p, lease, published, context));
       return PublishEnd::kConfirmed;

@@ -33,10 +33,14 @@ enum class PublishEnd {
 Result<PublishEnd> publish_and_confirm(const Publisher& publisher, const Lease& lease, const PreparedBatch& batch, Published& published,
                                        Context& context);
 
+/// What to do where rule P says rolled_back or unprovable: stop for the operator, or, when it is the operator who gives the batch up,
+/// take it as not in the table.
+enum class Doubt { kStop, kOperatorDecides };
+
 /// Rule W: gives up a PREPARED or WITHDRAWING batch: fence, look once more, release its files, delete its objects.
 /// kConfirmed where the look found it in the table.
 Result<PublishEnd> withdraw(const Publisher& publisher, const Lease& lease, const PreparedBatch& batch, BatchState state,
-                            std::string_view reason, Published& published, Context& context);
+                            std::string_view reason, Doubt doubt, Published& published, Context& context);
 
 /// A ledger write that answered "unknown" or "unavailable" is asked again until it is known, at most kLedgerRetriesMax times.
 template <class Write>

@@ -18,10 +18,11 @@ Result<void> check_table_before_delete(const Publisher& p, Context& context) {
 
 Result<void> release_staging(const Recovery& r, const TakenOver& taken, Context& context) {
   const Publisher& p = r.publisher;
-  TRY(check_table_before_delete(p, context));
+  auto table = check_table_before_delete(p, context);
+  if (!table && r.doubt == Doubt::kStop) return table;
   const Lease& lease = taken.batch.lease;
   TRY(settle_ledger_write(p.clock, context, [&] { return p.ledger.finish_withdraw(lease, "its worker died while staging", false); }));
-  if (taken.record.target && p.sink.sweep(*taken.record.target, taken.record.id, context)) (void)p.ledger.mark_swept(taken.record.id);
+  if (table && taken.record.target && p.sink.sweep(*taken.record.target, taken.record.id, context)) (void)p.ledger.mark_swept(taken.record.id);
   return {};
 }
 
@@ -34,11 +35,15 @@ Result<void> finish_prepared(const Recovery& r, const TakenOver& taken, Context&
     // Perhaps it landed long ago and somebody compacted the table since: rule P inside withdraw tells.
     const std::string why = fmt::format("{} of its staged objects are gone (an orphan clean-up?), first: {}", gone.size(), gone.front());
     r.observer.warning(fmt::format("batch {}: {}; its files are loaded again unless the table has it", batch.batch.text, why));
-    TRY(withdraw(p, taken.batch.lease, batch, BatchState::kPrepared, why, published, context));
+    TRY(withdraw(p, taken.batch.lease, batch, BatchState::kPrepared, why, r.doubt, published, context));
     return {};
   }
-  TRY_ASSIGN(const PublishEnd end, publish_and_confirm(p, taken.batch.lease, batch, published, context));
-  if (end == PublishEnd::kConfirmed) r.observer.confirmed(batch, published, static_cast<int64_t>(taken.batch.files.size()));
+  auto end = publish_and_confirm(p, taken.batch.lease, batch, published, context);
+  if (!end && end.error().code == ErrorCode::kCorruption && r.doubt == Doubt::kOperatorDecides) {
+    end = withdraw(p, taken.batch.lease, batch, BatchState::kPrepared, "given up by the operator", r.doubt, published, context);
+  }
+  TRY(end);
+  if (*end == PublishEnd::kConfirmed) r.observer.confirmed(batch, published, static_cast<int64_t>(taken.batch.files.size()));
   return {};
 }
 
@@ -48,7 +53,8 @@ Result<void> recover_one(const Recovery& r, const TakenOver& taken, Context& con
     case BatchState::kPrepared: return finish_prepared(r, taken, context);
     case BatchState::kWithdrawing: {
       Published published;
-      TRY(withdraw(r.publisher, taken.batch.lease, *taken.record.prepared, BatchState::kWithdrawing, taken.record.reason, published, context));
+      TRY(withdraw(r.publisher, taken.batch.lease, *taken.record.prepared, BatchState::kWithdrawing, taken.record.reason, r.doubt, published,
+                   context));
       return {};
     }
     default: return fail(ErrorCode::kCorruption, fmt::format("batch {} is {} and has a lease", taken.record.id.text, to_string(taken.record.state)));

@@ -13,6 +13,7 @@ struct Recovery {
   WorkerId worker;
   std::chrono::microseconds lease;
   RunObserver& observer;
+  Doubt doubt = Doubt::kStop;  ///< kOperatorDecides: `forget` gives up what rules M, P and T would stop at
 };
 
 /// Finishes or withdraws every batch of a dead worker, oldest first; returns how many. Errors as publish_and_confirm.

@@ -11,6 +11,7 @@
 
 #include "pipeline/input_file.h"
 #include "pipeline/target.h"
+#include "schema/contract.h"
 #include "schema/evolution.h"
 #include "schema/inference.h"
 
@@ -18,6 +19,7 @@ namespace sluice {
 namespace {
 
 constexpr int kReadAttemptsMax = 4;  // of one file while its store is unavailable
+constexpr int64_t kHeaderSampleBytes = 256 * kKiB;
 constexpr auto kReadBackoff = std::chrono::milliseconds(200);
 
 /// Base name for messages: the ledger has the whole path beside it.
@@ -46,8 +48,8 @@ struct ReadEnd {
 /// Reads one batch's files. Each thread takes the next file until none is left.
 class FileStage {
  public:
-  FileStage(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch, bool has_contract)
-      : step_(step), target_(target), stager_(stager), batch_(batch), has_contract_(has_contract), order_(batch.files.size()) {
+  FileStage(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch)
+      : step_(step), target_(target), stager_(stager), batch_(batch), order_(batch.files.size()) {
     // Large files first, so that no thread is left alone with one at the end; equals in path order.
     std::iota(order_.begin(), order_.end(), size_t{0});
     std::ranges::stable_sort(order_, std::greater<>(), [&](size_t i) {
@@ -116,7 +118,12 @@ class FileStage {
     if (!input) return file_error(input.error());
     result.format = (*input)->format().name();
 
-    const ReadPlan plan = read_plan(target_, step_.ingestion, source, has_contract_);
+    if (step_.contract && step_.ingestion.schema.validate) {
+      auto mismatch = header_mismatch(**input, *step_.contract, step_.ingestion, source, context);
+      if (!mismatch) return file_error(mismatch.error());
+      if (*mismatch) return kept_out(file, result, **mismatch);
+    }
+    const ReadPlan plan = read_plan(target_, step_.ingestion, source, step_.contract != nullptr);
     auto reader = (*input)->format().open((*input)->blob(), {}, plan, context);
     if (!reader) return file_error(reader.error());
     result.rows = result.rows_rescued = result.rows_rejected = 0;
@@ -135,6 +142,13 @@ class FileStage {
     result.content_hash = (*input)->content_hash();
     result.bytes_read = (*input)->bytes_read();
     return conclude(file, result, (*reader)->drift(), context);
+  }
+
+  ReadEnd kept_out(const ClaimedFile& file, FileResult& result, const std::string& mismatch) {
+    result.outcome = FileOutcome::kSkipped;
+    result.error = Error{ErrorCode::kInvalidInput, fmt::format("{}: {}; the file was not loaded", base_name(file.path), mismatch),
+                         std::string(error_type::kSchemaMismatch)};
+    return {};
   }
 
   /// The file is read whole: touched, refused, or admitted.
@@ -175,7 +189,6 @@ class FileStage {
   const TargetState& target_;
   Stager& stager_;
   const ClaimedBatch& batch_;
-  const bool has_contract_;
   std::vector<size_t> order_;
   std::atomic<size_t> next_{0};
   std::atomic<bool> failed_{false};
@@ -203,9 +216,18 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   return plan;
 }
 
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
+                                                   const Source& source, Context& context) {
+  TRY_ASSIGN(const Inferred inferred,
+             input.format().infer(input.blob(), kHeaderSampleBytes, source, ingestion.schema.infer, context));
+  if (inferred.header.empty()) return std::nullopt;
+  const bool keys_may_miss = input.format().name() == "json";
+  return check_header(contract, inferred.header, keys_may_miss);
+}
+
 Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
-                           bool has_contract, Context& context) {
-  FileStage stage(step, target, stager, batch, has_contract);
+                           Context& context) {
+  FileStage stage(step, target, stager, batch);
   return stage.run(context);
 }
 

@@ -10,6 +10,7 @@
 #include "formats/format.h"
 #include "ledger/work_ledger.h"
 #include "pipeline/engine.h"
+#include "pipeline/input_file.h"
 #include "pipeline/sink.h"
 #include "storage/object_store.h"
 
@@ -22,6 +23,7 @@ struct StageStep {
   RunObserver& observer;
   const Ingestion& ingestion;
   int threads = 1;
+  const Schema* contract = nullptr;  ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.
@@ -34,8 +36,12 @@ struct Staged {
 /// How the files of this ingestion are read into that table.
 ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract);
 
+/// How the file's header differs from the contract (text for people); nullopt: it does not, or there is no row to tell.
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
+                                                   const Source& source, Context& context);
+
 /// Reads every file of the batch. A file's failure is its result; an Error is one of the sink, or the stop: the batch is lost.
 Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
-                           bool has_contract, Context& context);
+                           Context& context);
 
 }  // namespace sluice

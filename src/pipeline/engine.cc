@@ -1,0 +1,110 @@
+#include "pipeline/engine.h"
+
+#include <fmt/format.h>
+
+#include "pipeline/discovery.h"
+#include "pipeline/mark_rules.h"
+#include "pipeline/recovery.h"
+#include "pipeline/run_loop.h"
+#include "pipeline/target.h"
+#include "schema/contract.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kSamplePathsMax = 20;
+
+Recovery make_recovery(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, RunObserver& observer, Doubt doubt) {
+  return {{parts.work, sink, parts.clock, ingestion}, parts.worker, parts.lease, observer, doubt};
+}
+
+/// The files that a run would load, as claimed files to sample.
+Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const Ingestion& ingestion, const RunOptions& options, DryRun& dry,
+                                               Context& context) {
+  std::vector<ClaimedFile> files;
+  for (const Source& source : ingestion.sources) {
+    auto make_feed = [&](Context&) { return open_feed(parts, ingestion, source, options.files_from); };
+    auto take = [&](std::vector<Seen> seen) -> Result<void> {
+      for (const Seen& s : seen) {
+        if (!s.skip_reason.empty()) continue;
+        if (dry.sample_paths.size() < kSamplePathsMax) dry.sample_paths.push_back(s.file.path);
+        files.push_back({0, source.id, s.file.path, s.file.version, s.file.size_bytes, s.file.modified_at});
+      }
+      return {};
+    };
+    TRY_ASSIGN(const Discovered found, compare(make_feed, parts.work, ingestion, source.id, take, context));
+    dry.files_found += found.found, dry.files_unchanged += found.unchanged;
+    dry.files_new += found.added, dry.files_changed += found.changed, dry.bytes += found.bytes;
+    dry.warnings.insert(dry.warnings.end(), found.warnings.begin(), found.warnings.end());
+    if (!options.files_from.empty()) break;
+  }
+  return files;
+}
+
+/// The table as it would be, and what would change.
+Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vector<Field>& columns, DryRun& dry, Context& context) {
+  auto state = sink.load(context);
+  if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
+  dry.table_exists = state.has_value();
+  if (state) {
+    EvolutionPlan plan = plan_target(*state, columns, Evidence::kSample, false, ingestion.schema.mode);
+    dry.schema = std::move(plan.proposed);
+    dry.schema_changes = std::move(plan.texts);
+    dry.warnings.insert(dry.warnings.end(), plan.warnings.begin(), plan.warnings.end());
+    return {};
+  }
+  TRY_ASSIGN(InitialSchema initial, initial_schema(columns, ingestion.metadata_columns));
+  dry.schema = std::move(initial.schema);
+  dry.schema_changes = {fmt::format("create table {} ({} columns)", ingestion.table.text(), dry.schema.fields.size())};
+  dry.warnings.insert(dry.warnings.end(), initial.warnings.begin(), initial.warnings.end());
+  return {};
+}
+
+}  // namespace
+
+Result<RunReport> Engine::run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, RunObserver& observer, Context context) {
+  return RunLoop(parts_, sink, ingestion, options, observer).run(std::move(context));
+}
+
+Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context) {
+  DryRun dry;
+  TRY_ASSIGN(const auto files, files_to_load(parts_, ingestion, options, dry, context));
+  for (const ClaimedFile& file : files) {
+    const Source& source = source_of(ingestion, file);
+    TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(file.path, source.store));
+    auto input = open_input(*store, source, file, [](int64_t) {}, context);
+    if (!input) continue;
+    dry.format = (*input)->format().name();
+    break;
+  }
+  std::vector<Field> columns;
+  if (!ingestion.schema.contract.empty()) {
+    TRY_ASSIGN(const Schema contract, load_contract(ingestion.schema.contract));
+    columns = contract.fields;
+  } else {
+    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, context));
+  }
+  TRY(plan_schema(ingestion, sink, columns, dry, context));
+  return dry;
+}
+
+Result<void> Engine::recover(const Ingestion& ingestion, Sink& sink, RunObserver& observer, Context context) {
+  const Recovery recovery = make_recovery(parts_, ingestion, sink, observer, Doubt::kStop);
+  TRY(recover_dead_batches(recovery, context));
+  return sweep_withdrawn(recovery, context);
+}
+
+Result<int64_t> Engine::forget(const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& paths, bool all,
+                               RunObserver& observer, Context context) {
+  TRY(recover_dead_batches(make_recovery(parts_, ingestion, sink, observer, Doubt::kOperatorDecides), context));
+  if (!all) return parts_.work.forget(ingestion.id, paths);
+  ForeignMark foreign;
+  auto state = sink.load(context);
+  if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
+  if (state) {
+    TRY_ASSIGN(foreign, foreign_entries(parts_.work, *state, ingestion));
+  }
+  return parts_.work.forget_all(ingestion.id, foreign.batches, foreign.seq_max);
+}
+
+}  // namespace sluice

@@ -1,0 +1,266 @@
+#include "pipeline/run_loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "pipeline/input_file.h"
+#include "schema/contract.h"
+#include "storage/listing_feed.h"
+
+namespace sluice {
+namespace {
+
+constexpr auto kPollOthers = std::chrono::milliseconds(50);
+constexpr int kWithdrawalsMax = 3;         // in a row, before the run gives up
+constexpr size_t kMismatchesNamedMax = 20;
+
+}  // namespace
+
+Result<RunReport> RunLoop::run(Context context) {
+  TRY(parts_.registry.close_dead_runs(ingestion_.id));
+  TRY_ASSIGN(report_.run, parts_.registry.start_run(ingestion_.id, options_.trigger, parts_.worker));
+  context.run_id = report_.run.id.text;
+  observer_.started(report_.run);
+  return close(execute(context));
+}
+
+Result<void> RunLoop::execute(Context& context) {
+  if (!ingestion_.schema.contract.empty()) {
+    TRY_ASSIGN(contract_, load_contract(ingestion_.schema.contract));
+  }
+  TRY(recover_dead_batches(recovery(), context));
+  if (!ingestion_.tracking) return load_untracked(context);
+
+  TRY(options_.retry_failed ? discover_failed(context) : discover_files(context));
+  TRY(check_headers(context));
+  TRY(load_tracked(context));
+  return sweep_withdrawn(recovery(), context);
+}
+
+Result<void> RunLoop::discover_files(Context& context) {
+  Discovered found;
+  for (const Source& source : ingestion_.sources) {
+    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, source, options_.files_from); };
+    auto listed = discover(make_feed, parts_.work, parts_.clock, ingestion_, source.id, report_.run.id, context);
+    if (!listed) return std::unexpected(listed.error().within(fmt::format("listing source {}", source.id.text)));
+    found += *listed;
+    if (!options_.files_from.empty()) break;  // an explicit list belongs to the first source
+  }
+  for (const std::string& text : found.warnings) warn(text);
+  report_.files_found = found.found;
+  RunMetrics counted;
+  counted.files_unchanged = found.unchanged + found.ignored;
+  counted.files_skipped = found.skipped;
+  TRY(parts_.registry.add_to_run(report_.run.id, counted, {}));
+  TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
+  observer_.discovered(found.found, counted.files_unchanged, waiting.claimable, found.bytes);
+  return {};
+}
+
+/// `sluice retry`: the failed files are looked at again where they lie (they may have been repaired) and become claimable.
+Result<void> RunLoop::discover_failed(Context& context) {
+  std::map<SourceId, std::vector<std::string>> failed;
+  FilesQuery query{ingestion_.id, FileState::kFailed};
+  int64_t count = 0;
+  do {
+    TRY_ASSIGN(FilePage page, parts_.history.files(query));
+    for (FileRecord& file : page.files) {
+      const auto& only = options_.only_paths;
+      if (!only.empty() && std::ranges::find(only, file.path) == only.end()) continue;
+      failed[file.source].push_back(std::move(file.path));
+      ++count;
+    }
+    query.cursor = page.next_cursor;
+  } while (!query.cursor.empty());
+
+  for (const auto& [id, paths] : failed) {
+    TRY(parts_.work.retry(ingestion_.id, paths));
+    auto source = std::ranges::find(ingestion_.sources, id, &Source::id);
+    if (source == ingestion_.sources.end()) source = ingestion_.sources.begin();
+    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, *source, paths); };
+    TRY_ASSIGN(const Discovered found, discover(make_feed, parts_.work, parts_.clock, ingestion_, id, report_.run.id, context));
+    for (const std::string& text : found.warnings) warn(text);
+  }
+  report_.files_found = count;
+  observer_.discovered(count, 0, count, 0);
+  return {};
+}
+
+/// Contracts with strict_mode: one wrong header and nothing is loaded.
+Result<void> RunLoop::check_headers(Context& context) {
+  if (!contract_ || !ingestion_.schema.validate || !ingestion_.schema.strict_mode) return {};
+  std::vector<std::string> mismatches;
+  FilesQuery query{ingestion_.id, FileState::kDiscovered};
+  do {
+    TRY_ASSIGN(const FilePage page, parts_.history.files(query));
+    TRY_ASSIGN(auto more, mismatches_in(page, context));
+    std::ranges::move(more, std::back_inserter(mismatches));
+    query.cursor = page.next_cursor;
+  } while (!query.cursor.empty());
+  if (mismatches.empty()) return {};
+
+  const size_t named = std::min(mismatches.size(), kMismatchesNamedMax);
+  mismatches.resize(named);
+  return std::unexpected(Error{ErrorCode::kInvalidInput,
+                               fmt::format("{} file(s) do not have the columns of the contract {} (strict_mode: nothing was loaded): {}",
+                                           named, ingestion_.schema.contract, fmt::join(mismatches, "; ")),
+                               std::string(error_type::kSchemaMismatch)});
+}
+
+Result<std::vector<std::string>> RunLoop::mismatches_in(const FilePage& page, Context& context) {
+  std::vector<std::string> texts;
+  for (const FileRecord& record : page.files) {
+    TRY(context.check());
+    ClaimedFile file;
+    file.source = record.source, file.path = record.path, file.version = record.version, file.size_bytes = record.size_bytes;
+    file.modified_at = record.modified_at;
+    const Source& source = source_of(ingestion_, file);
+    TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(file.path, source.store));
+    auto input = open_input(*store, source, file, [](int64_t) {}, context);
+    if (!input) continue;  // reading it for its rows will say why
+    auto mismatch = header_mismatch(**input, *contract_, ingestion_, source, context);
+    if (mismatch && *mismatch) texts.push_back(fmt::format("{}: {}", file.path, **mismatch));
+  }
+  return texts;
+}
+
+/// A run ends when no file that it saw is pending: others' batches are waited for, dead workers' taken over (rule J).
+Result<void> RunLoop::load_tracked(Context& context) {
+  for (;;) {
+    TRY(context.check());
+    TRY_ASSIGN(const bool loaded, load_next_batch(context));
+    if (loaded) continue;
+    if (ingestion_.run_files_max && files_claimed_ >= *ingestion_.run_files_max) return {};
+    TRY_ASSIGN(const bool more, wait_for_others(context));
+    if (!more) return {};
+  }
+}
+
+ClaimRequest RunLoop::claim_request() const {
+  ClaimRequest request;
+  request.ingestion = ingestion_.id;
+  request.run = report_.run.id;
+  request.worker = parts_.worker;
+  request.batch = BatchId(new_uuid());
+  request.limits = ingestion_.batch;
+  if (ingestion_.run_files_max) {
+    request.limits.files_max = std::min(request.limits.files_max, *ingestion_.run_files_max - files_claimed_);
+  }
+  request.attempts_max = ingestion_.retry_attempts_max;
+  request.order = ingestion_.run_order;
+  request.lease = parts_.lease;
+  return request;
+}
+
+Result<bool> RunLoop::load_next_batch(Context& context) {
+  const ClaimRequest request = claim_request();
+  if (request.limits.files_max <= 0) return false;
+  TRY_ASSIGN(auto batch, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.claim(request); }));
+  if (!batch) return false;
+  files_claimed_ += static_cast<int64_t>(batch->files.size());
+  TRY(ingest(*batch, context));
+  return true;
+}
+
+Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
+  observer_.claimed(batch);
+  auto end = ingest_batch(batch_step(), batch, context);
+  if (!end && end.error().code == ErrorCode::kConflict && ++withdrawals_ < kWithdrawalsMax) {
+    warn(end.error().message + "; its files are loaded by whoever holds them");
+    return {};
+  }
+  TRY(end);
+  withdrawals_ = end->confirmed ? 0 : withdrawals_ + 1;
+  if (withdrawals_ == kWithdrawalsMax) {
+    return fail(ErrorCode::kUnavailable, fmt::format("{} batches in a row had to be withdrawn; see the warnings above", kWithdrawalsMax));
+  }
+  if (!end->schema_changes.empty()) TRY(parts_.registry.add_to_run(report_.run.id, {}, end->schema_changes));
+  take_results(*end);
+  return {};
+}
+
+/// Whether there may be something to claim again.
+Result<bool> RunLoop::wait_for_others(Context& context) {
+  TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
+  if (outstanding.claimable > 0) return true;
+  if (outstanding.batches == 0) return false;
+  TRY_ASSIGN(const int64_t recovered, recover_dead_batches(recovery(), context));
+  if (recovered == 0 && !parts_.clock.sleep(kPollOthers, context.stop)) TRY(context.check());
+  return true;
+}
+
+/// Rule N: the same steps, no file entries. A page of the feed is a batch.
+Result<void> RunLoop::load_untracked(Context& context) {
+  for (const Source& source : ingestion_.sources) {
+    TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, options_.files_from));
+    std::vector<ClaimedFile> files;
+    int64_t bytes = 0;
+    auto flush = [&]() -> Result<void> {
+      if (files.empty()) return {};
+      TRY_ASSIGN(ClaimedBatch batch,
+                 settle_ledger_write(parts_.clock, context, [&] { return parts_.work.open_untracked(claim_request()); }));
+      batch.tracked = false;
+      batch.files = std::exchange(files, {});
+      bytes = 0;
+      return ingest(batch, context);
+    };
+    for (bool last = false; !last;) {
+      TRY_ASSIGN(const FeedPage page, feed->next(context));
+      for (const Error& warning : page.warnings) warn(warning.message);
+      last = page.last;
+      for (const ListedFile& listed : page.files) {
+        ++report_.files_found;
+        bytes += listed.size_bytes;
+        files.push_back({0, source.id, listed.path, listed.version, listed.size_bytes, listed.modified_at, 1});
+        if (static_cast<int64_t>(files.size()) >= ingestion_.batch.files_max || bytes >= ingestion_.batch.bytes_max) TRY(flush());
+      }
+    }
+    TRY(flush());
+    if (!options_.files_from.empty()) break;
+  }
+  return {};
+}
+
+Recovery RunLoop::recovery() const {
+  return {{parts_.work, sink_, parts_.clock, ingestion_}, parts_.worker, parts_.lease, observer_};
+}
+
+void RunLoop::take_results(const BatchEnd& end) {
+  for (const FileResult& result : end.results) {
+    ++tried_;
+    if (!result.error) continue;
+    failed_ += result.outcome == FileOutcome::kFailed || result.outcome == FileOutcome::kRefused;
+    unreachable_ += result.outcome == FileOutcome::kReleased && result.error->type == error_type::kUnavailable;
+    if (first_failure_.empty()) first_failure_ = result.error->message;
+    if (report_.failures.size() < kReportedFailuresMax) report_.failures.push_back(result);
+    if (result.outcome == FileOutcome::kSkipped || result.outcome == FileOutcome::kReleased) warn(result.error->message);
+  }
+}
+
+void RunLoop::warn(const std::string& text) {
+  report_.warnings.push_back(text);
+  observer_.warning(text);
+}
+
+Result<RunReport> RunLoop::close(const Result<void>& executed) {
+  RunState state = RunState::kCompleted;
+  std::string error;
+  if (!executed) {
+    state = executed.error().code == ErrorCode::kCancelled ? RunState::kCancelled : RunState::kFailed;
+    error = executed.error().message;
+  } else if (tried_ > 0 && failed_ == tried_) {
+    state = RunState::kFailed;
+    error = fmt::format("every file failed ({}); first: {}", failed_, first_failure_);
+  } else if (unreachable_ > 0 && unreachable_ == tried_) {
+    state = RunState::kFailed;
+    error = fmt::format("the source did not answer for any of {} file(s), which wait; first: {}", tried_, first_failure_);
+  }
+  TRY_ASSIGN(report_.run, settle_ledger_write(parts_.clock, Context{}, [&] {
+    return parts_.registry.finish_run(report_.run.id, state, error);
+  }));
+  return std::move(report_);
+}
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+// One run of one ingestion: the control function of the program. Made per run; not thread-safe.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "pipeline/batch_step.h"
+#include "pipeline/discovery.h"
+#include "pipeline/engine.h"
+#include "pipeline/recovery.h"
+
+namespace sluice {
+
+class RunLoop {
+ public:
+  RunLoop(const EngineParts& parts, Sink& sink, const Ingestion& ingestion, const RunOptions& options, RunObserver& observer)
+      : parts_(parts), sink_(sink), ingestion_(ingestion), options_(options), observer_(observer) {}
+
+  /// Makes the run's record, executes it and closes the record. An Error: the ledger could not keep the record.
+  Result<RunReport> run(Context context);
+
+ private:
+  Result<void> execute(Context& context);
+  Result<void> discover_files(Context& context);
+  Result<void> discover_failed(Context& context);
+  Result<void> check_headers(Context& context);
+  Result<void> load_tracked(Context& context);
+  Result<void> load_untracked(Context& context);
+  Result<bool> load_next_batch(Context& context);
+  Result<bool> wait_for_others(Context& context);
+  Result<void> ingest(const ClaimedBatch& batch, Context& context);
+  Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
+
+  ClaimRequest claim_request() const;
+  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_}; }
+  Recovery recovery() const;
+  void take_results(const BatchEnd& end);
+  void warn(const std::string& text);
+  Result<RunReport> close(const Result<void>& executed);
+
+  const EngineParts& parts_;
+  Sink& sink_;
+  const Ingestion& ingestion_;
+  const RunOptions& options_;
+  RunObserver& observer_;
+  std::optional<Schema> contract_;
+  RunReport report_;
+  int64_t files_claimed_ = 0;
+  int withdrawals_ = 0;         ///< batches of this run given up in a row
+  int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
+  std::string first_failure_;
+};
+
+/// The feed of a source: its listing, or the explicit list of this run.
+Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Ingestion& ingestion, const Source& source,
+                                            const std::vector<std::string>& files_from);
+
+}  // namespace sluice
