@@ -28,7 +28,9 @@ Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const I
       for (const Seen& s : seen) {
         if (!s.skip_reason.empty()) continue;
         if (dry.sample_paths.size() < kSamplePathsMax) dry.sample_paths.push_back(s.file.path);
-        files.push_back({0, source.id, s.file.path, s.file.version, s.file.size_bytes, s.file.modified_at});
+        ClaimedFile& file = files.emplace_back();
+        file.source = source.id, file.path = s.file.path, file.version = s.file.version;
+        file.size_bytes = s.file.size_bytes, file.modified_at = s.file.modified_at;
       }
       return {};
     };

@@ -167,12 +167,15 @@ Result<bool> RunLoop::load_next_batch(Context& context) {
 Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   observer_.claimed(batch);
   auto end = ingest_batch(batch_step(), batch, context);
-  if (!end && end.error().code == ErrorCode::kConflict && ++withdrawals_ < kWithdrawalsMax) {
+  if (!end && end.error().code == ErrorCode::kConflict && batch.tracked && ++withdrawals_ < kWithdrawalsMax) {
     warn(end.error().message + "; its files are loaded by whoever holds them");
     return {};
   }
   TRY(end);
   withdrawals_ = end->confirmed ? 0 : withdrawals_ + 1;
+  if (!end->confirmed && !batch.tracked) {
+    return fail(ErrorCode::kUnavailable, "a batch had to be withdrawn, and without tracking nobody loads its files again; run again");
+  }
   if (withdrawals_ == kWithdrawalsMax) {
     return fail(ErrorCode::kUnavailable, fmt::format("{} batches in a row had to be withdrawn; see the warnings above", kWithdrawalsMax));
   }
@@ -213,7 +216,9 @@ Result<void> RunLoop::load_untracked(Context& context) {
       for (const ListedFile& listed : page.files) {
         ++report_.files_found;
         bytes += listed.size_bytes;
-        files.push_back({0, source.id, listed.path, listed.version, listed.size_bytes, listed.modified_at, 1});
+        ClaimedFile& file = files.emplace_back();
+        file.source = source.id, file.path = listed.path, file.version = listed.version;
+        file.size_bytes = listed.size_bytes, file.modified_at = listed.modified_at, file.attempts = 1;
         if (static_cast<int64_t>(files.size()) >= ingestion_.batch.files_max || bytes >= ingestion_.batch.bytes_max) TRY(flush());
       }
     }

@@ -1,0 +1,31 @@
+// The JSON of runs, files, ingestions, tables and errors: one set of shapes for --json and the REST API (docs/reference/json.md).
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/error.h"
+#include "ledger/history.h"
+#include "model/ingestion.h"
+#include "model/run.h"
+#include "pipeline/engine.h"
+
+namespace sluice {
+
+nlohmann::json run_json(const RunRecord& run);
+/// A run with what it could not load: run_json plus `files_found`, `failures`, `warnings`.
+nlohmann::json report_json(const RunReport& report);
+nlohmann::json dry_run_json(const DryRun& dry);
+/// Every column of a file's present state.
+nlohmann::json file_json(const FileRecord& file);
+nlohmann::json attempt_json(const FileAttempt& attempt);
+nlohmann::json load_json(const FileLoad& load);
+nlohmann::json counts_json(const FileCounts& counts);
+/// Secrets are replaced by "***".
+nlohmann::json ingestion_json(const Ingestion& ingestion);
+nlohmann::json schema_json_shape(const Schema& schema);
+/// {"error": {"code", "message", "details": []}}
+nlohmann::json error_json(const Error& error);
+
+}  // namespace sluice
