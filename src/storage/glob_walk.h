@@ -1,0 +1,51 @@
+// The objects of a store that one glob matches, listed flat where everything below may match and folder by folder where not.
+// In byte order where the store's pages are. Not thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/glob.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+class GlobWalk {
+ public:
+  /// The store and the glob must outlive the walk; `skip_folder(key)` says which folders (ending in "/") need not be entered.
+  GlobWalk(ObjectStore& store, const Glob& glob, std::function<bool(const Key&)> skip_folder)
+      : store_(store), glob_(glob), skip_folder_(std::move(skip_folder)) {}
+
+  /// nullopt: the end. After an error the walk goes on where it stopped.
+  Result<std::optional<ListedFile>> next(Context& context);
+  bool in_byte_order() const { return in_byte_order_; }
+  std::vector<Error> take_warnings() { return std::move(warnings_); }
+
+ private:
+  /// One prefix being listed; frames above it wait.
+  struct Frame {
+    ListRequest request;
+    ListPage page;
+    size_t next_object = 0;
+    size_t next_prefix = 0;
+    bool started = false;
+
+    bool page_is_used_up() const { return next_object == page.objects.size() && next_prefix == page.prefixes.size(); }
+  };
+
+  Result<std::optional<ListedFile>> start(Context& context);
+  void push(Key prefix, bool flat);
+  Result<bool> fill(Frame& frame, Context& context);
+  void enter(const Key& folder);
+
+  ObjectStore& store_;
+  const Glob& glob_;
+  const std::function<bool(const Key&)> skip_folder_;
+  std::vector<Frame> frames_;
+  std::vector<Error> warnings_;
+  bool started_ = false;
+  bool in_byte_order_ = true;
+};
+
+}  // namespace sluice
