@@ -1,0 +1,55 @@
+// What a run says to people: plain lines that operators grep for, and a progress bar on a terminal. Calls come one at a time.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+#include "pipeline/engine.h"
+
+namespace sluice {
+
+enum class Verbosity { kQuiet, kNormal, kVerbose };
+
+class Console final : public RunObserver {
+ public:
+  /// Lines go to `out`, warnings and the bar to `err`; the bar only where `err` is a terminal. `silent`: nothing on `out` (--json).
+  Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silent, Clock& clock);
+  ~Console() override;
+
+  void discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes) override;
+  void claimed(const ClaimedBatch& batch) override;
+  void progress(int64_t bytes, int64_t rows) override;
+  void file_read(const FileResult& result) override;
+  void publishing(const PreparedBatch& batch) override;
+  void confirmed(const PreparedBatch& batch, const Published& published, int64_t files) override;
+  void schema_changed(const std::string& text) override;
+  void warning(const std::string& text) override;
+
+  /// The closing summary of a run.
+  void summary(const RunReport& report, const std::string& table);
+  void error(const std::string& message);
+
+ private:
+  void line(const std::string& text);
+  void draw_bar(bool force);
+  void clear_bar();
+  std::string paint(const char* color, const std::string& text) const;
+
+  std::FILE* const out_;
+  std::FILE* const err_;
+  const Verbosity verbosity_;
+  const bool silent_;
+  const bool bar_;
+  const bool color_;
+  Clock& clock_;
+  std::recursive_mutex mutex_;  // progress comes from reader threads while lines come from the run's
+  const int64_t started_;
+  int64_t drawn_at_ = 0;
+  bool bar_shown_ = false;
+  int64_t files_total_ = 0, files_done_ = 0, bytes_total_ = 0, bytes_done_ = 0, rows_ = 0;
+};
+
+}  // namespace sluice
