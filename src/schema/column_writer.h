@@ -47,7 +47,7 @@ class ColumnWriter {
   int64_t length() const { return length_; }
   bool last_is_null() const { return valid_.data()[length_ - 1] == 0; }
 
-  /// Always possible; a null in a required column shows in finish_row() or end_...().
+  /// Always possible, also after begin_...() instead of end_...(): what was begun is dropped. A null in a required column shows in finish_row() or end_...().
   void append_null();
 
   /// A JSON true or false. Fits boolean and string.
@@ -109,8 +109,8 @@ class ColumnWriter {
   /// Hands over what was written and starts anew.
   std::shared_ptr<arrow::ArrayData> take(const std::shared_ptr<arrow::DataType>& type);
 
-  /// Buffers whose size depends on the values, not only on the number of rows.
-  void collect_variable_buffers(bool below_list, std::vector<const GrowBuffer*>& out) const;
+  /// Bytes that depend on the values and not only on the number of rows: strings, and all below lists and maps.
+  int64_t variable_bytes() const { return children_.empty() ? (width_ == 0 ? values_.size() : 0) : variable_bytes_below(false); }
 
  private:
   bool set_valid() {
@@ -127,7 +127,7 @@ class ColumnWriter {
   bool append_string(std::string_view text);
   bool append_bytes_of_base64(std::string_view text);
   bool append_integer_to_other(int64_t value, std::string_view text);
-  bool append_time_text(std::string_view text);
+  int64_t variable_bytes_below(bool repeated) const;
 
   Field field_;
   TypeId id_;
@@ -176,7 +176,6 @@ class RowWriter {
   RescueRow rescue_row_;
   NameIndex names_;
   std::vector<size_t> required_;
-  std::vector<const GrowBuffer*> variable_buffers_;
   int64_t rows_max_;
   int64_t rows_ = 0;
   int64_t rows_rescued_ = 0;

@@ -27,7 +27,7 @@ class StructGuess;
 
 class ColumnGuess {
  public:
-  /// `exact_decimals`: numbers with a fraction are decimal(p,s), not double: for drift of decimal columns.
+  /// `exact_decimals`: numbers are the decimal(p,s) that holds them all: for drift of decimal columns.
   explicit ColumnGuess(const InferOptions& options = {}, bool exact_decimals = false);
   ~ColumnGuess();
   ColumnGuess(ColumnGuess&&) noexcept;
@@ -47,13 +47,17 @@ class ColumnGuess {
   TypePtr type() const;
 
  private:
+  TypePtr number_type() const;
   TypePtr scalar_type() const;
+  TypePtr struct_type() const;
+  TypePtr list_type() const;
   void see_scalar(uint32_t kind);
+  void see_number(uint32_t kind, std::string_view number);
 
   InferOptions options_;
   bool exact_decimals_;
   uint32_t kinds_ = 0;             ///< bits of the scalar kinds seen
-  int integer_digits_max_ = 0, scale_max_ = 0;
+  int whole_digits_max_ = 0, scale_max_ = 0;  ///< only with exact_decimals_
   int64_t scalars_ = 0, structs_ = 0, lists_ = 0;
   uint8_t first_shape_ = 0;        ///< for ties
   std::unique_ptr<StructGuess> members_;
