@@ -18,6 +18,13 @@ constexpr size_t kMismatchesNamedMax = 20;
 
 }  // namespace
 
+Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Ingestion& ingestion, const Source& source,
+                                            const std::vector<std::string>& files_from) {
+  TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(source.paths.front(), source.store));
+  if (!files_from.empty()) return make_explicit_feed(*store, files_from);
+  return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock);
+}
+
 Result<RunReport> RunLoop::run(Context context) {
   TRY(parts_.registry.close_dead_runs(ingestion_.id));
   TRY_ASSIGN(report_.run, parts_.registry.start_run(ingestion_.id, options_.trigger, parts_.worker));

@@ -1,0 +1,40 @@
+// The parts of the program as commands see them. Made in main.cc, where concrete classes meet; one per process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "iceberg/catalog.h"
+#include "ledger/history.h"
+#include "ledger/registry.h"
+#include "ledger/work_ledger.h"
+#include "pipeline/engine.h"
+#include "pipeline/sink.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+class Assembly {
+ public:
+  virtual ~Assembly() = default;
+  virtual WorkLedger& work() = 0;
+  virtual Registry& registry() = 0;
+  virtual History& history() = 0;
+  virtual StoreProvider& stores() = 0;
+  virtual Clock& clock() = 0;
+  virtual const WorkerId& worker() = 0;
+  /// kInvalidInput: no such catalog; the message lists those there are.
+  virtual Result<Catalog*> catalog(const std::string& name) = 0;
+  virtual Result<std::unique_ptr<Sink>> open_sink(const Ingestion& ingestion) = 0;
+
+  EngineParts engine_parts(int threads = 0) { return {work(), registry(), history(), stores(), clock(), worker(), threads}; }
+};
+
+/// Opens ledger and catalogs. `create`: make the home folder and an empty ledger where there is none; else kNotFound.
+using Assemble = std::function<Result<std::unique_ptr<Assembly>>(const Config& config, bool create)>;
+
+}  // namespace sluice

@@ -1,0 +1,72 @@
+// What every command shares: global flags, the way parts are opened, output and exit codes. See docs/reference/cli.md.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cli/assembly.h"
+#include "cli/console.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice {
+
+enum ExitCode : int {
+  kExitDone = 0,        ///< all loaded, or nothing to do
+  kExitFailed = 1,      ///< the run failed
+  kExitUsage = 2,       ///< wrong usage or configuration
+  kExitSomeFailed = 3,  ///< finished, but some files failed
+  kExitInterrupted = 130,
+};
+
+struct GlobalFlags {
+  std::string home = ".sluice";
+  std::string config;  ///< path of sluice.yaml; empty: ./sluice.yaml where there is one
+  std::string profile;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+/// The surroundings of one call of the program.
+struct CommandLine {
+  GlobalFlags flags;
+  Assemble assemble;
+  Clock& clock;
+  std::stop_token stop;
+  int exit_code = kExitDone;
+
+  Verbosity verbosity() const;
+  /// Prints the error (as JSON with --json) and returns its exit code.
+  int fail(const Error& error) const;
+  /// Wrong usage: exit code 2 whatever the error's code.
+  int usage(const Error& error) const;
+  void print(const std::string& text) const;
+};
+
+int exit_code_of(const Error& error);
+int exit_code_of(const RunReport& report);
+
+/// Each adds its subcommands to `app`; a parsed subcommand sets line.exit_code.
+void add_load_command(CLI::App& app, CommandLine& line);
+void add_run_commands(CLI::App& app, CommandLine& line);    // run, retry, forget
+void add_show_commands(CLI::App& app, CommandLine& line);   // status, files, runs, run-info
+void add_table_commands(CLI::App& app, CommandLine& line);  // table, check
+
+/// Configuration (sluice.yaml or defaults), opened parts and the ingestion a command names.
+struct Opened {
+  Config config;
+  std::unique_ptr<Assembly> parts;
+};
+Result<Opened> open_parts(const CommandLine& line, bool create);
+/// By name or id: from the ledger, or from sluice.yaml (then it is registered). kNotFound lists the names there are.
+Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
+
+/// Parses argv, runs one command, returns the exit code of the process.
+int run_command_line(int argc, char** argv, Assemble assemble, Clock& clock, std::stop_token stop);
+
+}  // namespace sluice
