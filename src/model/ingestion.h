@@ -105,6 +105,7 @@ struct Ingestion {
   bool tracking = true;
   Ready ready;
   std::optional<Timestamp> start_from;  ///< earlier files are SKIPPED "Baseline"
+  bool start_from_now = false;          ///< not stored: start_from is to become the time of the ingestion's first registration
   BatchLimits batch;
   std::optional<int64_t> run_files_max;
   std::string run_order = "name";  ///< name | time

@@ -1,0 +1,49 @@
+// Flags of `sluice load` -> Ingestion. Pure, except that relative paths start at the working folder.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "model/ingestion.h"
+
+namespace sluice {
+
+/// Flags as typed; nullopt or empty: not given. Each member names its flag.
+struct LoadOptions {
+  std::vector<std::string> paths;         // PATH...
+  std::string table;                      // --table
+  std::string catalog;                    // --catalog
+  std::string name;                       // --name
+  std::string format = "auto";            // --format
+  std::vector<std::string> partition_by;  // --partition-by
+  bool no_tracking = false;               // --no-tracking
+  std::optional<std::string> delimiter;       // --delimiter
+  std::optional<std::string> quote;           // --quote
+  bool no_header = false;                     // --no-header
+  std::vector<std::string> null_tokens;       // --null
+  std::optional<std::string> schema_mode;     // --schema-mode
+  std::string contract;                       // --contract
+  bool strict_mode = false;                   // --strict
+  std::optional<std::string> on_change;       // --on-change
+  std::optional<std::string> on_bad_row;      // --on-bad-row
+  std::optional<std::string> bad_rows_max;    // --bad-rows-max
+  std::optional<std::string> min_age;         // --min-age
+  std::optional<std::string> marker;          // --marker
+  std::vector<std::string> ignore;            // --ignore
+  std::optional<std::string> modified_after;  // --modified-after
+  std::optional<std::string> start_from;      // --start-from
+  std::optional<std::string> batch_files_max;     // --batch-files-max
+  std::optional<std::string> batch_bytes_max;     // --batch-bytes-max
+  std::optional<std::string> run_files_max;       // --run-files-max
+  std::optional<std::string> order;               // --order
+  std::optional<std::string> retry_attempts_max;  // --retry-attempts-max
+  std::optional<std::string> metadata_columns;    // --metadata-columns, separated by commas; "" for none
+};
+
+/// Validated. Errors are kInvalidInput and name the flag. Paths become absolute; no path is fine (--files-from brings its own).
+Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs);
+
+}  // namespace sluice
