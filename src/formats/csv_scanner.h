@@ -52,7 +52,8 @@ class CsvScanner {
   CsvScanner(const CsvScanner&) = delete;
 
   /// Moves to the next record; false at the end. Lines without a character are passed over. Views of the last record die.
-  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16, "TooLarge" for a record above the limit, and the source's.
+  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16, "TooLarge" for a record above the limit, and those
+  /// of the source.
   Result<bool> next(Context& context);
 
   std::span<const CsvField> fields() const { return {fields_.data(), kept_}; }

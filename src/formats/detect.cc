@@ -1,0 +1,106 @@
+// find_format() of format.h.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "formats/csv_format.h"
+#include "formats/decompress.h"
+#include "formats/format.h"
+#include "formats/json_format.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kHeadBytes = 64 * kKiB;          ///< white space before a document's first character
+constexpr int64_t kStoredHeadBytes = 128 * kKiB;  ///< holds the first zstd block whole
+constexpr size_t kShownBytes = 24;
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+const Format* format_of_name(std::string_view name) {
+  if (name == "json" || name == "ndjson" || name == "jsonl") return &json_format();
+  if (name == "csv") return &csv_format();
+  if (name == "tsv") return &tsv_format();
+  return nullptr;
+}
+
+const Format* format_of_path(std::string_view path) {
+  std::string name = lower_case(path.substr(path.find_last_of('/') + 1));
+  for (const std::string_view packed : {".gz", ".gzip", ".zst", ".zstd"}) {
+    if (!name.ends_with(packed)) continue;
+    name.resize(name.size() - packed.size());
+    break;
+  }
+  const size_t dot = name.find_last_of('.');
+  return dot == std::string::npos ? nullptr : format_of_name(std::string_view(name).substr(dot + 1));
+}
+
+/// Formats that are known to be none of ours, whatever the file is called.
+std::string_view foreign_format(std::string_view head) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kMagics = {{
+      {"PAR1", "a Parquet file"},
+      {"ORC", "an ORC file"},
+      {"Obj\x01", "an Avro file"},
+      {"PK\x03\x04", "a zip archive"},
+      {"BZh", "bzip2"},
+      {"\xfd" "7zXZ", "xz"},
+      {"7z\xbc\xaf", "a 7z archive"},
+  }};
+  for (const auto& [magic, name] : kMagics) {
+    // "ORC" and "BZh" alone may begin a CSV header; binary follows in the real thing.
+    const bool binary = std::ranges::any_of(head.substr(0, kShownBytes), [](char c) { return (c & 0x80) != 0 || c == '\0' || c < '\t'; });
+    if (head.starts_with(magic) && binary) return name;
+  }
+  return {};
+}
+
+std::string shown(std::string_view head) {
+  std::string text;
+  for (const char c : head.substr(0, kShownBytes)) {
+    if (c < ' ' || c > '~') {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+Result<std::string> read_head(Blob& blob, Context& context) {
+  TRY_ASSIGN(auto source, open_decompressed(blob, {.offset = 0, .length = kStoredHeadBytes}, context));
+  std::string head(kHeadBytes, '\0');
+  TRY_ASSIGN(const size_t size, source->read(head, context));
+  head.resize(size);
+  if (head.starts_with("\xef\xbb\xbf")) head.erase(0, 3);
+  return head;
+}
+
+}  // namespace
+
+Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
+  if (source.format != "auto") {
+    if (const Format* format = format_of_name(lower_case(source.format))) return format;
+    return invalid_input(fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv", source.format));
+  }
+  TRY_ASSIGN(const std::string head, read_head(blob, context));
+  const std::string_view text = std::string_view(head).substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
+  if (text.starts_with('{') || text.starts_with('[')) return &json_format();
+  if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
+    return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
+  }
+  if (const Format* format = format_of_path(path)) return format;
+  if (text.empty()) return &json_format();
+  return invalid_input(fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json "
+                                   "or --format csv", shown(head)));
+}
+
+}  // namespace sluice
