@@ -19,7 +19,7 @@ struct FilesQuery {
   IngestionId ingestion;
   std::optional<FileState> state;
   std::string path;            ///< exact; empty: any
-  bool by_processed_at = false;  ///< oldest first; else by path
+  bool by_processed_at = false;  ///< oldest first, only files that were processed once; else all, by path
   int64_t limit = 1000;
   std::string cursor;          ///< FilePage::next_cursor of the page before
 };

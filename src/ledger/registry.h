@@ -19,6 +19,7 @@ class Registry {
   /// Makes the ingestion, or updates the one of the same tenant and name that is managed by `ingestion.managed_by` cli or file;
   /// returns it with its id.
   virtual Result<Ingestion> put_ingestion(const Ingestion& ingestion) = 0;
+  /// By id (a tombstone, too: status DELETED) or by name; of several of that name the one of the command line or file, else the newest.
   virtual Result<std::optional<Ingestion>> find_ingestion(std::string_view tenant, std::string_view name_or_id) = 0;
   virtual Result<std::vector<Ingestion>> ingestions(std::string_view tenant) = 0;
   /// Leaves a tombstone with the target; kConflict while a live batch exists (rule F).

@@ -22,6 +22,12 @@
 
 namespace sluice {
 
+/// A file over which this many workers died is given up: FAILED "WorkerDied".
+inline constexpr int kWorkerDeathsMax = 3;
+
+/// How long after its end a withdrawn batch may still get objects from a stalled worker.
+inline constexpr std::chrono::hours kSweepAgainAfter{24};
+
 /// A known file as the discovery merge sees it.
 struct KnownFile {
   std::string path;
@@ -110,7 +116,7 @@ class WorkLedger {
   virtual Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) = 0;
   /// (b): in a fresh transaction on the primary.
   virtual Result<Standing> standing(const Lease& lease) = 0;
-  /// PREPARED -> COMMITTED; files SUCCESS, FAILED, SKIPPED or back to DISCOVERED as their results say; history and attempts written;
+  /// PREPARED -> COMMITTED (or WITHDRAWING ->, found present after the fence); files SUCCESS, FAILED, SKIPPED or back to DISCOVERED as their results say; history and attempts written;
   /// the counts of the run that claimed the batch rise. Confirming a COMMITTED batch again is no error. Also allowed from WITHDRAWING
   /// (rule W: the batch proved to be present).
   virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;

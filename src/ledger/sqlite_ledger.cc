@@ -1,0 +1,74 @@
+#include "ledger/sqlite_ledger.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "ledger/sqlite_schema.h"
+#include "sql/migrations.h"
+
+namespace sluice {
+
+SqliteLedger::SqliteLedger(std::string path, WorkerId worker, Clock& clock)
+    : path_(std::move(path)), worker_(worker), clock_(clock), locks_(path_ + ".workers", std::move(worker)) {}
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path, WorkerId worker, Clock& clock) {
+  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(path, std::move(worker), clock));
+  if (auto ready = ledger->prepare_file(); !ready) return std::unexpected(ready.error().within("the ledger"));
+  return ledger;
+}
+
+Result<void> SqliteLedger::prepare_file() {
+  TRY_ASSIGN(writer_, SqliteConnection::open(path_, {.wal = true}));
+  TRY(migrate(*writer_, sqlite_ledger_migrations(), now_text()));
+  const std::string find_id = "SELECT value FROM ledger_meta WHERE name = 'ledger_id'";
+  TRY_ASSIGN(auto id, writer_->query_text(find_id));
+  if (!id) {
+    TRY(writer_->transact([&] {
+      return writer_->execute("INSERT INTO ledger_meta (name, value) VALUES ('ledger_id', ?) ON CONFLICT DO NOTHING", new_uuid());
+    }));
+    TRY_ASSIGN(id, writer_->query_text(find_id));
+  }
+  ledger_id_ = LedgerId(id.value_or(""));
+  TRY_ASSIGN(reader_, SqliteConnection::open(path_, {.wal = true, .create = false}));
+  return {};
+}
+
+SqliteLedger::~SqliteLedger() {
+  if (reader_ == nullptr) return;
+  // Without anything to recover, our lock file tells nobody anything. In doubt it stays, for the next worker to remove.
+  const auto left = reader_->query_integer(
+      "SELECT (SELECT count(*) FROM batches WHERE holder = ?1 AND state IN ('STAGING', 'PREPARED', 'WITHDRAWING'))"
+      " + (SELECT count(*) FROM runs WHERE holder = ?1 AND status = 'RUNNING')",
+      worker_.text);
+  if (left && *left == 0) locks_.retire();
+}
+
+Result<void> SqliteLedger::hold_lock(const WorkerId& worker) {
+  if (worker != worker_) {
+    return invalid_input(fmt::format("{}: opened for worker {}, asked to act for {}", path_, worker_.text, worker.text));
+  }
+  TRY_ASSIGN(const bool fresh, locks_.hold());
+  if (fresh) remove_locks_of_the_dead();
+  return {};
+}
+
+void SqliteLedger::remove_locks_of_the_dead() {
+  std::lock_guard guard(write_mutex_);
+  auto rows = writer_->query(
+      "SELECT holder FROM batches WHERE state IN ('STAGING', 'PREPARED', 'WITHDRAWING') "
+      "UNION SELECT holder FROM runs WHERE status = 'RUNNING'");
+  std::set<std::string> needed;
+  while (rows) {
+    const auto more = rows->next();
+    if (!more) return;
+    if (!*more) break;
+    needed.insert(WorkerLocks::file_name(WorkerId(rows->text(0))));
+  }
+  if (!rows) return;
+  for (const std::string& name : locks_.names()) {
+    if (!needed.contains(name)) locks_.remove_if_dead(name);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,171 @@
+// Discovery: what the merge reads, and the compare-and-set that records what it found.
+#include <fmt/format.h>
+
+#include "ledger/sqlite_ledger.h"
+
+namespace sluice {
+namespace {
+
+class SqliteKnownFiles final : public KnownFiles {
+ public:
+  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const IngestionId& ingestion, const SourceId& source) {
+    TRY_ASSIGN(auto connection, SqliteConnection::open(path, {.wal = true, .create = false}));
+    // Every column comes from idx_processed_files_merge, in its order: the table itself is not touched.
+    TRY_ASSIGN(auto rows, connection->query("SELECT file_path, file_etag, file_size_bytes FROM processed_files "
+                                            "INDEXED BY idx_processed_files_merge "
+                                            "WHERE ingestion_id = ? AND source_id = ? ORDER BY file_path",
+                                            ingestion.text, source.text));
+    // The first step takes the snapshot that the whole scan sees.
+    TRY_ASSIGN(const bool more, rows.next());
+    return std::unique_ptr<KnownFiles>(new SqliteKnownFiles(std::move(connection), std::move(rows), more));
+  }
+
+  Result<std::optional<KnownFile>> next() override {
+    if (!more_) return std::nullopt;
+    KnownFile file{.path = rows_.text(0), .version = rows_.text(1), .size_bytes = rows_.integer(2)};
+    TRY_ASSIGN(more_, rows_.next());
+    return file;
+  }
+
+ private:
+  SqliteKnownFiles(std::unique_ptr<SqliteConnection> connection, SqliteRows rows, bool more)
+      : connection_(std::move(connection)), rows_(std::move(rows)), more_(more) {}
+
+  std::unique_ptr<SqliteConnection> connection_;
+  SqliteRows rows_;
+  bool more_;
+};
+
+// What a listed file does to a record of the ledger.
+enum class Change { kNone, kDiscover, kSkip, kKeepLoaded };
+
+// The record as the write transaction sees it.
+struct Known {
+  int64_t id = 0;
+  FileState state = FileState::kDiscovered;
+  bool loaded = false;
+};
+
+Change change_of(const Known& known, const Seen& seen, bool loaded_before, OnChange on_change) {
+  // Its batch works on the version it claimed; a later discovery finds the newer one again.
+  if (known.state == FileState::kProcessing) return Change::kNone;
+  if (loaded_before) return Change::kKeepLoaded;
+  if (!seen.skip_reason.empty()) return known.loaded ? Change::kKeepLoaded : Change::kSkip;
+  if (known.loaded && on_change == OnChange::kIgnore) return Change::kKeepLoaded;
+  return Change::kDiscover;
+}
+
+// Records one chunk of a discovery inside the caller's transaction.
+class Recorder {
+ public:
+  Recorder(SqliteConnection& connection, const DiscoverRequest& request, std::string now)
+      : connection_(connection), request_(request), now_(std::move(now)) {}
+
+  Result<void> record(const Seen& seen) { return seen.known_version ? change(seen) : add(seen); }
+  const DiscoverResult& result() const { return result_; }
+
+ private:
+  /// Whether this version's rows are in the table already, by the history of committed batches.
+  Result<bool> loaded_before(const ListedFile& file) {
+    TRY_ASSIGN(const auto found,
+               connection_.query_integer("SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id "
+                                         "WHERE f.file_path = ? AND f.version = ? AND f.forgotten = 0 "
+                                         "AND b.ingestion_id = ? AND b.state = 'COMMITTED' LIMIT 1",
+                                         file.path, file.version, request_.ingestion.text));
+    return found.has_value();
+  }
+
+  Result<void> add(const Seen& seen) {
+    const ListedFile& file = seen.file;
+    TRY_ASSIGN(const bool loaded, loaded_before(file));
+    const FileState state = loaded ? FileState::kSuccess : seen.skip_reason.empty() ? FileState::kDiscovered : FileState::kSkipped;
+    const bool skipped = state == FileState::kSkipped;
+    TRY_ASSIGN(const int64_t added,
+               connection_.execute(
+                   "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
+                   "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING",
+                   request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at), file.version,
+                   loaded ? file.version : std::string(), to_string(state), now_,
+                   state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
+                   skipped ? seen.skip_message : std::string()));
+    if (added == 0) {
+      ++result_.lost_race;
+    } else if (loaded) {
+      ++result_.ignored;
+    } else {
+      ++(skipped ? result_.skipped : result_.added);
+    }
+    return {};
+  }
+
+  Result<void> change(const Seen& seen) {
+    TRY_ASSIGN(const auto known, find(seen));
+    if (!known) {
+      ++result_.lost_race;
+      return {};
+    }
+    TRY_ASSIGN(const bool loaded, loaded_before(seen.file));
+    switch (change_of(*known, seen, loaded, request_.on_change)) {
+      case Change::kNone: ++result_.lost_race; return {};
+      case Change::kDiscover: ++result_.changed; return move(*known, seen, FileState::kDiscovered);
+      case Change::kSkip: ++result_.skipped; return move(*known, seen, FileState::kSkipped);
+      case Change::kKeepLoaded: ++result_.ignored; return move(*known, seen, FileState::kSuccess);
+    }
+    return {};
+  }
+
+  /// The record, if it still is at the version that the merge saw.
+  Result<std::optional<Known>> find(const Seen& seen) {
+    TRY_ASSIGN(auto rows, connection_.query("SELECT id, status, loaded_version <> '' FROM processed_files "
+                                            "WHERE ingestion_id = ? AND source_id = ? AND file_path = ? AND file_etag = ?",
+                                            request_.ingestion.text, request_.source.text, seen.file.path, *seen.known_version));
+    TRY_ASSIGN(const bool found, rows.next());
+    if (!found) return std::nullopt;
+    const auto state = parse_file_state(rows.text_view(1));
+    if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", seen.file.path, rows.text_view(1)));
+    return Known{.id = rows.integer(0), .state = *state, .loaded = rows.integer(2) != 0};
+  }
+
+  /// The new version begins with a clean slate: no attempts, no error. What was loaded stays written down.
+  Result<void> move(const Known& known, const Seen& seen, FileState to) {
+    const bool skipped = to == FileState::kSkipped;
+    TRY(connection_.execute(
+        "UPDATE processed_files SET file_etag = ?2, file_size_bytes = ?3, file_modified_at = ?4, status = ?5, run_id = ?6, "
+        "error_type = ?7, error_message = ?8, error_line = 0, error_byte = -1, retry_count = 0, worker_deaths = 0, "
+        "discovered_at = CASE ?5 WHEN 'DISCOVERED' THEN ?9 ELSE discovered_at END, "
+        "processed_at = CASE ?5 WHEN 'SKIPPED' THEN ?9 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?9) ELSE processed_at END, "
+        "updated_at = ?9 WHERE id = ?1",
+        known.id, seen.file.version, seen.file.size_bytes, to_text(seen.file.modified_at), to_string(to), run(),
+        skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_));
+    return {};
+  }
+
+  std::optional<std::string> run() const {
+    return request_.run.empty() ? std::nullopt : std::optional(request_.run.text);
+  }
+
+  SqliteConnection& connection_;
+  const DiscoverRequest& request_;
+  const std::string now_;
+  DiscoverResult result_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
+  auto opened = SqliteKnownFiles::open(path_, ingestion, source);
+  if (!opened) return std::unexpected(opened.error().within("reading the known files"));
+  return opened;
+}
+
+Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
+  if (files.empty()) return DiscoverResult{};
+  return write("recording discovered files", [&]() -> Result<DiscoverResult> {
+    Recorder recorder(*writer_, request, now_text());
+    for (const Seen& seen : files) TRY(recorder.record(seen));
+    return recorder.result();
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,134 @@
+// Recovery and rule M: dead workers' batches, tombstones to sweep, what the ledger knows to be committed.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "ledger/sqlite_ledger.h"
+#include "ledger/sqlite_rows.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kLive = "state IN ('STAGING', 'PREPARED', 'WITHDRAWING')";
+constexpr int64_t kSweptAtOnceMax = 1000;
+
+std::string batches_where(std::string_view condition) { return fmt::format("SELECT {} FROM batches WHERE {}", kBatchColumns, condition); }
+
+}  // namespace
+
+/// Files that the dead holder had in hand may have killed it.
+Result<void> SqliteLedger::count_deaths(const BatchRecord& batch) {
+  if (batch.state != BatchState::kStaging) return {};
+  std::set<std::string> paths;
+  for (InHand& held : locks_.in_hand(batch.holder)) {
+    if (held.batch == batch.id) paths.insert(std::move(held.path));
+  }
+  for (const std::string& path : paths) {
+    TRY(writer_->execute("UPDATE processed_files SET worker_deaths = worker_deaths + 1 "
+                         "WHERE batch_id = ? AND status = 'PROCESSING' AND file_path = ?",
+                         batch.id.text, path));
+  }
+  return {};
+}
+
+Result<std::optional<TakenOver>> SqliteLedger::take_over(const IngestionId& ingestion, const WorkerId& worker,
+                                                         std::chrono::microseconds lease) {
+  TRY(hold_lock(worker));
+  return write("taking over a batch", [&]() -> Result<std::optional<TakenOver>> {
+    TRY_ASSIGN(auto rows, writer_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
+    TRY_ASSIGN(const auto live, all_rows(std::move(rows), batch_from));
+    const Timestamp now = clock_.now();
+    for (const BatchRecord& batch : live) {
+      const bool dead = locks_.is_dead(batch.holder);
+      TRY_ASSIGN(const auto until, writer_->query_text("SELECT lease_until FROM batches WHERE id = ?", batch.id.text));
+      if (!dead && until.value_or("") > to_text(now)) continue;
+      if (dead) TRY(count_deaths(batch));
+      TakenOver taken{.batch = {.lease = {.batch = batch.id, .ingestion = ingestion, .epoch = batch.epoch + 1, .holder = worker, .until = now + lease},
+                                .run = batch.run,
+                                .tracked = batch.tracked},
+                      .record = batch};
+      TRY(writer_->execute("UPDATE batches SET epoch = ?2, holder = ?3, lease_until = ?4, updated_at = ?5 WHERE id = ?1", batch.id.text,
+                           taken.batch.lease.epoch, worker.text, to_text(taken.batch.lease.until), to_text(now)));
+      TRY_ASSIGN(taken.batch.files, files_in_hand(batch.id));
+      return taken;
+    }
+    return std::nullopt;
+  });
+}
+
+Result<std::vector<BatchRecord>> SqliteLedger::withdrawn_to_sweep(const IngestionId& ingestion) {
+  return read("looking for batches to sweep", [&]() -> Result<std::vector<BatchRecord>> {
+    TRY_ASSIGN(auto rows, reader_->query(batches_where("ingestion_id = ? AND state = 'WITHDRAWN' AND target IS NOT NULL ORDER BY finished_at, id"),
+                                         ingestion.text));
+    std::vector<BatchRecord> found;
+    while (std::ssize(found) < kSweptAtOnceMax) {
+      TRY_ASSIGN(const bool more, rows.next());
+      if (!more) break;
+      TRY_ASSIGN(auto batch, batch_from(rows));
+      const bool settled = batch.swept_at && batch.finished_at && *batch.swept_at - *batch.finished_at >= kSweepAgainAfter;
+      if (!settled) found.push_back(std::move(batch));
+    }
+    return found;
+  });
+}
+
+Result<void> SqliteLedger::mark_swept(const BatchId& batch) {
+  return write("noting a sweep", [&]() -> Result<void> {
+    TRY(writer_->execute("UPDATE batches SET swept_at = ?2, updated_at = ?2 WHERE id = ?1 AND state = 'WITHDRAWN'", batch.text, now_text()));
+    return {};
+  });
+}
+
+Result<std::optional<BatchRecord>> SqliteLedger::find_batch(const BatchId& batch) {
+  return read("looking for a batch", [&]() -> Result<std::optional<BatchRecord>> {
+    TRY_ASSIGN(auto rows, reader_->query(batches_where("id = ?"), batch.text));
+    return first_row(std::move(rows), batch_from);
+  });
+}
+
+Result<std::optional<BatchRecord>> SqliteLedger::last_committed(const IngestionId& ingestion, std::string_view table_uuid) {
+  return read("looking for the last committed batch", [&]() -> Result<std::optional<BatchRecord>> {
+    TRY_ASSIGN(auto rows, reader_->query(batches_where("ingestion_id = ? AND state = 'COMMITTED' AND tracked = 1 AND disowned = 0 "
+                                                       "AND snapshot_id IS NOT NULL AND table_uuid = ? ORDER BY seq DESC LIMIT 1"),
+                                         ingestion.text, table_uuid));
+    return first_row(std::move(rows), batch_from);
+  });
+}
+
+Result<int64_t> SqliteLedger::highest_seq_of(SqliteConnection& connection, const IngestionId& ingestion) {
+  TRY_ASSIGN(const auto highest,
+             connection.query_integer("SELECT max(COALESCE((SELECT max(seq) FROM batches WHERE ingestion_id = ?1), 0), "
+                                      "COALESCE((SELECT seq_floor FROM ingestions WHERE id = ?1), 0))",
+                                      ingestion.text));
+  return highest.value_or(0);
+}
+
+Result<int64_t> SqliteLedger::highest_seq(const IngestionId& ingestion) {
+  return read("looking for the highest batch number", [&] { return highest_seq_of(*reader_, ingestion); });
+}
+
+Result<std::vector<BatchRecord>> SqliteLedger::live_batches(const IngestionId& ingestion) {
+  return read("looking for live batches", [&]() -> Result<std::vector<BatchRecord>> {
+    TRY_ASSIGN(auto rows, reader_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
+    return all_rows(std::move(rows), batch_from);
+  });
+}
+
+Result<Outstanding> SqliteLedger::outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) {
+  return read("counting what is left to do", [&]() -> Result<Outstanding> {
+    const auto count = [&](std::string_view sql, const auto&... args) -> Result<int64_t> {
+      TRY_ASSIGN(const auto counted, reader_->query_integer(sql, args...));
+      return counted.value_or(0);
+    };
+    Outstanding left;
+    TRY_ASSIGN(left.claimable, count("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
+                                     "AND (status = 'DISCOVERED' OR (retry_count < ?2 AND run_id IS NOT ?3))",
+                                     ingestion.text, attempts_max, run.text));
+    TRY_ASSIGN(left.in_live_batches,
+               count("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));
+    TRY_ASSIGN(left.batches, count(fmt::format("SELECT count(*) FROM batches WHERE ingestion_id = ? AND tracked = 1 AND {}", kLive), ingestion.text));
+    return left;
+  });
+}
+
+}  // namespace sluice

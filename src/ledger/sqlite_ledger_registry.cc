@@ -1,0 +1,144 @@
+// Ingestions and runs.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ledger/sqlite_ledger.h"
+#include "ledger/sqlite_rows.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kByLabel = "managed_by IN ('cli', 'file')";
+
+Result<Ingestion> ingestion_from(const SqliteRows& row) {
+  TRY_ASSIGN(auto ingestion, parse_ingestion(row.text_view(0)));
+  ingestion.status = row.text(1);
+  return ingestion;
+}
+
+std::string runs_where(std::string_view condition) { return fmt::format("SELECT {} FROM runs WHERE {}", kRunColumns, condition); }
+
+Result<RunRecord> run_of(SqliteConnection& connection, const RunId& run) {
+  TRY_ASSIGN(auto rows, connection.query(runs_where("id = ?"), run.text));
+  TRY_ASSIGN(auto record, first_row(std::move(rows), run_from));
+  if (!record) return fail(ErrorCode::kNotFound, fmt::format("no run {}", run.text));
+  return *std::move(record);
+}
+
+}  // namespace
+
+/// The row that this definition updates: by id, else by label.
+Result<std::optional<std::string>> SqliteLedger::id_of_label(const Ingestion& ingestion) {
+  if (!ingestion.id.empty()) return writer_->query_text("SELECT id FROM ingestions WHERE id = ?", ingestion.id.text);
+  if (ingestion.managed_by == "api") return std::nullopt;
+  return writer_->query_text(fmt::format("SELECT id FROM ingestions WHERE tenant = ? AND name = ? AND status <> 'DELETED' AND {}", kByLabel),
+                             ingestion.tenant, ingestion.name);
+}
+
+Result<Ingestion> SqliteLedger::put_ingestion(const Ingestion& ingestion) {
+  return write("storing an ingestion", [&]() -> Result<Ingestion> {
+    Ingestion stored = ingestion;
+    TRY_ASSIGN(const auto known, id_of_label(ingestion));
+    if (!known && ingestion.id.empty()) stored.id = IngestionId(new_uuid());
+    if (known) stored.id = IngestionId(*known);
+    if (known && ingestion.id.empty()) {
+      // A definition read again from a file does not wake an ingestion that somebody paused.
+      TRY_ASSIGN(const auto status, writer_->query_text("SELECT status FROM ingestions WHERE id = ?", *known));
+      stored.status = status.value_or(stored.status);
+    }
+    TRY(writer_->execute(
+        "INSERT INTO ingestions (id, tenant, name, status, managed_by, table_name, definition, created_at, updated_at) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (id) DO UPDATE SET name = ?3, status = ?4, managed_by = ?5, "
+        "table_name = ?6, definition = ?7, updated_at = ?8",
+        stored.id.text, stored.tenant, stored.name, stored.status, stored.managed_by,
+        fmt::format("{}.{}", stored.table.catalog, stored.table.text()), to_json(stored), now_text()));
+    return stored;
+  });
+}
+
+Result<std::optional<Ingestion>> SqliteLedger::find_ingestion(std::string_view tenant, std::string_view name_or_id) {
+  return read("looking for an ingestion", [&]() -> Result<std::optional<Ingestion>> {
+    // An id first; then the label; then the newest of that name that the REST API made.
+    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT definition, status FROM ingestions WHERE tenant = ?1 "
+                                                     "AND (id = ?2 OR (name = ?2 AND status <> 'DELETED')) "
+                                                     "ORDER BY id = ?2 DESC, {} DESC, created_at DESC, id DESC LIMIT 1",
+                                                     kByLabel),
+                                         tenant, name_or_id));
+    return first_row(std::move(rows), ingestion_from);
+  });
+}
+
+Result<std::vector<Ingestion>> SqliteLedger::ingestions(std::string_view tenant) {
+  return read("listing ingestions", [&]() -> Result<std::vector<Ingestion>> {
+    TRY_ASSIGN(auto rows, reader_->query("SELECT definition, status FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id", tenant));
+    return all_rows(std::move(rows), ingestion_from);
+  });
+}
+
+Result<void> SqliteLedger::delete_ingestion(const IngestionId& id) {
+  return write("deleting an ingestion", [&]() -> Result<void> {
+    TRY(refuse_if_live(id, "delete the ingestion"));
+    TRY_ASSIGN(const int64_t changed,
+               writer_->execute("UPDATE ingestions SET status = 'DELETED', deleted_at = COALESCE(deleted_at, ?2), updated_at = ?2 WHERE id = ?1",
+                                id.text, now_text()));
+    if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no ingestion {}", id.text));
+    return {};
+  });
+}
+
+Result<RunRecord> SqliteLedger::start_run(const IngestionId& ingestion, Trigger trigger, const WorkerId& holder) {
+  TRY(hold_lock(holder));
+  return write("starting a run", [&]() -> Result<RunRecord> {
+    const RunId id(new_uuid());
+    TRY(writer_->execute("INSERT INTO runs (id, ingestion_id, sequence, trigger_type, status, holder, started_at) "
+                         "VALUES (?, ?, (SELECT COALESCE(max(sequence), 0) + 1 FROM runs), ?, 'RUNNING', ?, ?)",
+                         id.text, ingestion.text, to_string(trigger), holder.text, now_text()));
+    return run_of(*writer_, id);
+  });
+}
+
+Result<void> SqliteLedger::add_to_run(const RunId& run, const RunMetrics& more, const std::vector<std::string>& schema_changes) {
+  return write("adding to a run", [&]() -> Result<void> {
+    TRY_ASSIGN(const int64_t changed,
+               writer_->execute("UPDATE runs SET files_processed = files_processed + ?2, files_failed = files_failed + ?3, "
+                                "files_skipped = files_skipped + ?4, files_unchanged = files_unchanged + ?5, "
+                                "records_written = records_written + ?6, rows_rescued = rows_rescued + ?7, "
+                                "rows_rejected = rows_rejected + ?8, bytes_processed = bytes_processed + ?9 WHERE id = ?1",
+                                run.text, more.files_processed, more.files_failed, more.files_skipped, more.files_unchanged, more.records_written,
+                                more.rows_rescued, more.rows_rejected, more.bytes_processed));
+    if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no run {}", run.text));
+    for (const std::string& change : schema_changes) {
+      TRY(writer_->execute("UPDATE runs SET schema_changes = json_insert(schema_changes, '$[#]', ?2) WHERE id = ?1", run.text, change));
+    }
+    return {};
+  });
+}
+
+Result<RunRecord> SqliteLedger::finish_run(const RunId& run, RunState state, std::string_view error) {
+  return write("finishing a run", [&]() -> Result<RunRecord> {
+    TRY_ASSIGN(const RunRecord found, run_of(*writer_, run));
+    if (found.state == state) return found;
+    if (!can_move(found.state, state)) {
+      return fail(ErrorCode::kConflict, fmt::format("run {} is {}: it cannot become {}", run.text, to_string(found.state), to_string(state)));
+    }
+    TRY(writer_->execute("UPDATE runs SET status = ?2, completed_at = ?3, error = ?4 WHERE id = ?1", run.text, to_string(state), now_text(), error));
+    return run_of(*writer_, run);
+  });
+}
+
+Result<int64_t> SqliteLedger::close_dead_runs(const IngestionId& ingestion) {
+  return write("closing runs of dead workers", [&]() -> Result<int64_t> {
+    TRY_ASSIGN(auto rows, writer_->query(runs_where("ingestion_id = ? AND status = 'RUNNING'"), ingestion.text));
+    TRY_ASSIGN(const auto running, all_rows(std::move(rows), run_from));
+    int64_t closed = 0;
+    for (const RunRecord& run : running) {
+      if (!locks_.is_dead(WorkerId(run.holder))) continue;
+      TRY(writer_->execute("UPDATE runs SET status = 'FAILED', completed_at = ?2, error = 'the process died' WHERE id = ?1", run.id.text, now_text()));
+      ++closed;
+    }
+    return closed;
+  });
+}
+
+}  // namespace sluice
