@@ -1,0 +1,199 @@
+#include "formats/json_columns.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "formats/json_guess.h"
+
+namespace sluice {
+namespace {
+
+/// Of a value shown in a message.
+constexpr size_t kShownBytesMax = 40;
+
+/// Every integer of so many bytes (sign included) fits 64 bits.
+constexpr size_t kSafeIntegerBytes = 18;
+
+std::string shown(std::string_view json) {
+  if (json.size() <= kShownBytesMax) return std::string(json);
+  size_t end = kShownBytesMax;
+  while (end > 0 && (static_cast<uint8_t>(json[end]) & 0xC0) == 0x80) --end;
+  return fmt::format("{}...", json.substr(0, end));
+}
+
+std::string_view kind_name(JsonNode::Kind kind) {
+  switch (kind) {
+    case JsonNode::kNull: return "null";
+    case JsonNode::kFalse:
+    case JsonNode::kTrue: return "boolean";
+    case JsonNode::kNumber: return "number";
+    case JsonNode::kString: return "string";
+    case JsonNode::kObject: return "object";
+    case JsonNode::kArray: return "array";
+  }
+  return "value";
+}
+
+}  // namespace
+
+JsonColumns::JsonColumns(const ReadPlan& plan)
+    : columns_(plan.columns),
+      rescue_(plan.rescue),
+      report_drift_(plan.report_drift),
+      infer_(plan.infer),
+      rows_(plan.columns, plan.rescue, plan.block_rows_max) {}
+
+std::optional<SchemaFault> JsonColumns::append(const std::vector<JsonNode>& nodes) {
+  nodes_ = &nodes;
+  for (uint32_t at = 1; at < nodes[0].after; at = nodes[at].after) {
+    if (auto fault = append_member(at)) {
+      rows_.rollback_row();
+      return fault;
+    }
+  }
+  if (const auto missing = rows_.finish_row()) {
+    return SchemaFault{nodes[0].raw, fmt::format("column \"{}\" is required and has no value", columns_.fields[*missing].name), true};
+  }
+  return std::nullopt;
+}
+
+std::optional<SchemaFault> JsonColumns::append_member(uint32_t position) {
+  const JsonNode& node = (*nodes_)[position];
+  path_.assign(1, Step{.name = node.key});
+  const int index = rows_.find(node.key);
+  if (index < 0) return leave_over(path_, position, Leftover::kUnknown);
+  if (rows_.is_set(static_cast<size_t>(index))) return leave_over(path_, position, Leftover::kRepeated);
+
+  ColumnWriter& column = rows_.column(static_cast<size_t>(index));
+  const int64_t length = column.length();
+  pending_.clear();
+  if (!append_value(column, position)) {
+    column.truncate(length);
+    column.append_null();
+    path_.resize(1);
+    return leave_over(path_, position, Leftover::kMisfit);
+  }
+  for (const PendingLeftover& left : pending_) {
+    if (auto fault = leave_over(left.path, left.position, left.why)) return fault;
+  }
+  return std::nullopt;
+}
+
+/// False: it does not fit, and the column may hold half of it.
+bool JsonColumns::append_value(ColumnWriter& column, uint32_t position) {
+  const JsonNode& node = (*nodes_)[position];
+  switch (node.kind) {
+    case JsonNode::kNull: column.append_null(); return true;
+    case JsonNode::kTrue: return column.append_bool(true);
+    case JsonNode::kFalse: return column.append_bool(false);
+    case JsonNode::kNumber: return append_number(column, node.text);
+    case JsonNode::kString: return column.append_json_string(node.text);
+    case JsonNode::kObject: return column.type_id() == TypeId::kMap ? append_map(column, position) : append_struct(column, position);
+    case JsonNode::kArray: return append_list(column, position);
+  }
+  return false;
+}
+
+bool JsonColumns::append_number(ColumnWriter& column, std::string_view text) {
+  if (column.type_id() != TypeId::kLong || text.size() > kSafeIntegerBytes) return column.append_number_text(text);
+  const bool negative = text.front() == '-';
+  int64_t value = 0;
+  for (const char c : text.substr(negative)) {
+    if (c < '0' || c > '9') return column.append_number_text(text);
+    value = value * 10 + (c - '0');
+  }
+  return column.append_integer(negative ? -value : value, text);
+}
+
+bool JsonColumns::append_struct(ColumnWriter& column, uint32_t position) {
+  if (!column.begin_struct()) return false;
+  const uint32_t end = (*nodes_)[position].after;
+  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) {
+    const std::string_view name = (*nodes_)[at].key;
+    path_.push_back({.name = name});
+    const int index = column.find_member(name);
+    if (index < 0) {
+      pending_.push_back({path_, at, Leftover::kUnknown});
+    } else if (column.is_member_set(static_cast<size_t>(index))) {
+      pending_.push_back({path_, at, Leftover::kRepeated});
+    } else if (!append_value(column.member(static_cast<size_t>(index)), at)) {
+      return false;
+    }
+    path_.pop_back();
+  }
+  return column.end_struct();
+}
+
+bool JsonColumns::append_list(ColumnWriter& column, uint32_t position) {
+  if (!column.begin_list()) return false;
+  const uint32_t end = (*nodes_)[position].after;
+  path_.push_back({.index = 0});
+  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after, ++path_.back().index) {
+    if (!append_value(column.element(), at)) return false;
+  }
+  path_.pop_back();
+  return column.end_list();
+}
+
+bool JsonColumns::append_map(ColumnWriter& column, uint32_t position) {
+  if (!column.begin_map()) return false;
+  const uint32_t end = (*nodes_)[position].after;
+  // Engines refuse to read a map that has a key twice.
+  map_keys_.clear();
+  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) map_keys_.push_back((*nodes_)[at].key);
+  std::ranges::sort(map_keys_);
+  if (std::ranges::adjacent_find(map_keys_) != map_keys_.end()) return false;
+
+  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) {
+    path_.push_back({.name = (*nodes_)[at].key, .in_map = true});
+    if (!column.key().append_text((*nodes_)[at].key)) return false;
+    if (!append_value(column.value(), at)) return false;
+    path_.pop_back();
+  }
+  return column.end_map();
+}
+
+std::optional<SchemaFault> JsonColumns::leave_over(const std::vector<Step>& path, uint32_t position, Leftover why) {
+  const JsonNode& node = (*nodes_)[position];
+  // A null that has no column says nothing, and a column seen only as null has no type to be created with.
+  if (why == Leftover::kUnknown && node.kind == JsonNode::kNull) return std::nullopt;
+  std::string name(path.front().name);
+  for (size_t i = 1; i < path.size(); ++i) {
+    name += path[i].index >= 0 ? fmt::format("[{}]", path[i].index) : fmt::format(".{}", path[i].name);
+  }
+  const std::string_view json = json_value_at(node.raw);
+  if (rescue_) {
+    rows_.rescue().add_json(name, json);
+    if (report_drift_ && why != Leftover::kRepeated) note_drift(path, position);
+    return std::nullopt;
+  }
+  if (why == Leftover::kUnknown) return SchemaFault{node.raw, fmt::format("column \"{}\" is not in the schema", name)};
+  if (why == Leftover::kRepeated) return SchemaFault{node.raw, fmt::format("column \"{}\" comes twice in the row", name)};
+  return SchemaFault{node.raw, fmt::format("column \"{}\" is {}, the {} {} does not fit", name, to_text(*columns_.find(path[0].name)->type),
+                                           kind_name(node.kind), shown(json))};
+}
+
+void JsonColumns::note_drift(const std::vector<Step>& path, uint32_t position) {
+  int index = drift_names_.find(path[0].name);
+  if (index < 0) {
+    if (drift_names_.size() == kMembersMax) return;
+    index = drift_names_.add(path[0].name);
+    const Field* known = columns_.find(path[0].name);
+    drift_.emplace_back(infer_, known && known->type->id == TypeId::kDecimal);
+  }
+  ColumnGuess* guess = &drift_[static_cast<size_t>(index)];
+  for (size_t i = 1; i < path.size(); ++i) {
+    if (path[i].in_map) return;  // a guess knows no maps
+    guess = path[i].index >= 0 ? &guess->see_list() : &guess->see_struct().member(path[i].name);
+  }
+  see_json(*nodes_, position, *guess);
+}
+
+Drift JsonColumns::drift() const {
+  Drift drift;
+  for (size_t i = 0; i < drift_.size(); ++i) drift.columns.push_back({.name = drift_names_.name(i), .type = drift_[i].type()});
+  return drift;
+}
+
+}  // namespace sluice
