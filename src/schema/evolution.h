@@ -44,7 +44,10 @@ enum class Evidence { kSample, kRefused };
 /// without a type (nullptr) is passed over. Widenings: int -> long, float -> double, decimal to more digits of the same scale.
 EvolutionPlan plan_evolution(const Schema& table, const std::vector<Field>& found, SchemaMode mode, Evidence evidence);
 
-/// The schema of a new table: found columns that have a type, without names that collide; then `metadata_columns` in order.
+/// Adds a metadata column (a name that metadata_column_type() knows) where the table lacks it: `_rescued_data` when first needed.
+EvolutionPlan plan_metadata_column(const Schema& table, std::string_view name);
+
+/// The schema of a new table: found columns that have a type, without names that collide; then `metadata_columns` in order. No ids.
 /// Warnings as in a plan. kInvalidInput: unknown metadata column.
 struct InitialSchema {
   Schema schema;
