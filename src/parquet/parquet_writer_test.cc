@@ -9,6 +9,8 @@
 #include <arrow/array/array_dict.h>
 #include <arrow/builder.h>
 #include <arrow/util/key_value_metadata.h>
+#include <parquet/column_page.h>
+#include <parquet/column_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
 
@@ -367,7 +369,25 @@ TEST(ParquetWriter, RefusesBatchesThatAreNotOfTheSchema) {
   EXPECT_EQ(writer->rows(), 0);
 }
 
-/// Fails from the n-th write on, as a full disk does.
+// Prevents: pages of hundreds of megabytes where strings are long, which every reader must hold in memory whole.
+TEST(ParquetWriter, PagesOfWideRowsStayNearTheLimit) {
+  const Schema schema = single(make_type(TypeId::kString));
+  arrow::StringBuilder builder;
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(builder.Append(std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26))).ok());
+  const auto rows = arrow::RecordBatch::Make(to_arrow(schema), 200, {builder.Finish().ValueOrDie()});
+  ParquetOptions options;
+  options.page_bytes = 100'000;
+  const auto file = open_file(write(schema, {rows}, options).bytes);
+  auto pages = file->RowGroup(0)->GetColumnPageReader(0);
+  int count = 0;
+  while (const auto page = pages->NextPage()) {
+    EXPECT_LT(page->size(), 500'000);
+    ++count;
+  }
+  EXPECT_GE(count, 8);
+}
+
+/// Fails as a full disk does.
 class FailingSink final : public ByteSink {
  public:
   explicit FailingSink(bool& finished) : finished_(finished) {}
