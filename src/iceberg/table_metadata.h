@@ -112,6 +112,8 @@ struct TableMetadata {
   const PartitionSpec& default_spec() const;  ///< always there
   /// A table property, or `otherwise`.
   std::string property(const std::string& key, std::string_view otherwise) const;
+  /// kInvalidInput: the property is there but no whole number; the message names it.
+  Result<int64_t> integer_property(const std::string& key, int64_t otherwise) const;
 };
 
 /// Main's snapshots from the newest to the oldest that is still there.
