@@ -16,9 +16,9 @@ std::unexpected<Error> stop(const Ingestion& ingestion, const TargetState& state
               fmt::format("table {}: {}. {}", state.pin.table, what, fmt::format(fmt::runtime(kWaysOut), ingestion.name)));
 }
 
-const Mark* mark_of(const TargetState& state, const IngestionId& id) {
-  auto it = state.marks.find(id);
-  return it == state.marks.end() ? nullptr : &it->second;
+const Mark* find_mark(const std::map<IngestionId, Mark>& marks, const IngestionId& id) {
+  auto it = marks.find(id);
+  return it == marks.end() ? nullptr : &it->second;
 }
 
 std::vector<MarkEntry> entries_of(const Mark& mark) {
@@ -95,7 +95,7 @@ Result<std::optional<BatchRecord>> newest_confirmed(WorkLedger& ledger, const In
 Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState& state, const Ingestion& ingestion,
                         const std::optional<BatchRecord>& confirmed) {
   TRY(check_namesakes(ledger, state, ingestion));
-  const Mark* mark = mark_of(state, ingestion.id);
+  const Mark* mark = find_mark(state.marks, ingestion.id);
   if (mark) TRY(check_own_mark(ledger, state, ingestion, *mark));
   if (!confirmed) return {};
 
@@ -117,7 +117,7 @@ Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState&
 
 Result<Mark> next_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const PreparedBatch& batch) {
   Mark next{ledger.ledger_id(), ingestion.name, std::nullopt, {}};
-  if (const Mark* loaded = mark_of(state, ingestion.id)) {
+  if (const Mark* loaded = find_mark(batch.tracked ? state.marks : state.untracked_marks, ingestion.id)) {
     next.last = loaded->last;
     for (const MarkEntry& entry : loaded->open) {
       TRY_ASSIGN(auto known, ledger.find_batch(entry.batch));

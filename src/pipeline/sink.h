@@ -49,7 +49,8 @@ struct TargetState {
   TargetPin pin;                     ///< base snapshot and sequence number are those of this load
   Schema schema;
   std::vector<std::string> warnings;
-  std::map<IngestionId, Mark> marks; ///< every mark in the table, tracked ones
+  std::map<IngestionId, Mark> marks;            ///< every mark in the table, of tracked batches
+  std::map<IngestionId, Mark> untracked_marks;  ///< of untracked ones (rule N): never asked by rule M
   std::shared_ptr<const LoadedState> loaded;
 };
 

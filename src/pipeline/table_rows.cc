@@ -68,7 +68,7 @@ Result<ArrayPtr> other_column(const Field& field, const std::vector<RowSegment>&
   if (field.name == "_source_system") return text_per_segment(segments, &RowSegment::source_system);
   if (field.name == "_source_row") return rows_per_segment(segments);
   if (field.name == "_batch_id") return same_text(facts.batch_id, rows);
-  auto type = arrow_type(*field.type);
+  auto type = to_arrow(*field.type);
   if (field.name == "_loaded_at") return checked(arrow::MakeArrayFromScalar(arrow::TimestampScalar(facts.loaded_at.micros, type), rows));
   return checked(arrow::MakeArrayOfNull(type, rows));
 }
@@ -90,7 +90,7 @@ std::shared_ptr<arrow::Field> field_for(const std::shared_ptr<arrow::Field>& fie
 Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments, const BatchFacts& facts) {
   int64_t rows = 0;
   for (const RowSegment& segment : segments) rows += segment.batch->num_rows();
-  const auto table_schema = arrow_schema(table);
+  const auto table_schema = to_arrow(table);
   const auto& file_schema = *segments.front().batch->schema();
 
   arrow::ArrayVector columns;

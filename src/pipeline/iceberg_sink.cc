@@ -1,0 +1,250 @@
+#include "pipeline/iceberg_sink.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "iceberg/append.h"
+#include "iceberg/partition_spec.h"
+#include "pipeline/iceberg_presence.h"
+#include "pipeline/iceberg_stager.h"
+
+namespace sluice {
+namespace {
+
+/// The whole loaded table behind a TargetState.
+struct IcebergState final : LoadedState {
+  explicit IcebergState(LoadedTable loaded) : table(std::move(loaded)) {}
+  const LoadedTable table;
+};
+
+const LoadedTable& loaded(const TargetState& state) { return static_cast<const IcebergState&>(*state.loaded).table; }
+
+Result<void> read_marks(const TableMetadata& metadata, TargetState& state) {
+  for (const auto& [key, value] : metadata.properties) {
+    const bool tracked = key.starts_with(kMarkPrefix);
+    if (!tracked && !key.starts_with(kUntrackedMarkPrefix)) continue;
+    TRY_ASSIGN(Mark mark, parse_mark(value));
+    const auto prefix = tracked ? kMarkPrefix.size() : kUntrackedMarkPrefix.size();
+    (tracked ? state.marks : state.untracked_marks).emplace(IngestionId(key.substr(prefix)), std::move(mark));
+  }
+  return {};
+}
+
+bool can_hold(const Type& now, const Type& staged) {
+  if (same_type(now, staged)) return true;
+  if (staged.id == TypeId::kInt) return now.id == TypeId::kLong;
+  if (staged.id == TypeId::kFloat) return now.id == TypeId::kDouble;
+  return staged.id == TypeId::kDecimal && now.id == TypeId::kDecimal && now.scale == staged.scale && now.precision >= staged.precision;
+}
+
+std::optional<std::string> first_misfit(const Schema& now, const std::vector<Field>& staged) {
+  for (const Field& field : staged) {
+    const Field* live = now.find(field.id);
+    if (!live) return fmt::format("column {} (field {}) was dropped from the table", field.name, field.id);
+    if (field.type->is_nested()) {
+      if (live->type->id != field.type->id) return fmt::format("column {} changed its type", field.name);
+      if (auto misfit = first_misfit(now, field.type->fields)) return misfit;
+    } else if (!can_hold(*live->type, *field.type)) {
+      return fmt::format("column {} changed from {} to {}", field.name, to_text(*field.type), to_text(*live->type));
+    }
+  }
+  return std::nullopt;
+}
+
+std::string quarantine_prefix(const TargetPin& pin, const BatchId& batch) {
+  return fmt::format("{}/_quarantine/{}-", pin.table_location, batch.text);
+}
+
+SnapshotNotes notes_for(const PreparedBatch& batch, const char* operation_note) {
+  SnapshotNotes notes;
+  notes.object_prefix = batch.batch.text + "-";
+  notes.summary = {{"sluice.ingestion-id", batch.ingestion.text},
+                   {"sluice.batch-id", batch.batch.text},
+                   {"sluice.run-id", batch.run.text},
+                   {"sluice.seq", std::to_string(batch.seq)}};
+  if (*operation_note) notes.summary["sluice.note"] = operation_note;
+  return notes;
+}
+
+}  // namespace
+
+IcebergSink::IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock)
+    : catalog_(catalog), stores_(stores), store_properties_(std::move(store_properties)), table_(std::move(table)), clock_(clock) {}
+
+Result<TargetState> IcebergSink::state_of(LoadedTable table) const {
+  const TableMetadata& metadata = table.metadata;
+  TargetState state;
+  const Snapshot* current = metadata.current_snapshot();
+  state.pin = {.catalog_uri = catalog_.uri(),
+               .warehouse = catalog_.warehouse(),
+               .table = table_.text(),
+               .table_uuid = metadata.table_uuid,
+               .table_location = metadata.location,
+               .data_location = data_location(metadata),
+               .metadata_location = metadata_location_dir(metadata),
+               .base_snapshot_id = current ? std::optional(current->snapshot_id) : std::nullopt,
+               .base_sequence_number = metadata.last_sequence_number,
+               .schema_id = metadata.current_schema_id,
+               .spec_id = metadata.default_spec_id};
+  state.schema = metadata.current_schema();
+  TRY(read_marks(metadata, state));
+  state.loaded = std::make_shared<IcebergState>(std::move(table));
+  return state;
+}
+
+Result<TargetState> IcebergSink::load(Context& context) {
+  TRY_ASSIGN(LoadedTable table, catalog_.load(table_, context));
+  TRY(check_writable(table.metadata));
+  return state_of(std::move(table));
+}
+
+Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context) {
+  CreateTable request;
+  request.schema = spec.schema;
+  assign_field_ids(request.schema.fields, 0);
+  for (const std::string& text : spec.partition_by) {
+    TRY_ASSIGN(PartitionField field, parse_partition_field(text, request.schema));
+    request.partition_fields.push_back(std::move(field));
+  }
+  request.properties = spec.properties;
+  TRY_ASSIGN(LoadedTable table, catalog_.create(table_, request, context));
+  return state_of(std::move(table));
+}
+
+Result<TargetState> IcebergSink::evolve(const TargetState& state, const Schema& proposed, Context& context) {
+  const LoadedTable& base = loaded(state);
+  TRY_ASSIGN(const TableChange change, plan_schema_change(base.metadata, proposed));
+  TRY_ASSIGN(LoadedTable table, catalog_.commit(base, change, context));
+  return state_of(std::move(table));
+}
+
+Result<std::unique_ptr<Stager>> IcebergSink::stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) {
+  TRY_ASSIGN(ObjectStore * data_store, store_for(state.pin.data_location));
+  TRY_ASSIGN(ObjectStore * metadata_store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(ParquetOptions options, ParquetOptions::from_properties(loaded(state).metadata.properties));
+  StageTarget target{*data_store, *metadata_store, loaded(state).metadata, state.schema, std::move(options)};
+  target.quarantine_prefix = quarantine_prefix(state.pin, batch.lease.batch);
+  return make_iceberg_stager(std::move(target), ingestion, batch.lease.batch, clock_.now());
+}
+
+Result<Presence> IcebergSink::find(const TargetState& state, const PreparedBatch& batch, Context& context) {
+  const TableMetadata& metadata = loaded(state).metadata;
+  const AncestorsSay ancestors = ask_ancestors(metadata, batch.snapshot_id, batch.target.base_sequence_number);
+  const MarkSays mark = ask_mark(state, batch);
+  bool live = false;
+  if (needs_paths(ancestors, mark)) {
+    TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+    const std::vector<std::string> paths = {fmt::format("{}/{}/", batch.target.data_location, batch.batch.text)};
+    TRY_ASSIGN(live, live_paths_contain(*store, metadata, paths, context));
+  }
+  return decide_presence(ancestors, mark, live);
+}
+
+std::optional<std::string> IcebergSink::incompatibility(const TargetState& state, const PreparedBatch& batch) const {
+  const TableMetadata& metadata = loaded(state).metadata;
+  if (!metadata.find_spec(batch.target.spec_id)) return fmt::format("partition spec {} is gone", batch.target.spec_id);
+  if (metadata.current_schema_id == batch.target.schema_id) return std::nullopt;
+  const Schema* staged = metadata.find_schema(batch.target.schema_id);
+  if (!staged) return fmt::format("schema {} is gone", batch.target.schema_id);
+  return first_misfit(metadata.current_schema(), staged->fields);
+}
+
+Result<LoadedTable> IcebergSink::commit(const LoadedTable& base, const CommitPlan& plan, Context& context) {
+  auto committed = catalog_.commit(base, plan.change, context);
+  if (committed || committed.error().code != ErrorCode::kConflict) return committed;
+  // Definitely refused: nothing will ever point to what this attempt wrote. (After an unknown outcome it must stay: rule U.)
+  if (auto store = store_for(metadata_location_dir(base.metadata))) {
+    std::vector<VersionedKey> keys;
+    for (const std::string& path : plan.objects) keys.push_back({path, ""});
+    (void)(*store)->remove(keys, context);
+  }
+  return committed;
+}
+
+Result<Published> IcebergSink::try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) {
+  const LoadedTable& base = loaded(state);
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(const auto manifests, parse_staged_manifests(batch.sink_record));
+  SnapshotNotes notes = notes_for(batch, "");
+  const auto prefix = batch.tracked ? kMarkPrefix : kUntrackedMarkPrefix;
+  notes.properties_to_set[std::string(prefix) + batch.ingestion.text] = to_json(mark);
+  TRY_ASSIGN(const CommitPlan plan, plan_append(*store, base, manifests, batch.snapshot_id, notes, clock_, context));
+  TRY_ASSIGN(const LoadedTable after, commit(base, plan, context));
+  return Published{plan.snapshot_id, plan.sequence_number};
+}
+
+Result<void> IcebergSink::fence(const TargetState& state, const PreparedBatch& batch, Context& context) {
+  const LoadedTable& base = loaded(state);
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  SnapshotNotes notes = notes_for(batch, "fence: this batch was given up");
+  notes.object_prefix = "";  // the fence outlives the batch that is swept
+  TRY_ASSIGN(const CommitPlan plan, plan_fence(*store, base, new_snapshot_id(), notes, clock_, context));
+  TRY(commit(base, plan, context));
+  return {};
+}
+
+Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBatch& batch, Context& context) {
+  const TableMetadata& metadata = loaded(state).metadata;
+  const Snapshot* snapshot = metadata.find_snapshot(batch.snapshot_id);
+  if (!snapshot) return Published{batch.snapshot_id, 0};  // expired since: what it named cannot be told from what others need
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(const std::string bytes, read_now(*store, {snapshot->manifest_list, "", {}}));
+  TRY_ASSIGN(const auto manifests, read_manifest_list(bytes));
+  std::vector<std::string> keep = {normalized_path(snapshot->manifest_list)};
+  for (const ManifestFile& manifest : manifests) keep.push_back(normalized_path(manifest.path));
+  // The table moved on to our snapshot, so every other attempt of this batch was refused or will be.
+  TRY(remove_prefix(fmt::format("{}/{}-snap-", state.pin.metadata_location, batch.batch.text), keep, context));
+  TRY(remove_prefix(fmt::format("{}/{}-merged-", state.pin.metadata_location, batch.batch.text), keep, context));
+  return Published{batch.snapshot_id, snapshot->sequence_number};
+}
+
+Presence IcebergSink::confirmed_presence(const TargetState& state, const BatchRecord& batch) const {
+  if (!batch.snapshot_id || batch.sequence_number == 0) return Presence::kUnprovable;
+  switch (ask_ancestors(loaded(state).metadata, *batch.snapshot_id, batch.sequence_number - 1)) {
+    case AncestorsSay::kThere: return Presence::kPresent;
+    case AncestorsSay::kNotThere: return Presence::kRolledBack;
+    case AncestorsSay::kTruncated: return Presence::kUnprovable;
+  }
+  return Presence::kUnprovable;
+}
+
+Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch, Context& context) {
+  std::vector<std::string> gone;
+  for (const StagedObject& object : batch.objects) {
+    TRY_ASSIGN(ObjectStore * store, store_for(object.path));
+    auto info = store->stat(object.path, context);
+    if (!info && info.error().code != ErrorCode::kNotFound) return std::unexpected(info.error());
+    if (!info || info->size_bytes != object.size_bytes) gone.push_back(object.path);
+  }
+  return gone;
+}
+
+Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, Context& context) {
+  if (target.data_location.empty()) return {};
+  TRY(remove_prefix(fmt::format("{}/{}/", target.data_location, batch.text), {}, context));
+  TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
+  return remove_prefix(quarantine_prefix(target, batch), {}, context);
+}
+
+Result<void> IcebergSink::remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context) {
+  TRY_ASSIGN(ObjectStore * store, store_for(prefix));
+  const std::set<std::string> kept(keep.begin(), keep.end());
+  ListRequest request{prefix};
+  do {
+    TRY_ASSIGN(const ListPage page, store->list(request, context));
+    std::vector<VersionedKey> keys;
+    for (const ObjectInfo& object : page.objects) {
+      if (!kept.contains(normalized_path(object.path))) keys.push_back({object.path, ""});
+    }
+    TRY_ASSIGN(const auto outcomes, store->remove(keys, context));
+    for (const DeleteOutcome& outcome : outcomes) {
+      if (outcome.error) return std::unexpected(outcome.error->within("deleting " + outcome.key));
+    }
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  return {};
+}
+
+}  // namespace sluice

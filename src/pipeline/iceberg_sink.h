@@ -1,0 +1,52 @@
+// Sink: one Iceberg table. Adapts src/iceberg to the pipeline's steps: marks in table properties, rule P over ancestors, live paths and
+// the mark. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "iceberg/catalog.h"
+#include "pipeline/sink.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+/// Table property of an ingestion's mark: prefix + ingestion id.
+inline constexpr std::string_view kMarkPrefix = "sluice.ingestion.";
+inline constexpr std::string_view kUntrackedMarkPrefix = "sluice.untracked.";
+
+class IcebergSink final : public Sink {
+ public:
+  /// `store_properties` are the catalog's, for the warehouse's store. All references must outlive the sink.
+  IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock);
+
+  Result<TargetState> load(Context& context) override;
+  Result<TargetState> create(const TargetSpec& spec, Context& context) override;
+  Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& context) override;
+  Result<std::unique_ptr<Stager>> stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) override;
+  Result<Presence> find(const TargetState& state, const PreparedBatch& batch, Context& context) override;
+  std::optional<std::string> incompatibility(const TargetState& state, const PreparedBatch& batch) const override;
+  Result<Published> try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) override;
+  Result<void> fence(const TargetState& state, const PreparedBatch& batch, Context& context) override;
+  Result<Published> settle(const TargetState& state, const PreparedBatch& batch, Context& context) override;
+  Presence confirmed_presence(const TargetState& state, const BatchRecord& batch) const override;
+  Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) override;
+  Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
+
+ private:
+  Result<TargetState> state_of(LoadedTable table) const;
+  Result<ObjectStore*> store_for(const std::string& uri) { return stores_.store_for(uri, store_properties_); }
+  Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
+  Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);
+
+  Catalog& catalog_;
+  StoreProvider& stores_;
+  const Properties store_properties_;
+  const TableId table_;
+  Clock& clock_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,246 @@
+// A file's rows are held until it is read to its end; then they join a lane, whose data files it shares with other small files. A file
+// that outgrows kHeldBytesMax becomes large: its rows go straight to data files of its own, dropped whole if it fails. So memory is bound
+// by threads * kHeldBytesMax for held rows, lanes * kLaneBytesMax for waiting ones, and the writers' own limit.
+#include "pipeline/iceberg_stager.h"
+
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "iceberg/append.h"
+#include "iceberg/partitioned_writer.h"
+#include "pipeline/quarantine.h"
+#include "pipeline/table_rows.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kHeldBytesMax = 16 * kMiB;  // of one file's rows in memory before it counts as large
+constexpr int64_t kLaneBytesMax = 8 * kMiB;   // of admitted rows that wait to be written together
+constexpr int64_t kLaneRowsMax = 64 * 1024;
+constexpr int64_t kWriterBytesMax = 48 * kMiB;  // encoded pages that one lane or large file may hold over its open data files
+
+/// A file being read.
+struct HeldFile {
+  std::vector<RowSegment> segments;
+  int64_t rows = 0, bytes = 0;
+  std::unique_ptr<PartitionedWriter> own;  ///< set once the file is large
+  std::vector<RowRange> ranges;            ///< in `own`
+  std::unique_ptr<Quarantine> quarantine;
+};
+
+/// Data files that small files share, and the admitted rows that wait for them. One thread at a time.
+struct Lane {
+  std::mutex mutex;
+  std::unique_ptr<PartitionedWriter> writer;
+  std::vector<RowSegment> waiting;
+  int64_t rows = 0, bytes = 0;
+};
+
+void append_ranges(std::vector<RowRange>& ranges, std::vector<RowRange> more) {
+  for (RowRange& range : more) {
+    if (!ranges.empty() && ranges.back().data_file == range.data_file &&
+        ranges.back().first_row + ranges.back().row_count == range.first_row) {
+      ranges.back().row_count += range.row_count;
+    } else {
+      ranges.push_back(std::move(range));
+    }
+  }
+}
+
+class IcebergStager final : public Stager {
+ public:
+  IcebergStager(StageTarget target, const Ingestion& ingestion, const BatchId& batch, Timestamp loaded_at)
+      : target_(std::move(target)),
+        ingestion_(ingestion),
+        batch_(batch),
+        facts_{loaded_at, batch.text},
+        partitioned_(!target_.metadata.default_spec().fields.empty()),
+        lanes_(std::max(1u, std::thread::hardware_concurrency())) {}
+
+  Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) override {
+    HeldFile& held = held_file(file);
+    if (!block.bad_rows.empty()) {
+      if (!held.quarantine) held.quarantine = std::make_unique<Quarantine>(target_.data_store, target_.quarantine_prefix, file.path);
+      TRY(held.quarantine->add(block.bad_rows, context));
+    }
+    if (block.batch->num_rows() == 0) return {};
+    held.rows += block.batch->num_rows();
+    held.bytes += bytes_in(*block.batch);
+    held.segments.push_back({file.path, source_system_of(file), block.first_row, std::move(block.batch)});
+    if (held.own || held.bytes > kHeldBytesMax) return write_large(held, context);
+    return {};
+  }
+
+  Result<void> admit(const ClaimedFile& file, Context& context) override {
+    std::unique_ptr<HeldFile> held = take(file);
+    std::vector<StagedFile> files;
+    std::vector<StagedObject> objects;
+    if (held && held->own) {
+      TRY_ASSIGN(files, held->own->finish(context));
+    }
+    if (held && held->quarantine) {
+      TRY_ASSIGN(auto object, held->quarantine->finish(context));
+      if (object) objects.push_back(*std::move(object));
+    }
+    if (held && !held->segments.empty()) TRY(join_lane(held->segments, context));
+
+    std::lock_guard lock(mutex_);
+    FileRows& rows = staged_.files[file.path];
+    rows.rows = held ? held->rows : 0;
+    if (held) append_ranges(rows.ranges, std::move(held->ranges));
+    std::ranges::move(files, std::back_inserter(data_files_));
+    std::ranges::move(objects, std::back_inserter(staged_.objects));
+    return {};
+  }
+
+  void reject(const ClaimedFile& file, Context& context) override {
+    std::unique_ptr<HeldFile> held = take(file);
+    if (!held || !held->own) return;
+    std::vector<VersionedKey> keys;
+    for (const std::string& path : held->own->paths()) keys.push_back({path, ""});
+    held->own.reset();
+    (void)target_.data_store.remove(keys, context);  // what stays is below the batch's prefix and nobody's: swept if it is withdrawn
+  }
+
+  Result<StagedData> finish(int64_t snapshot_id, Context& context) override {
+    for (Lane& lane : lanes_) {
+      TRY(flush(lane, context));
+      if (!lane.writer) continue;
+      TRY_ASSIGN(auto files, lane.writer->finish(context));
+      std::ranges::move(files, std::back_inserter(data_files_));
+    }
+    for (const StagedFile& file : data_files_) {
+      staged_.rows += file.file.rows;
+      staged_.objects.push_back({file.file.path, file.file.size_bytes, "data"});
+    }
+    TRY_ASSIGN(const auto manifests, write_append_manifests(target_.metadata_store, target_.metadata, target_.metadata.default_spec_id,
+                                                            data_files_, snapshot_id, batch_.text + "-", context));
+    for (const StagedManifest& manifest : manifests) {
+      staged_.objects.push_back({manifest.manifest.path, manifest.manifest.length, "manifest"});
+    }
+    staged_.sink_record = to_json(manifests);
+    return std::move(staged_);
+  }
+
+ private:
+  HeldFile& held_file(const ClaimedFile& file) {
+    std::lock_guard lock(mutex_);
+    auto& held = held_[file.path];
+    if (!held) held = std::make_unique<HeldFile>();
+    return *held;
+  }
+
+  std::unique_ptr<HeldFile> take(const ClaimedFile& file) {
+    std::lock_guard lock(mutex_);
+    auto it = held_.find(file.path);
+    if (it == held_.end()) return nullptr;
+    auto held = std::move(it->second);
+    held_.erase(it);
+    return held;
+  }
+
+  std::string source_system_of(const ClaimedFile& file) const {
+    auto it = std::ranges::find(ingestion_.sources, file.source, &Source::id);
+    return it == ingestion_.sources.end() ? "" : it->source_system;
+  }
+
+  std::unique_ptr<PartitionedWriter> open_writer() const {
+    return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, kWriterBytesMax);
+  }
+
+  Result<void> write_large(HeldFile& held, Context& context) {
+    if (!held.own) held.own = open_writer();
+    TRY_ASSIGN(const auto rows, table_rows(target_.schema, held.segments, facts_));
+    TRY_ASSIGN(auto ranges, held.own->append(*rows, context));
+    append_ranges(held.ranges, std::move(ranges));
+    held.segments.clear();
+    return {};
+  }
+
+  /// The first lane that nobody uses, or wait for one.
+  std::unique_lock<std::mutex> lock_lane(Lane*& lane) {
+    for (Lane& candidate : lanes_) {
+      std::unique_lock lock(candidate.mutex, std::try_to_lock);
+      if (lock) {
+        lane = &candidate;
+        return lock;
+      }
+    }
+    lane = &lanes_.front();
+    return std::unique_lock(lane->mutex);
+  }
+
+  Result<void> join_lane(std::vector<RowSegment>& segments, Context& context) {
+    Lane* lane = nullptr;
+    auto lock = lock_lane(lane);
+    for (RowSegment& segment : segments) {
+      lane->rows += segment.batch->num_rows();
+      lane->bytes += bytes_in(*segment.batch);
+      lane->waiting.push_back(std::move(segment));
+    }
+    if (lane->rows < kLaneRowsMax && lane->bytes < kLaneBytesMax) return {};
+    return flush(*lane, context);
+  }
+
+  Result<void> flush(Lane& lane, Context& context) {
+    if (lane.waiting.empty()) return {};
+    if (!lane.writer) lane.writer = open_writer();
+    const std::vector<RowSegment> segments = std::exchange(lane.waiting, {});
+    lane.rows = lane.bytes = 0;
+    return partitioned_ ? write_apart(*lane.writer, segments, context) : write_together(*lane.writer, segments, context);
+  }
+
+  /// Partitions scatter rows, so each segment's places are only known when it is written alone.
+  Result<void> write_apart(PartitionedWriter& writer, const std::vector<RowSegment>& segments, Context& context) {
+    for (const RowSegment& segment : segments) {
+      TRY_ASSIGN(const auto rows, table_rows(target_.schema, {segment}, facts_));
+      TRY_ASSIGN(auto ranges, writer.append(*rows, context));
+      std::lock_guard lock(mutex_);
+      append_ranges(staged_.files[segment.file_path].ranges, std::move(ranges));
+    }
+    return {};
+  }
+
+  /// Without partitions rows keep their order, so one append serves all segments and its ranges are cut at their borders.
+  Result<void> write_together(PartitionedWriter& writer, const std::vector<RowSegment>& segments, Context& context) {
+    TRY_ASSIGN(const auto rows, table_rows(target_.schema, segments, facts_));
+    TRY_ASSIGN(std::vector<RowRange> ranges, writer.append(*rows, context));
+    std::lock_guard lock(mutex_);
+    size_t next = 0;
+    for (const RowSegment& segment : segments) {
+      int64_t left = segment.batch->num_rows();
+      while (left > 0) {
+        RowRange& range = ranges[next];
+        const int64_t count = std::min(left, range.row_count);
+        append_ranges(staged_.files[segment.file_path].ranges, {{range.data_file, range.first_row, count}});
+        range.first_row += count, range.row_count -= count, left -= count;
+        if (range.row_count == 0) ++next;
+      }
+    }
+    return {};
+  }
+
+  StageTarget target_;
+  const Ingestion& ingestion_;
+  const BatchId batch_;
+  const BatchFacts facts_;
+  const bool partitioned_;
+  std::vector<Lane> lanes_;  // sized once: a Lane does not move
+  std::mutex mutex_;         // protects what follows; taken after a lane's
+  std::unordered_map<std::string, std::unique_ptr<HeldFile>> held_;
+  std::vector<StagedFile> data_files_;
+  StagedData staged_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stager> make_iceberg_stager(StageTarget target, const Ingestion& ingestion, const BatchId& batch, Timestamp loaded_at) {
+  return std::make_unique<IcebergStager>(std::move(target), ingestion, batch, loaded_at);
+}
+
+}  // namespace sluice
