@@ -233,7 +233,7 @@ def sql_where(filters, quote, literal):
         if comparison in ("null", "not null"):
             conditions.append(f"{name} is {comparison}")
         elif comparison in ("nan", "not nan"):
-            conditions.append(f"{'not ' if comparison == 'not nan' else ''}isnan({name})")
+            conditions.append(f"{name} is not null and {'not ' if comparison == 'not nan' else ''}isnan({name})")
         elif comparison == "in":
             conditions.append(f"{name} in ({', '.join(map(literal, value[0]))})")
         elif comparison == "starts":

@@ -155,8 +155,10 @@ def test_files_that_change_while_read(home):
         version = 0
         while not stop.is_set():
             version += 1
-            path.write_text("".join(json.dumps({"id": -number, "name": f"v{version}"}) + "\n" for number in range(1, 3000 + version % 7 * 1000)))
-            os.truncate(path, path.stat().st_size // 2)
+            whole = "".join(json.dumps({"id": -number, "name": f"v{version}"}) + "\n" for number in range(1, 3000 + version % 7 * 1000))
+            half = whole[: len(whole) // 2].rstrip("}\n")  # never a whole row at its end: only the whole file may be loaded
+            path.write_text(whole)
+            os.truncate(path, len(half))
 
     writer = threading.Thread(target=keep_changing)
     writer.start()
