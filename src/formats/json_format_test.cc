@@ -121,8 +121,8 @@ TEST(JsonFormat, RescuesWhatDoesNotFit) {
   EXPECT_THAT(all.column(0), ElementsAre("null", "null", "1"));
   EXPECT_THAT(all.column(1), ElementsAre("null", "null", "null"));
   EXPECT_THAT(all.column(2), ElementsAre("null", "null", HasSubstr("2024-01-02 03:04:05")));
-  EXPECT_THAT(all.column(3), ElementsAre(R"({"i":5000000000,"l":1.5,"t":"yesterday","x":{"y":[1, 2]}})",
-                                         R"({"i":"7","l":"a\"b","t":true})", R"({"l":99999999999999999999,"x":"\u0041"})"));
+  EXPECT_THAT(all.column(3), ElementsAre(R"({"i": 5000000000, "l": 1.5, "t": "yesterday", "x": {"y":[1, 2]}})",
+                                         R"({"i": "7", "l": "a\"b", "t": true})", R"({"l": 99999999999999999999, "x": "\u0041"})"));
   EXPECT_EQ(all.rows_rescued, 3);
   EXPECT_THAT(all.drift, ElementsAre(std::pair("i", "string"), std::pair("l", "string"), std::pair("t", "string"),
                                      std::pair("x", "struct<y: list<long>>")));
@@ -132,7 +132,7 @@ TEST(JsonFormat, RescuesWhatDoesNotFit) {
 TEST(JsonFormat, RescuesARepeatedKey) {
   const auto all = read("{\"a\":1,\"a\":2,\"s\":{\"b\":1,\"b\":3}}\n{\"a\":4,\"\\u0061\":null}\n", plan_of({{"a", "long"}, {"s", "struct<b: long>"}}));
   EXPECT_THAT(all.column(0), ElementsAre("1", "4"));
-  EXPECT_THAT(all.column(2), ElementsAre(R"({"a":2,"s.b":3})", R"({"a":null})"));
+  EXPECT_THAT(all.column(2), ElementsAre(R"({"a": 2, "s.b": 3})", R"({"a": null})"));
   EXPECT_THAT(all.drift, IsEmpty());
 }
 
@@ -154,11 +154,11 @@ TEST(JsonFormat, FillsNestedColumns) {
   EXPECT_THAT(all.rows[0][0], HasSubstr("c:string = x"));
   EXPECT_EQ(all.column(4)[0], "null");
   EXPECT_THAT(all.rows[1], ElementsAre("null", "null", "null", "null",
-                                       R"({"s":{"a":"bad","b":{"c":"y"}},"l":[1,"bad"],"m":{"k":"bad"},"ls":[{"a":1},{"a":"bad"}]})"));
+                                       R"({"s": {"a":"bad","b":{"c":"y"}}, "l": [1,"bad"], "m": {"k":"bad"}, "ls": [{"a":1},{"a":"bad"}]})"));
   EXPECT_THAT(all.rows[2][0], HasSubstr("a:int64 = 2"));
-  EXPECT_EQ(all.rows[2][4], R"({"s.u":7,"s.b.v":[1],"ls[1].w":5})");
-  EXPECT_THAT(all.rows[3], ElementsAre("null", "null", "null", "null", R"({"s":[1],"l":{"a":1},"m":[],"ls":3})"));
-  EXPECT_EQ(all.rows[4][4], R"({"m":{"k":1,"k":2}})");
+  EXPECT_EQ(all.rows[2][4], R"({"s.u": 7, "s.b.v": [1], "ls[1].w": 5})");
+  EXPECT_THAT(all.rows[3], ElementsAre("null", "null", "null", "null", R"({"s": [1], "l": {"a":1}, "m": [], "ls": 3})"));
+  EXPECT_EQ(all.rows[4][4], R"({"m": {"k":1,"k":2}})");
   EXPECT_EQ(all.drift.at("s"), "struct<a: string, b: struct<c: string, v: list<long>>, u: long>");
 }
 
@@ -258,7 +258,9 @@ TEST(JsonFormat, HandsOverBlocks) {
 TEST(JsonFormat, SplitsOfALargeFileHaveEveryRowOnce) {
   std::string text;
   int64_t rows = 0;
-  while (text.size() < 70U << 20) text += fmt::format("{{\"a\":{},\"s\":\"{}\"}}\n", rows, std::string(static_cast<size_t>(rows % 977), 'x')), ++rows;
+  for (; text.size() < 70U << 20; ++rows) {
+    text += fmt::format("{{\"a\":{},\"s\":\"{}\"}}\n", rows, std::string(static_cast<size_t>(rows % 977), 'x'));
+  }
   Context context;
   const ReadPlan plan = plan_of({{"a", "long"}, {"s", "string"}});
   const auto blob = make_memory_blob(text);
