@@ -34,7 +34,14 @@ class Assembly {
   EngineParts engine_parts(int threads = 0) { return {work(), registry(), history(), stores(), clock(), worker(), threads}; }
 };
 
-/// Opens ledger and catalogs. `create`: make the home folder and an empty ledger where there is none; else kNotFound.
-using Assemble = std::function<Result<std::unique_ptr<Assembly>>(const Config& config, bool create)>;
+/// What to do where there is no ledger yet.
+enum class LedgerMode {
+  kMustExist,         ///< kNotFound
+  kCreate,            ///< make it, and the home folder
+  kScratchIfMissing,  ///< work on an empty one that is gone afterwards (--dry-run)
+};
+
+/// Opens the ledger; catalogs when they are first asked for.
+using Assemble = std::function<Result<std::unique_ptr<Assembly>>(const Config& config, LedgerMode mode)>;
 
 }  // namespace sluice

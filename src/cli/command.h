@@ -36,6 +36,7 @@ struct GlobalFlags {
 struct CommandLine {
   GlobalFlags flags;
   Assemble assemble;
+  StoreProvider& stores;
   Clock& clock;
   std::stop_token stop;
   int exit_code = kExitDone;
@@ -62,11 +63,13 @@ struct Opened {
   Config config;
   std::unique_ptr<Assembly> parts;
 };
-Result<Opened> open_parts(const CommandLine& line, bool create);
+/// sluice.yaml (--config, or ./sluice.yaml), or the defaults. `warehouse`: of the catalog `local`, where no file defines catalogs.
+Result<Config> read_configuration(const CommandLine& line, const std::string& warehouse = "");
+Result<Opened> open_parts(const CommandLine& line, LedgerMode mode);
 /// By name or id: from the ledger, or from sluice.yaml (then it is registered). kNotFound lists the names there are.
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
 
 /// Parses argv, runs one command, returns the exit code of the process.
-int run_command_line(int argc, char** argv, Assemble assemble, Clock& clock, std::stop_token stop);
+int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& stores, Clock& clock, std::stop_token stop);
 
 }  // namespace sluice

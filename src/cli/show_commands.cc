@@ -63,7 +63,7 @@ std::string status_text(const json& status) {
 }
 
 Result<void> status(CommandLine& line, const std::string& name) {
-  TRY_ASSIGN(Opened opened, open_parts(line, false));
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   std::vector<Ingestion> shown;
   if (name.empty()) {
     TRY_ASSIGN(shown, opened.parts->registry().ingestions("default"));
@@ -120,7 +120,7 @@ Result<FilesQuery> files_query(const FilesFlags& flags, const Ingestion& ingesti
 }
 
 Result<void> files(CommandLine& line, const FilesFlags& flags) {
-  TRY_ASSIGN(Opened opened, open_parts(line, false));
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, flags.ingestion));
   TRY_ASSIGN(FilesQuery query, files_query(flags, ingestion));
   if (!flags.file.empty()) {
@@ -149,7 +149,7 @@ Result<void> files(CommandLine& line, const FilesFlags& flags) {
 }
 
 Result<void> runs(CommandLine& line, const std::string& name, int64_t limit) {
-  TRY_ASSIGN(Opened opened, open_parts(line, false));
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
   TRY_ASSIGN(const auto list, opened.parts->history().runs(ingestion.id, limit));
   TRY_ASSIGN(const int64_t total, opened.parts->history().run_count(ingestion.id));
@@ -164,7 +164,7 @@ Result<void> runs(CommandLine& line, const std::string& name, int64_t limit) {
 }
 
 Result<void> run_info(CommandLine& line, const std::string& id) {
-  TRY_ASSIGN(Opened opened, open_parts(line, false));
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const auto run, opened.parts->history().run(id));
   if (!run) return fail(ErrorCode::kNotFound, fmt::format("no run {}; `sluice runs INGESTION` lists them", id));
   line.print(line.flags.json ? run_json(*run).dump(2) + "\n" : runs_table({*run}));

@@ -35,16 +35,20 @@ struct StagedManifest {
 std::string to_json(const std::vector<StagedManifest>& manifests);
 Result<std::vector<StagedManifest>> parse_staged_manifests(std::string_view json);
 
-/// Writes the files of one batch into new manifests, status added, sequence numbers inherited: usable in every attempt as long as
-/// `snapshot_id` stays. All files were written under spec `spec_id`. No files: no manifests.
+/// Writes the files of one batch into new manifests `<metadata dir>/<name_prefix>m<n>-<uuid>.avro`, status added, sequence numbers
+/// inherited: usable in every attempt as long as `snapshot_id` stays. All files were written under spec `spec_id`. No files: no manifests.
 Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, const TableMetadata& metadata, int spec_id,
-                                                           const std::vector<StagedFile>& files, int64_t snapshot_id, Context& context);
+                                                           const std::vector<StagedFile>& files, int64_t snapshot_id,
+                                                           const std::string& name_prefix, Context& context);
 
 /// What a snapshot says of itself besides the counts; keys that the counts use are overridden by them.
 struct SnapshotNotes {
   std::map<std::string, std::string> summary;              ///< sluice.batch-id, ...
   std::map<std::string, std::string> properties_to_set;    ///< in the same commit (the mark)
   std::vector<std::string> properties_to_remove;
+  /// Names of what an attempt writes: `<metadata dir>/<object_prefix>snap-<snapshot id>-<uuid>.avro` for the manifest list and
+  /// `<object_prefix>merged-<uuid>.avro` for merged manifests, so that a batch's leftovers can be found by its id.
+  std::string object_prefix;
 };
 
 /// One attempt: a change that stands on exactly `base`, and the objects written for it. After a definite refusal the caller may remove

@@ -1,0 +1,123 @@
+#include "cli/command.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "api/json_shapes.h"
+#include "config/validate.h"
+
+namespace sluice {
+namespace {
+
+constexpr const char* kVersion = "sluice 0.1.0";
+constexpr const char* kConfigName = "sluice.yaml";
+
+void add_global_flags(CLI::App& app, GlobalFlags& flags) {
+  app.add_option("--home", flags.home, "Folder of ledger and catalog")->envname("SLUICE_HOME")->capture_default_str();
+  app.add_option("--config", flags.config, "Configuration file (default: ./sluice.yaml where there is one)");
+  app.add_option("--env", flags.profile, "Profile of the configuration file");
+  app.add_flag("--json", flags.json, "Answer in JSON");
+  app.add_flag("-q,--quiet", flags.quiet, "Errors only");
+  app.add_flag("-v,--verbose", flags.verbose, "One line per file");
+  app.fallthrough();
+}
+
+std::string names_of(const std::vector<Ingestion>& known) {
+  std::vector<std::string> names;
+  for (const Ingestion& ingestion : known) names.push_back(ingestion.name);
+  return names.empty() ? "there is none yet" : fmt::format("there is: {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+Verbosity CommandLine::verbosity() const {
+  if (flags.quiet) return Verbosity::kQuiet;
+  return flags.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+}
+
+int CommandLine::fail(const Error& error) const {
+  if (flags.json) {
+    print(error_json(error).dump(2) + "\n");
+  } else {
+    Console(stdout, stderr, verbosity(), false, clock).error(error.message);
+  }
+  return exit_code_of(error);
+}
+
+int CommandLine::usage(const Error& error) const {
+  const int code = fail(error);
+  return code == kExitInterrupted ? code : kExitUsage;
+}
+
+void CommandLine::print(const std::string& text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidInput:
+    case ErrorCode::kNotFound: return kExitUsage;
+    case ErrorCode::kCancelled: return kExitInterrupted;
+    default: return kExitFailed;
+  }
+}
+
+int exit_code_of(const RunReport& report) {
+  switch (report.run.state) {
+    case RunState::kFailed: return kExitFailed;
+    case RunState::kCancelled: return kExitInterrupted;
+    default: return report.run.metrics.files_failed > 0 ? kExitSomeFailed : kExitDone;
+  }
+}
+
+Result<Config> read_configuration(const CommandLine& line, const std::string& warehouse) {
+  ConfigOptions options;
+  options.home = line.flags.home;
+  options.profile = line.flags.profile;
+  if (!warehouse.empty()) options.warehouse = warehouse;
+  if (!line.flags.config.empty()) return read_config(line.flags.config, options);
+  if (access(kConfigName, F_OK) == 0) return read_config(kConfigName, options);
+  return default_config(options);
+}
+
+Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
+  Opened opened;
+  TRY_ASSIGN(opened.config, read_configuration(line));
+  TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
+  return opened;
+}
+
+Result<Ingestion> find_ingestion(Opened& opened, const std::string& name) {
+  TRY_ASSIGN(auto known, opened.parts->registry().find_ingestion("default", name));
+  if (auto defined = opened.config.ingestion(name)) {
+    settle_start_from(*defined, known, opened.parts->clock().now());
+    return opened.parts->registry().put_ingestion(*defined);
+  }
+  if (known) return *std::move(known);
+  TRY_ASSIGN(const auto all, opened.parts->registry().ingestions("default"));
+  return fail(ErrorCode::kNotFound, fmt::format("no ingestion \"{}\" in sluice.yaml or the ledger; {}", name, names_of(all)));
+}
+
+int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& stores, Clock& clock, std::stop_token stop) {
+  CLI::App app{"Sluice loads files into Apache Iceberg tables, each exactly once.", "sluice"};
+  CommandLine line{{}, std::move(assemble), stores, clock, stop};
+  app.set_version_flag("--version", kVersion);
+  app.require_subcommand(1);
+  add_global_flags(app, line.flags);
+  add_load_command(app, line);
+  add_run_commands(app, line);
+  add_show_commands(app, line);
+  add_table_commands(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kExitDone : kExitUsage;
+  }
+  return line.exit_code;
+}
+
+}  // namespace sluice

@@ -1,0 +1,178 @@
+// load: paths on the command line into a table. The flags build the same Ingestion as sluice.yaml and REST bodies.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "api/json_shapes.h"
+#include "cli/execute.h"
+#include "cli/text_table.h"
+#include "config/load_options.h"
+#include "config/validate.h"
+#include "storage/listing_feed.h"
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kFilesFromBytesMax = 1 << 30;
+
+struct LoadFlags {
+  LoadOptions load;
+  std::string warehouse, files_from;
+  bool dry_run = false, allow_empty = false;
+  int threads = 0;
+};
+
+/// One path a line ("-": standard input); blank lines are passed over. Names may hold anything but a newline.
+Result<std::vector<std::string>> read_file_list(const std::string& name) {
+  std::ifstream file;
+  if (name != "-") {
+    file.open(name);
+    if (!file) return invalid_input(fmt::format("--files-from {}: cannot be read", name));
+  }
+  std::istream& in = name == "-" ? std::cin : file;
+  std::vector<std::string> paths;
+  size_t bytes = 0;
+  for (std::string line; std::getline(in, line);) {
+    bytes += line.size();
+    if (bytes > kFilesFromBytesMax) return invalid_input(fmt::format("--files-from {}: more than {} bytes of names", name, kFilesFromBytesMax));
+    if (line.empty()) continue;
+    TRY_ASSIGN(std::string uri, absolute_uri(line));
+    paths.push_back(std::move(uri));
+  }
+  return paths;
+}
+
+/// A path typed by hand that matches nothing is a slip of the hand: said before anything is written.
+Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingestion, const std::vector<std::string>& typed) {
+  const Source& source = ingestion.sources.front();
+  for (size_t i = 0; i < source.paths.size(); ++i) {
+    TRY_ASSIGN(ObjectStore * store, line.stores.store_for(source.paths[i], source.store));
+    TRY_ASSIGN(auto feed, make_listing_feed(*store, {&source.paths[i], 1}, ingestion.ready, line.clock));
+    Context context;
+    bool any = false;
+    for (bool last = false; !last && !any;) {
+      TRY_ASSIGN(const FeedPage page, feed->next(context));
+      any = !page.files.empty() || !page.warnings.empty();
+      last = page.last;
+    }
+    if (!any) return invalid_input(fmt::format("{}: no file matches; nothing was loaded (--allow-empty accepts that)", typed[i]));
+  }
+  return {};
+}
+
+std::string dry_run_text(const DryRun& dry, const std::string& table) {
+  std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
+                                 dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
+  if (!dry.format.empty()) text += fmt::format("Format: {}\n", dry.format);
+  text += fmt::format("Table {} {}:\n", table, dry.table_exists ? "exists; it would have" : "would be made with");
+  std::vector<std::vector<std::string>> rows;
+  for (const Field& field : dry.schema.fields) rows.push_back({field.name, to_text(*field.type), field.required ? "required" : ""});
+  text += text_table({"COLUMN", "TYPE", ""}, rows);
+  for (const std::string& change : dry.schema_changes) text += "Would change: " + change + "\n";
+  for (const std::string& warning : dry.warnings) text += "warning: " + warning + "\n";
+  return text + "Nothing was written (--dry-run).\n";
+}
+
+Result<void> dry_run(CommandLine& line, Assembly& parts, Ingestion& ingestion, const RunOptions& options) {
+  TRY_ASSIGN(const auto known, parts.registry().find_ingestion(ingestion.tenant, ingestion.name));
+  if (known) ingestion.id = known->id;
+  TRY_ASSIGN(auto sink, parts.open_sink(ingestion));
+  Context context;
+  context.stop = line.stop;
+  TRY_ASSIGN(const DryRun dry, Engine(parts.engine_parts()).dry_run(ingestion, *sink, options, context));
+  line.print(line.flags.json ? dry_run_json(dry).dump(2) + "\n" : dry_run_text(dry, ingestion.table.text()));
+  return {};
+}
+
+Result<void> load(CommandLine& line, const LoadFlags& flags) {
+  if (flags.load.paths.empty() && flags.files_from.empty()) return invalid_input("give at least one PATH, or --files-from");
+  Opened opened;
+  TRY_ASSIGN(opened.config, read_configuration(line, flags.warehouse));
+  std::vector<std::string> catalogs;
+  for (const auto& [name, catalog] : opened.config.catalogs) catalogs.push_back(name);
+  TRY_ASSIGN(Ingestion ingestion, build_ingestion(flags.load, catalogs));
+
+  RunOptions options;
+  if (!flags.files_from.empty()) {
+    TRY_ASSIGN(options.files_from, read_file_list(flags.files_from));
+    if (ingestion.sources.front().paths.empty()) ingestion.sources.front().paths = options.files_from;
+  } else if (!flags.allow_empty) {
+    TRY(check_paths_match(line, ingestion, flags.load.paths));
+  }
+  const LedgerMode mode = flags.dry_run ? LedgerMode::kScratchIfMissing : LedgerMode::kCreate;
+  TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
+  if (flags.dry_run) return dry_run(line, *opened.parts, ingestion, options);
+
+  TRY_ASSIGN(const auto known, opened.parts->registry().find_ingestion(ingestion.tenant, ingestion.name));
+  settle_start_from(ingestion, known, line.clock.now());
+  TRY_ASSIGN(ingestion, opened.parts->registry().put_ingestion(ingestion));
+  line.exit_code = execute_run(line, *opened.parts, ingestion, options, flags.threads);
+  return {};
+}
+
+void add_reading_flags(CLI::App& command, LoadOptions& load) {
+  command.add_option("--format", load.format, "auto, json or csv")->capture_default_str();
+  command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t")->group("Reading");
+  command.add_option("--quote", load.quote, "CSV: one character")->group("Reading");
+  command.add_flag("--no-header", load.no_header, "CSV: the first line is data")->group("Reading");
+  command.add_option("--null", load.null_tokens, "CSV: unquoted text that means null (repeatable)")->group("Reading");
+  command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")->group("Reading");
+  command.add_option("--bad-rows-max", load.bad_rows_max, "With skip: at most this many per file, 10 or 1%")->group("Reading");
+  command.add_option("--min-age", load.min_age, "Only files unchanged for this long: 30s, 5m")->group("Reading");
+  command.add_option("--marker", load.marker, "Load a folder's files once this name lies beside them")->group("Reading");
+  command.add_option("--ignore", load.ignore, "Patterns of names to pass over (default: _*, .*, *.tmp)")->group("Reading");
+  command.add_option("--modified-after", load.modified_after, "Only files changed after this time")->group("Reading");
+  command.add_option("--start-from", load.start_from, "now, or a time: earlier files are SKIPPED (Baseline)")->group("Reading");
+  command.add_option("--on-change", load.on_change, "A loaded file whose content changed: append, ignore or fail")->group("Reading");
+}
+
+void add_table_flags(CLI::App& command, LoadFlags& flags) {
+  LoadOptions& load = flags.load;
+  command.add_option("--catalog", load.catalog, "Catalog of sluice.yaml (default: local)")->group("Table");
+  command.add_option("--warehouse", flags.warehouse, "Folder of the catalog `local` (default: ./warehouse)")->group("Table");
+  command.add_option("--partition-by", load.partition_by, "For a new table: city, day(ts), bucket(16, id), truncate(4, name) (repeatable)")
+      ->group("Table");
+  command.add_option("--schema-mode", load.schema_mode, "evolve (default), fixed or rescue")->group("Table");
+  command.add_option("--contract", load.contract, "YAML file that fixes the columns")->group("Table");
+  command.add_flag("--strict", load.strict_mode, "With a contract: one wrong header and nothing is loaded")->group("Table");
+  command.add_option("--metadata-columns", load.metadata_columns,
+                     "Separated by commas (default: _source_file): _source_row, _loaded_at, _source_system, _batch_id; \"\" for none")
+      ->group("Table");
+}
+
+void add_run_flags(CLI::App& command, LoadFlags& flags) {
+  LoadOptions& load = flags.load;
+  command.add_flag("--dry-run", flags.dry_run, "Show what would be loaded and what would change; write nothing")->group("Run");
+  command.add_flag("--no-tracking", load.no_tracking, "Load everything, remember no file")->group("Run");
+  command.add_option("--files-from", flags.files_from, "Load just the files named in this file, one a line (-: standard input)")->group("Run");
+  command.add_flag("--allow-empty", flags.allow_empty, "A PATH may match nothing")->group("Run");
+  command.add_option("--batch-files-max", load.batch_files_max, "Files of one snapshot")->group("Run");
+  command.add_option("--batch-bytes-max", load.batch_bytes_max, "Input bytes of one snapshot: 1GiB")->group("Run");
+  command.add_option("--run-files-max", load.run_files_max, "Files of this run")->group("Run");
+  command.add_option("--order", load.order, "name or time")->group("Run");
+  command.add_option("--retry-attempts-max", load.retry_attempts_max, "Runs that try a failing file")->group("Run");
+  command.add_option("--threads", flags.threads, "Files read at once (default: one per core)")->check(CLI::Range(1, 1024))->group("Run");
+}
+
+}  // namespace
+
+void add_load_command(CLI::App& app, CommandLine& line) {
+  auto* command = app.add_subcommand("load", "Load new and changed files into a table, each exactly once");
+  auto flags = std::make_shared<LoadFlags>();
+  command->add_option("PATH", flags->load.paths, "Files, folders or globs (**, *, ?, [a-z], {a,b})");
+  command->add_option("--table", flags->load.table, "NS.NAME")->required();
+  command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's)");
+  add_reading_flags(*command, flags->load);
+  add_table_flags(*command, *flags);
+  add_run_flags(*command, *flags);
+  command->callback([&line, flags] {
+    if (auto done = load(line, *flags); !done) line.exit_code = line.usage(done.error());
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,132 @@
+// run, retry, forget: work on ingestions that are defined already.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/execute.h"
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+Result<std::vector<std::string>> absolute_uris(const std::vector<std::string>& typed) {
+  std::vector<std::string> uris;
+  for (const std::string& text : typed) {
+    TRY_ASSIGN(std::string uri, absolute_uri(text));
+    uris.push_back(std::move(uri));
+  }
+  return uris;
+}
+
+/// The worst of several exit codes: an interruption, then a failed run, then failed files.
+int worst(int a, int b) {
+  for (int code : {kExitInterrupted, kExitFailed, kExitUsage, kExitSomeFailed}) {
+    if (a == code || b == code) return code;
+  }
+  return kExitDone;
+}
+
+Result<void> run(CommandLine& line, const std::string& name, bool all) {
+  if (name.empty() == !all) return invalid_input("name one INGESTION, or use --all");
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kCreate));
+  std::vector<std::string> names;
+  if (!all) {
+    names.push_back(name);
+  } else {
+    for (const Ingestion& ingestion : opened.config.ingestions) names.push_back(ingestion.name);
+    TRY_ASSIGN(const auto known, opened.parts->registry().ingestions("default"));
+    for (const Ingestion& ingestion : known) {
+      if (std::ranges::find(names, ingestion.name) == names.end()) names.push_back(ingestion.name);
+    }
+  }
+  for (const std::string& each : names) {
+    TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, each));
+    if (all && !line.flags.json && !line.flags.quiet) line.print(fmt::format("== {}\n", ingestion.name));
+    line.exit_code = worst(line.exit_code, execute_run(line, *opened.parts, ingestion, {}));
+    if (line.stop.stop_requested()) break;
+  }
+  return {};
+}
+
+Result<void> retry(CommandLine& line, const std::string& name, const std::vector<std::string>& files) {
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
+  TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
+  RunOptions options;
+  options.trigger = Trigger::kRetry;
+  options.retry_failed = true;
+  TRY_ASSIGN(options.only_paths, absolute_uris(files));
+  line.exit_code = execute_run(line, *opened.parts, ingestion, options);
+  return {};
+}
+
+struct ForgetFlags {
+  std::string ingestion;
+  std::vector<std::string> files;
+  bool all = false, yes = false;
+};
+
+bool agreed(const std::string& question) {
+  if (!isatty(STDIN_FILENO)) return false;
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
+  if (flags.files.empty() == !flags.all) return invalid_input("name the FILEs to forget, or use --all");
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
+  TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, flags.ingestion));
+  TRY_ASSIGN(const auto paths, absolute_uris(flags.files));
+  const std::string what = flags.all ? "all files" : fmt::format("{} file(s)", paths.size());
+  const std::string warning = fmt::format("Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless "
+                                          "they are removed first.", what, ingestion.name, ingestion.table.text());
+  if (!flags.yes && !agreed(warning + " Go on?")) {
+    return invalid_input(warning + " Nothing was forgotten; --yes goes on without asking");
+  }
+  TRY_ASSIGN(auto sink, opened.parts->open_sink(ingestion));
+  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
+  Context context;
+  context.stop = line.stop;
+  Engine engine(opened.parts->engine_parts());
+  TRY_ASSIGN(const int64_t count, engine.forget(ingestion, *sink, paths, flags.all, console, context));
+  line.print(line.flags.json ? nlohmann::json{{"forgotten", count}}.dump(2) + "\n" : fmt::format("Forgot {} file(s)\n", count));
+  return {};
+}
+
+}  // namespace
+
+void add_run_commands(CLI::App& app, CommandLine& line) {
+  auto* run_command = app.add_subcommand("run", "Run an ingestion of sluice.yaml or of the ledger");
+  auto name = std::make_shared<std::string>();
+  auto all = std::make_shared<bool>(false);
+  run_command->add_option("INGESTION", *name, "Name or id");
+  run_command->add_flag("--all", *all, "Every ingestion, one after the other");
+  run_command->callback([&line, name, all] {
+    if (auto done = run(line, *name, *all); !done) line.exit_code = line.usage(done.error());
+  });
+
+  auto* retry_command = app.add_subcommand("retry", "Load failed files again, now");
+  auto retry_name = std::make_shared<std::string>();
+  auto files = std::make_shared<std::vector<std::string>>();
+  retry_command->add_option("INGESTION", *retry_name, "Name or id")->required();
+  retry_command->add_option("FILE", *files, "Only these; all failed ones where left out");
+  retry_command->callback([&line, retry_name, files] {
+    if (auto done = retry(line, *retry_name, *files); !done) line.exit_code = line.usage(done.error());
+  });
+
+  auto* forget_command = app.add_subcommand("forget", "As if never seen: the next run loads them again; rows stay");
+  auto flags = std::make_shared<ForgetFlags>();
+  forget_command->add_option("INGESTION", flags->ingestion, "Name or id")->required();
+  forget_command->add_option("FILE", flags->files, "Paths or URIs");
+  forget_command->add_flag("--all", flags->all, "Every file, and what is known of the table");
+  forget_command->add_flag("--yes", flags->yes, "Do not ask");
+  forget_command->callback([&line, flags] {
+    if (auto done = forget(line, *flags); !done) line.exit_code = line.fail(done.error());
+  });
+}
+
+}  // namespace sluice
