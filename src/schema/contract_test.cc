@@ -31,7 +31,7 @@ TEST(Contract, ReadsColumns) {
 // Prevents: a mistake in a contract that is passed over, or reported without its place.
 TEST(Contract, NamesThePlaceOfAMistake) {
   const std::tuple<const char*, const char*, const char*> cases[] = {
-      {"columns:\n  - {name: a, type: strong}\n", "c.yaml:2:20: ", "column 'a'"},
+      {"columns:\n  - {name: a, type: strong}\n", "c.yaml:2:21: ", "column 'a'"},
       {"columns:\n  - {name: a, typ: int}\n", "c.yaml:2:15: ", "unknown key 'typ'"},
       {"columns:\n  - {name: a, type: decimal(9,2)}\n", "c.yaml:2:", "needs quotes"},
       {"columns:\n  - {type: int}\n", "c.yaml:2:5: ", "needs a 'name'"},

@@ -92,9 +92,9 @@ TEST(PlanEvolution, CombinesChangesInOneStruct) {
 // Prevents: tables that case-insensitive engines cannot query, and data overwriting our own columns.
 TEST(PlanEvolution, LeavesCollidingNamesOut) {
   const auto result = plan(table_of({{"City", "string"}, {"_source_file", "string"}}),
-                           fields_of({{"city", "string"}, {"new", "long"}, {"NEW", "long"}, {"GRÖSSE", "int"}, {"größe", "int"}, {"_source_file", "long"},
+                           fields_of({{"city", "string"}, {"new", "long"}, {"NEW", "long"}, {"GRÖN", "int"}, {"grön", "int"}, {"_source_file", "long"},
                                       {"_Rescued_Data", "string"}, {"", "long"}, {"s", "struct<a: int, A: long>"}}));
-  EXPECT_THAT(result.texts, ElementsAre("add column new long", "add column GRÖSSE int", "add column s struct<a: int>"));
+  EXPECT_THAT(result.texts, ElementsAre("add column new long", "add column GRÖN int", "add column s struct<a: int>"));
   EXPECT_EQ(result.warnings.size(), 7U);
   EXPECT_THAT(result.warnings[0], HasSubstr("'city' differs only in case from 'City'"));
   EXPECT_THAT(result.warnings, testing::Contains(HasSubstr("'s.A'")));

@@ -8,7 +8,7 @@ namespace {
 std::string text_of(const TypePtr& type) { return type ? to_text(*type) : "none"; }
 
 /// The type of a CSV column with these fields.
-std::string csv_type(std::initializer_list<const char*> fields, InferOptions options = {}) {
+std::string csv_type(const std::vector<const char*>& fields, InferOptions options = {}) {
   ColumnGuess guess(options);
   for (const char* field : fields) guess.see_text(field);
   return text_of(guess.type());
@@ -16,7 +16,7 @@ std::string csv_type(std::initializer_list<const char*> fields, InferOptions opt
 
 // Prevents: columns typed by their first value; codes losing zeros; a type that refuses values it was inferred from.
 TEST(Inference, FollowsTheLatticeForCsv) {
-  const std::pair<std::initializer_list<const char*>, const char*> cases[] = {
+  const std::pair<std::vector<const char*>, const char*> cases[] = {
       {{}, "none"}, {{"true", "FALSE"}, "boolean"}, {{"true", "1"}, "string"}, {{"1", "-2", "0"}, "long"}, {{"1", "2.5"}, "double"},
       {{"2.5", "1"}, "double"}, {{"1e3"}, "double"}, {{"-.5"}, "double"}, {{"007"}, "string"}, {{"1", "007"}, "string"}, {{"-01"}, "string"},
       {{"+49"}, "string"}, {{"00.5"}, "string"}, {{"9223372036854775807"}, "long"}, {{"9223372036854775808"}, "decimal(38,0)"},
