@@ -46,7 +46,7 @@ VENDORS = {
     "xxhash.h": {"base", "formats", "pipeline"},
     "yaml-cpp/": {"config", "schema"},
     "zlib.h": {"formats", "iceberg"},
-    "zstd": {"formats"},
+    "zstd": {"formats", "iceberg"},
 }
 POSIX = {
     "dirent.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h",
