@@ -1,1 +1,157 @@
-int main() { return 0; }
+// The program: concrete classes meet here, signals become a stop request, and the command line does the rest.
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "cli/command.h"
+#include "iceberg/sql_catalog.h"
+#include "ledger/sqlite_ledger.h"
+#include "pipeline/iceberg_sink.h"
+#include "storage/stores.h"
+
+namespace sluice {
+namespace {
+
+/// Unique per process start: a successor with the same pid is another worker.
+WorkerId make_worker_id() {
+  char host[256] = "localhost";
+  gethostname(host, sizeof host - 1);
+  return WorkerId(fmt::format("{}:{}:{}", host, getpid(), new_uuid()));
+}
+
+/// A folder that is gone when the program ends (--dry-run without a ledger).
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_(std::filesystem::temp_directory_path() / ("sluice-" + new_uuid())) { std::filesystem::create_directories(path_); }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  std::string file(const char* name) const { return path_ / name; }
+
+ private:
+  const std::filesystem::path path_;
+};
+
+class ProgramAssembly final : public Assembly {
+ public:
+  ProgramAssembly(Config config, StoreProvider& stores, Clock& clock) : config_(std::move(config)), stores_(stores), clock_(clock) {}
+
+  Result<void> open_ledger(LedgerMode mode) {
+    std::string path = config_.ledger_path;
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+      if (mode == LedgerMode::kMustExist) {
+        return fail(ErrorCode::kNotFound,
+                    fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one, --home says where it is", path));
+      }
+      if (mode == LedgerMode::kScratchIfMissing) {
+        scratch_ = std::make_unique<ScratchFolder>();
+        path = scratch_->file("ledger.db");
+      } else {
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+        if (error) return invalid_input(fmt::format("{}: the folder of the ledger cannot be made: {}", path, error.message()));
+      }
+    }
+    TRY_ASSIGN(ledger_, SqliteLedger::open(path, worker_, clock_));
+    return {};
+  }
+
+  WorkLedger& work() override { return *ledger_; }
+  Registry& registry() override { return *ledger_; }
+  History& history() override { return *ledger_; }
+  StoreProvider& stores() override { return stores_; }
+  Clock& clock() override { return clock_; }
+  const WorkerId& worker() override { return worker_; }
+
+  Result<Catalog*> catalog(const std::string& name) override {
+    auto it = catalogs_.find(name);
+    if (it != catalogs_.end()) return it->second.get();
+    TRY_ASSIGN(const CatalogConfig* config, catalog_config(name));
+    TRY_ASSIGN(std::unique_ptr<Catalog> opened, open_catalog(*config));
+    return catalogs_.emplace(name, std::move(opened)).first->second.get();
+  }
+
+  Result<std::unique_ptr<Sink>> open_sink(const Ingestion& ingestion) override {
+    TRY_ASSIGN(Catalog * opened, catalog(ingestion.table.catalog));
+    TRY_ASSIGN(const CatalogConfig* config, catalog_config(ingestion.table.catalog));
+    const TableId table{ingestion.table.ns, ingestion.table.name};
+    return std::make_unique<IcebergSink>(*opened, stores_, config->properties, table, clock_);
+  }
+
+ private:
+  Result<const CatalogConfig*> catalog_config(const std::string& name) const {
+    auto it = config_.catalogs.find(name);
+    if (it != config_.catalogs.end()) return &it->second;
+    std::string known;
+    for (const auto& [other, config] : config_.catalogs) known += (known.empty() ? "" : ", ") + other;
+    return invalid_input(fmt::format("no catalog \"{}\"; there is: {}", name, known));
+  }
+
+  Result<std::unique_ptr<Catalog>> open_catalog(const CatalogConfig& config) {
+    std::string path = config.sqlite_path();
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+      if (scratch_) {
+        path = scratch_->file("catalog.db");
+      } else {
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+      }
+    }
+    return open_sql_catalog(config.name, path, config.warehouse, stores_, config.properties, clock_);
+  }
+
+  const Config config_;
+  StoreProvider& stores_;
+  Clock& clock_;
+  const WorkerId worker_ = make_worker_id();
+  std::unique_ptr<ScratchFolder> scratch_;
+  std::unique_ptr<SqliteLedger> ledger_;
+  std::map<std::string, std::unique_ptr<Catalog>> catalogs_;
+};
+
+/// SIGINT and SIGTERM ask for a stop; a second one ends the process at once (the ledger is made for that).
+std::jthread watch_signals(std::stop_source& stop) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return std::jthread([signals, &stop](std::stop_token ended) {
+    const timespec poll{0, 50'000'000};
+    while (!ended.stop_requested()) {
+      if (sigtimedwait(&signals, nullptr, &poll) < 0) continue;
+      if (stop.stop_requested()) _exit(kExitInterrupted);
+      stop.request_stop();
+    }
+  });
+}
+
+int run_program(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  std::stop_source stop;
+  const std::jthread watcher = watch_signals(stop);
+  SystemClock clock;
+  Stores stores;
+  auto assemble = [&](const Config& config, LedgerMode mode) -> Result<std::unique_ptr<Assembly>> {
+    auto parts = std::make_unique<ProgramAssembly>(config, stores, clock);
+    TRY(parts->open_ledger(mode));
+    return parts;
+  };
+  return run_command_line(argc, argv, assemble, stores, clock, stop.get_token());
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) { return sluice::run_program(argc, argv); }

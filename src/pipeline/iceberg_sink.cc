@@ -104,10 +104,7 @@ Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context
   CreateTable request;
   request.schema = spec.schema;
   assign_field_ids(request.schema.fields, 0);
-  for (const std::string& text : spec.partition_by) {
-    TRY_ASSIGN(PartitionField field, parse_partition_field(text, request.schema));
-    request.partition_fields.push_back(std::move(field));
-  }
+  TRY_ASSIGN(request.partition_fields, make_partition_fields(spec.partition_by, request.schema));
   request.properties = spec.properties;
   TRY_ASSIGN(LoadedTable table, catalog_.create(table_, request, context));
   return state_of(std::move(table));
