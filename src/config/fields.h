@@ -19,6 +19,7 @@ namespace sluice {
 std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates);
 
 Result<int64_t> parse_count(std::string_view text);                         ///< "10000", 0 or more
+Result<int> parse_attempts(std::string_view text);                          ///< a count of at most kAttemptsMax
 Result<int64_t> parse_size_bytes(std::string_view text);                    ///< "1GiB", "500MB", "4096"
 Result<std::chrono::microseconds> parse_duration(std::string_view text);    ///< "30s", "5m", "250ms", "1h30m", "2d", "0"
 Result<bool> parse_switch(std::string_view text);                           ///< true | false

@@ -1,0 +1,112 @@
+#include "config/load_options.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/fields.h"
+#include "config/validate.h"
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+/// Reads a flag that was given, into `into`, and names it in the error.
+template <class T, class Read, class Into>
+Result<void> apply(const char* flag, const std::optional<T>& given, Read read, Into& into) {
+  if (!given) return {};
+  auto value = read(*given);
+  if (!value) return std::unexpected(value.error().within(flag));
+  into = *std::move(value);
+  return {};
+}
+
+Result<std::vector<std::string>> read_columns(std::string_view text) {
+  std::vector<std::string> columns;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    TRY_ASSIGN(std::string column, read_metadata_column(text.substr(begin, end - begin)));
+    columns.push_back(std::move(column));
+    begin = end + 1;
+  }
+  return columns;
+}
+
+Result<void> apply_source(const LoadOptions& options, Source& source) {
+  source.id = SourceId(kOnlySourceId);
+  for (const std::string& path : options.paths) {
+    TRY_ASSIGN(std::string uri, absolute_uri(path));
+    source.paths.push_back(std::move(uri));
+  }
+  TRY(apply("--format", std::optional(options.format), read_format, source.format));
+  TRY(apply("--delimiter", options.delimiter, parse_character, source.csv.delimiter));
+  TRY(apply("--quote", options.quote, parse_character, source.csv.quote));
+  source.csv.header = !options.no_header;
+  if (!options.null_tokens.empty()) source.csv.null_tokens = options.null_tokens;
+  return {};
+}
+
+Result<void> apply_rows(const LoadOptions& options, Ingestion& ingestion) {
+  TRY(apply("--schema-mode", options.schema_mode, read_schema_mode, ingestion.schema.mode));
+  if (!options.contract.empty()) {
+    TRY_ASSIGN(const std::string contract, absolute_uri(options.contract));
+    TRY_ASSIGN(ingestion.schema.contract, local_path(contract));
+  }
+  ingestion.schema.strict_mode = options.strict_mode;
+  TRY(apply("--on-change", options.on_change, read_on_change, ingestion.on_change));
+  TRY(apply("--on-bad-row", options.on_bad_row, read_bad_row_action, ingestion.on_bad_row.action));
+  if (options.bad_rows_max) {
+    const Result<void> read = parse_bad_rows_max(*options.bad_rows_max, ingestion.on_bad_row);
+    if (!read) return std::unexpected(read.error().within("--bad-rows-max"));
+  }
+  return apply("--metadata-columns", options.metadata_columns, read_columns, ingestion.metadata_columns);
+}
+
+Result<void> apply_readiness(const LoadOptions& options, Ingestion& ingestion) {
+  Ready& ready = ingestion.ready;
+  TRY(apply("--min-age", options.min_age, parse_duration, ready.min_age));
+  if (options.marker) ready.marker = *options.marker;
+  if (!options.ignore.empty()) ready.ignore = options.ignore;
+  TRY(apply("--modified-after", options.modified_after, read_time, ready.modified_after));
+  ingestion.start_from_now = options.start_from == "now";
+  if (!ingestion.start_from_now) TRY(apply("--start-from", options.start_from, read_time, ingestion.start_from));
+  return {};
+}
+
+Result<void> apply_limits(const LoadOptions& options, Ingestion& ingestion) {
+  TRY(apply("--batch-files-max", options.batch_files_max, parse_count, ingestion.batch.files_max));
+  TRY(apply("--batch-bytes-max", options.batch_bytes_max, parse_size_bytes, ingestion.batch.bytes_max));
+  TRY(apply("--run-files-max", options.run_files_max, parse_count, ingestion.run_files_max));
+  TRY(apply("--order", options.order, read_order, ingestion.run_order));
+  TRY(apply("--retry-attempts-max", options.retry_attempts_max, parse_attempts, ingestion.retry_attempts_max));
+  return {};
+}
+
+}  // namespace
+
+Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs) {
+  if (options.table.empty()) return invalid_input("--table is missing: write --table NAMESPACE.NAME");
+  Ingestion ingestion;
+  const std::string table = options.catalog.empty() ? options.table : fmt::format("{}.{}", options.catalog, options.table);
+  if (!options.catalog.empty() && std::find(catalogs.begin(), catalogs.end(), options.catalog) == catalogs.end()) {
+    const std::vector<std::string_view> names(catalogs.begin(), catalogs.end());
+    return invalid_input(fmt::format("--catalog: no catalog \"{}\"{}; there is: {}", options.catalog, did_you_mean(options.catalog, names),
+                                     fmt::join(catalogs, ", ")));
+  }
+  Result<TableRef> parsed = parse_table_ref(table, catalogs);
+  if (!parsed) return std::unexpected(parsed.error().within("--table"));
+  ingestion.table = *std::move(parsed);
+  ingestion.name = options.name;
+  ingestion.partition_by = options.partition_by;
+  ingestion.tracking = !options.no_tracking;
+  TRY(apply_source(options, ingestion.sources.emplace_back()));
+  TRY(apply_rows(options, ingestion));
+  TRY(apply_readiness(options, ingestion));
+  TRY(apply_limits(options, ingestion));
+  TRY(validate(ingestion));
+  return ingestion;
+}
+
+}  // namespace sluice

@@ -1,0 +1,77 @@
+#include "config/validate.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "storage/glob.h"
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+/// Store and bucket of a path: one source has one set of credentials.
+std::string store_of(std::string_view path) {
+  const std::string_view scheme = scheme_of(path);
+  if (scheme.empty() || is_local(path)) return "local files";
+  const size_t host = scheme.size() + 3;
+  return std::string(path.substr(0, path.find('/', host)));
+}
+
+Result<void> check_source(const Source& source) {
+  for (const std::string& path : source.paths) {
+    if (store_of(path) != store_of(source.paths.front())) {
+      return invalid_input(fmt::format("paths: {} and {} lie in different stores; make them two sources", source.paths.front(), path));
+    }
+    TRY(Glob::parse(path));
+  }
+  const CsvOptions& csv = source.csv;
+  if (csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
+  for (const char c : {csv.delimiter, csv.quote}) {
+    if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter or quote");
+  }
+  return {};
+}
+
+Result<void> check_limits(const Ingestion& ingestion) {
+  if (ingestion.batch.files_max < 1) return invalid_input("batch.files_max must be 1 or more");
+  if (ingestion.batch.bytes_max < 1) return invalid_input("batch.bytes_max must be 1 byte or more");
+  if (ingestion.run_files_max && *ingestion.run_files_max < 1) return invalid_input("run.files_max must be 1 or more");
+  if (ingestion.retry_attempts_max < 1) return invalid_input("retry.attempts_max must be 1 or more: the first attempt counts");
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate(Ingestion& ingestion) {
+  if (ingestion.table.ns.empty() || ingestion.table.name.empty()) return invalid_input("table is missing: write NAMESPACE.NAME");
+  if (ingestion.name.empty()) ingestion.name = ingestion.table.text();
+  if (ingestion.sources.empty()) return invalid_input("no source: an ingestion reads from at least one");
+  std::set<SourceId> ids;
+  for (Source& source : ingestion.sources) {
+    if (source.id.empty() && ingestion.sources.size() > 1) {
+      return invalid_input("each of several sources needs an id: the ledger knows its files by it");
+    }
+    if (source.id.empty()) source.id = SourceId(kOnlySourceId);
+    if (!ids.insert(source.id).second) return invalid_input(fmt::format("two sources are called \"{}\"", source.id.text));
+    if (Result<void> checked = check_source(source); !checked) {
+      return std::unexpected(checked.error().within(fmt::format("source \"{}\"", source.id.text)));
+    }
+  }
+  const BadRows& bad = ingestion.on_bad_row;
+  if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {
+    return invalid_input("on_bad_row: max allows bad rows, but action fail does not; say action skip");
+  }
+  if (ingestion.schema.mode == SchemaMode::kApprove) {
+    return invalid_input("schema.mode \"approve\" is not available yet: use evolve | fixed | rescue");
+  }
+  return check_limits(ingestion);
+}
+
+void settle_start_from(Ingestion& ingestion, const std::optional<Ingestion>& known, Timestamp now) {
+  if (!ingestion.start_from_now) return;
+  ingestion.start_from = known && known->start_from ? *known->start_from : now;
+  ingestion.start_from_now = false;
+}
+
+}  // namespace sluice
