@@ -44,13 +44,12 @@ JsonColumns::JsonColumns(const ReadPlan& plan)
       infer_(plan.infer),
       rows_(plan.columns, plan.rescue, plan.block_rows_max) {}
 
-std::optional<SchemaFault> JsonColumns::append(const std::vector<JsonNode>& nodes) {
-  nodes_ = &nodes;
-  for (uint32_t at = 1; at < nodes[0].after; at = nodes[at].after) {
-    if (auto fault = append_member(at)) {
-      rows_.rollback_row();
-      return fault;
-    }
+std::optional<SchemaFault> JsonColumns::append(std::span<const JsonNode> nodes) {
+  nodes_ = nodes;
+  for (uint32_t at = 1; at < nodes.size(); at = nodes[at].after) {
+    if (append_member(at)) continue;
+    rows_.rollback_row();
+    return std::move(fault_);
   }
   if (const auto missing = rows_.finish_row()) {
     return SchemaFault{nodes[0].raw, fmt::format("column \"{}\" is required and has no value", columns_.fields[*missing].name), true};
@@ -58,15 +57,23 @@ std::optional<SchemaFault> JsonColumns::append(const std::vector<JsonNode>& node
   return std::nullopt;
 }
 
-std::optional<SchemaFault> JsonColumns::append_member(uint32_t position) {
-  const JsonNode& node = (*nodes_)[position];
-  path_.assign(1, Step{.name = node.key});
+/// False: fault_ says why.
+bool JsonColumns::append_member(uint32_t position) {
+  const JsonNode& node = nodes_[position];
   const int index = rows_.find(node.key);
-  if (index < 0) return leave_over(path_, position, Leftover::kUnknown);
-  if (rows_.is_set(static_cast<size_t>(index))) return leave_over(path_, position, Leftover::kRepeated);
-
+  if (index < 0 || rows_.is_set(static_cast<size_t>(index))) {
+    path_.assign(1, Step{.name = node.key});
+    return leave_over(path_, position, index < 0 ? Leftover::kUnknown : Leftover::kRepeated);
+  }
   ColumnWriter& column = rows_.column(static_cast<size_t>(index));
+  if (node.kind < JsonNode::kObject && append_scalar(column, node)) return true;
+  return append_carefully(column, position);
+}
+
+/// A nested value, or a scalar that did not fit.
+bool JsonColumns::append_carefully(ColumnWriter& column, uint32_t position) {
   const int64_t length = column.length();
+  path_.assign(1, Step{.name = nodes_[position].key});
   pending_.clear();
   if (!append_value(column, position)) {
     column.truncate(length);
@@ -74,25 +81,25 @@ std::optional<SchemaFault> JsonColumns::append_member(uint32_t position) {
     path_.resize(1);
     return leave_over(path_, position, Leftover::kMisfit);
   }
-  for (const PendingLeftover& left : pending_) {
-    if (auto fault = leave_over(left.path, left.position, left.why)) return fault;
-  }
-  return std::nullopt;
+  return std::ranges::all_of(pending_, [&](const auto& left) { return leave_over(left.path, left.position, left.why); });
 }
 
 /// False: it does not fit, and the column may hold half of it.
 bool JsonColumns::append_value(ColumnWriter& column, uint32_t position) {
-  const JsonNode& node = (*nodes_)[position];
+  const JsonNode& node = nodes_[position];
+  if (node.kind < JsonNode::kObject) return append_scalar(column, node);
+  if (node.kind == JsonNode::kArray) return append_list(column, position);
+  return column.type_id() == TypeId::kMap ? append_map(column, position) : append_struct(column, position);
+}
+
+bool JsonColumns::append_scalar(ColumnWriter& column, const JsonNode& node) {
   switch (node.kind) {
-    case JsonNode::kNull: column.append_null(); return true;
-    case JsonNode::kTrue: return column.append_bool(true);
-    case JsonNode::kFalse: return column.append_bool(false);
     case JsonNode::kNumber: return append_number(column, node.text);
     case JsonNode::kString: return column.append_json_string(node.text);
-    case JsonNode::kObject: return column.type_id() == TypeId::kMap ? append_map(column, position) : append_struct(column, position);
-    case JsonNode::kArray: return append_list(column, position);
+    case JsonNode::kTrue: return column.append_bool(true);
+    case JsonNode::kFalse: return column.append_bool(false);
+    default: column.append_null(); return true;
   }
-  return false;
 }
 
 bool JsonColumns::append_number(ColumnWriter& column, std::string_view text) {
@@ -108,9 +115,9 @@ bool JsonColumns::append_number(ColumnWriter& column, std::string_view text) {
 
 bool JsonColumns::append_struct(ColumnWriter& column, uint32_t position) {
   if (!column.begin_struct()) return false;
-  const uint32_t end = (*nodes_)[position].after;
-  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) {
-    const std::string_view name = (*nodes_)[at].key;
+  const uint32_t end = nodes_[position].after;
+  for (uint32_t at = position + 1; at < end; at = nodes_[at].after) {
+    const std::string_view name = nodes_[at].key;
     path_.push_back({.name = name});
     const int index = column.find_member(name);
     if (index < 0) {
@@ -127,9 +134,9 @@ bool JsonColumns::append_struct(ColumnWriter& column, uint32_t position) {
 
 bool JsonColumns::append_list(ColumnWriter& column, uint32_t position) {
   if (!column.begin_list()) return false;
-  const uint32_t end = (*nodes_)[position].after;
+  const uint32_t end = nodes_[position].after;
   path_.push_back({.index = 0});
-  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after, ++path_.back().index) {
+  for (uint32_t at = position + 1; at < end; at = nodes_[at].after, ++path_.back().index) {
     if (!append_value(column.element(), at)) return false;
   }
   path_.pop_back();
@@ -138,26 +145,27 @@ bool JsonColumns::append_list(ColumnWriter& column, uint32_t position) {
 
 bool JsonColumns::append_map(ColumnWriter& column, uint32_t position) {
   if (!column.begin_map()) return false;
-  const uint32_t end = (*nodes_)[position].after;
+  const uint32_t end = nodes_[position].after;
   // Engines refuse to read a map that has a key twice.
   map_keys_.clear();
-  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) map_keys_.push_back((*nodes_)[at].key);
+  for (uint32_t at = position + 1; at < end; at = nodes_[at].after) map_keys_.push_back(nodes_[at].key);
   std::ranges::sort(map_keys_);
   if (std::ranges::adjacent_find(map_keys_) != map_keys_.end()) return false;
 
-  for (uint32_t at = position + 1; at < end; at = (*nodes_)[at].after) {
-    path_.push_back({.name = (*nodes_)[at].key, .in_map = true});
-    if (!column.key().append_text((*nodes_)[at].key)) return false;
+  for (uint32_t at = position + 1; at < end; at = nodes_[at].after) {
+    path_.push_back({.name = nodes_[at].key, .in_map = true});
+    if (!column.key().append_text(nodes_[at].key)) return false;
     if (!append_value(column.value(), at)) return false;
     path_.pop_back();
   }
   return column.end_map();
 }
 
-std::optional<SchemaFault> JsonColumns::leave_over(const std::vector<Step>& path, uint32_t position, Leftover why) {
-  const JsonNode& node = (*nodes_)[position];
+/// False: fault_ says why there is no place for it.
+bool JsonColumns::leave_over(const std::vector<Step>& path, uint32_t position, Leftover why) {
+  const JsonNode& node = nodes_[position];
   // A null that has no column says nothing, and a column seen only as null has no type to be created with.
-  if (why == Leftover::kUnknown && node.kind == JsonNode::kNull) return std::nullopt;
+  if (why == Leftover::kUnknown && node.kind == JsonNode::kNull) return true;
   std::string name(path.front().name);
   for (size_t i = 1; i < path.size(); ++i) {
     name += path[i].index >= 0 ? fmt::format("[{}]", path[i].index) : fmt::format(".{}", path[i].name);
@@ -166,12 +174,17 @@ std::optional<SchemaFault> JsonColumns::leave_over(const std::vector<Step>& path
   if (rescue_) {
     rows_.rescue().add_json(name, json);
     if (report_drift_ && why != Leftover::kRepeated) note_drift(path, position);
-    return std::nullopt;
+    return true;
   }
-  if (why == Leftover::kUnknown) return SchemaFault{node.raw, fmt::format("column \"{}\" is not in the schema", name)};
-  if (why == Leftover::kRepeated) return SchemaFault{node.raw, fmt::format("column \"{}\" comes twice in the row", name)};
-  return SchemaFault{node.raw, fmt::format("column \"{}\" is {}, the {} {} does not fit", name, to_text(*columns_.find(path[0].name)->type),
-                                           kind_name(node.kind), shown(json))};
+  fault_.at = node.raw;
+  switch (why) {
+    case Leftover::kUnknown: fault_.reason = fmt::format("column \"{}\" is not in the schema", name); break;
+    case Leftover::kRepeated: fault_.reason = fmt::format("column \"{}\" comes twice in the row", name); break;
+    case Leftover::kMisfit:
+      fault_.reason = fmt::format("column \"{}\" is {}, the {} {} does not fit", name, to_text(*columns_.find(name)->type),
+                                  kind_name(node.kind), shown(json));
+  }
+  return false;
 }
 
 void JsonColumns::note_drift(const std::vector<Step>& path, uint32_t position) {
@@ -187,7 +200,7 @@ void JsonColumns::note_drift(const std::vector<Step>& path, uint32_t position) {
     if (path[i].in_map) return;  // a guess knows no maps
     guess = path[i].index >= 0 ? &guess->see_list() : &guess->see_struct().member(path[i].name);
   }
-  see_json(*nodes_, position, *guess);
+  see_json(nodes_, position, *guess);
 }
 
 Drift JsonColumns::drift() const {

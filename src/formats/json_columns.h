@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,7 +35,7 @@ class JsonColumns {
   explicit JsonColumns(const ReadPlan& plan);
 
   /// Appends a row. Else: nothing was appended; a required column has no value, or (without plan.rescue) something fits nowhere.
-  std::optional<SchemaFault> append(const std::vector<JsonNode>& nodes);
+  std::optional<SchemaFault> append(std::span<const JsonNode> nodes);
 
   RowWriter& rows() { return rows_; }
   Drift drift() const;
@@ -52,13 +53,15 @@ class JsonColumns {
     Leftover why;
   };
 
-  std::optional<SchemaFault> append_member(uint32_t position);
+  bool append_member(uint32_t position);
+  bool append_carefully(ColumnWriter& column, uint32_t position);
   bool append_value(ColumnWriter& column, uint32_t position);
+  bool append_scalar(ColumnWriter& column, const JsonNode& node);
   bool append_number(ColumnWriter& column, std::string_view text);
   bool append_struct(ColumnWriter& column, uint32_t position);
   bool append_list(ColumnWriter& column, uint32_t position);
   bool append_map(ColumnWriter& column, uint32_t position);
-  std::optional<SchemaFault> leave_over(const std::vector<Step>& path, uint32_t position, Leftover why);
+  bool leave_over(const std::vector<Step>& path, uint32_t position, Leftover why);
   void note_drift(const std::vector<Step>& path, uint32_t position);
 
   Schema columns_;
@@ -66,7 +69,8 @@ class JsonColumns {
   bool report_drift_;
   InferOptions infer_;
   RowWriter rows_;
-  const std::vector<JsonNode>* nodes_ = nullptr;  ///< of the row in hand
+  std::span<const JsonNode> nodes_;  ///< of the row in hand
+  SchemaFault fault_;
   std::vector<Step> path_;                        ///< of the value in hand
   std::vector<PendingLeftover> pending_;          ///< of the column in hand: dropped where all of it is rescued
   std::vector<std::string_view> map_keys_;

@@ -33,7 +33,7 @@ std::optional<Error> read_row(JsonRowReader& reader, const RawRow& row) {
   if (!row.fault.empty()) return error_in_row(row, error_type::kParseError, 0, row.fault);
   const auto fault = reader.read(row.text);
   if (!fault) return std::nullopt;
-  const auto type = fault->kind == JsonFault::kTooDeep ? error_type::kTooLarge : error_type::kParseError;
+  const auto type = fault->kind == JsonFault::kTooLarge ? error_type::kTooLarge : error_type::kParseError;
   return error_in_row(row, type, fault->at, fault->reason);
 }
 
@@ -146,7 +146,7 @@ class JsonFormat final : public Format {
         continue;
       }
       ++inferred.rows;
-      const auto& nodes = reader.nodes();
+      const auto nodes = reader.nodes();
       for (uint32_t at = 1; at < nodes[0].after; at = nodes[at].after) see_json(nodes, at, guess.member(nodes[at].key));
     }
     if (inferred.rows == 0 && first_error) return std::unexpected(std::move(*first_error));

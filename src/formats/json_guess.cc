@@ -2,7 +2,7 @@
 
 namespace sluice {
 
-void see_json(const std::vector<JsonNode>& nodes, uint32_t position, ColumnGuess& guess) {
+void see_json(std::span<const JsonNode> nodes, uint32_t position, ColumnGuess& guess) {
   const JsonNode& node = nodes[position];
   switch (node.kind) {
     case JsonNode::kNull: return guess.see_null();

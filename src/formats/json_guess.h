@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "formats/json_row.h"
 #include "schema/inference.h"
@@ -10,6 +10,6 @@
 namespace sluice {
 
 /// Shows the value at `position`, with all below it, to `guess`.
-void see_json(const std::vector<JsonNode>& nodes, uint32_t position, ColumnGuess& guess);
+void see_json(std::span<const JsonNode> nodes, uint32_t position, ColumnGuess& guess);
 
 }  // namespace sluice

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +15,9 @@ namespace sluice {
 
 /// So many bytes behind a row must be readable (their content does not matter).
 inline constexpr size_t kJsonPaddingBytes = 64;
+
+/// A row of more values is refused (TooLarge): nodes take many times the bytes of their text.
+inline constexpr size_t kRowValuesMax = 1024 * 1024;
 
 struct JsonNode {
   enum Kind : uint8_t { kNull, kFalse, kTrue, kNumber, kString, kObject, kArray };
@@ -34,15 +39,16 @@ class JsonRowReader {
   std::optional<JsonFault> read(std::string_view row);
 
   /// In the order of the text, parents first. nodes()[0] is the row's object.
-  const std::vector<JsonNode>& nodes() const { return nodes_; }
+  std::span<const JsonNode> nodes() const { return {nodes_.data(), nodes_count_}; }
 
  private:
-  struct Parser;
+  struct Tokenizer;
 
   bool read_quickly(std::string_view row);
 
-  std::unique_ptr<Parser> parser_;
-  std::vector<JsonNode> nodes_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::vector<JsonNode> nodes_;  ///< the first nodes_count_ are the row's; grows, so that rows do not pay for it
+  size_t nodes_count_ = 0;
   std::string unescaped_;
 };
 

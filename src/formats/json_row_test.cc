@@ -34,7 +34,7 @@ std::string text_of(std::string_view row) {
   JsonRowReader reader;
   std::string storage;
   if (read(reader, storage, row)) return "refused";
-  return std::string(reader.nodes().at(1).text);
+  return std::string(reader.nodes()[1].text);
 }
 
 // Prevents: legal JSON refused.
@@ -159,7 +159,7 @@ TEST(JsonRow, UndoesEscapes) {
   JsonRowReader reader;
   std::string storage;
   ASSERT_FALSE(read(reader, storage, R"({"k\u0041":"x\ny","plain":"\\","k\n":"0123456789012345678901234567890123456789\t"})"));
-  const auto& nodes = reader.nodes();
+  const auto nodes = reader.nodes();
   ASSERT_EQ(nodes.size(), 4U);
   EXPECT_EQ(nodes[1].key, "kA");
   EXPECT_EQ(nodes[1].text, "x\ny");
@@ -174,7 +174,7 @@ TEST(JsonRow, ListsValuesWithTheirExtent) {
   JsonRowReader reader;
   std::string storage;
   ASSERT_FALSE(read(reader, storage, R"({"a":{"b":[1,{"c":"}]\""}]},"d":[] , "e":-1.5e3 ,"f":null})"));
-  const auto& nodes = reader.nodes();
+  const auto nodes = reader.nodes();
   ASSERT_EQ(nodes.size(), 9U);
   EXPECT_EQ(nodes[0].after, 9U);
   EXPECT_EQ(nodes[1].key, "a");
@@ -195,7 +195,7 @@ TEST(JsonRow, ReadsOnAfterABrokenRow) {
   EXPECT_TRUE(read(reader, storage, R"({"a":[{"b":)"));
   EXPECT_TRUE(read(reader, storage, "{\"a\":\"\xFF\"}"));
   ASSERT_FALSE(read(reader, storage, R"({"a":7})"));
-  EXPECT_EQ(reader.nodes().at(1).text, "7");
+  EXPECT_EQ(reader.nodes()[1].text, "7");
 }
 
 }  // namespace

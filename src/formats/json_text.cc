@@ -140,8 +140,8 @@ class ValueReader {
     return false;
   }
   bool ends_early() {
-    std::string_view where = depth_ == 0 ? "a value was expected" : in_object() ? "inside an object" : "inside an array";
-    fault_ = {JsonFault::kEndsEarly, text_.size(), fmt::format("the text ends {}", depth_ == 0 ? "where a value was expected" : where)};
+    const std::string_view where = depth_ == 0 ? "where a value was expected" : in_object() ? "inside an object" : "inside an array";
+    fault_ = {JsonFault::kEndsEarly, text_.size(), fmt::format("the text ends {}", where)};
     return false;
   }
   bool in_object() const { return is_object_[static_cast<size_t>(depth_ - 1)]; }
@@ -159,7 +159,7 @@ class ValueReader {
     const char c = text_[at_];
     if (c != '{' && c != '[') return read_scalar(c);
     if (depth_ == kNestingDepthMax) {
-      fault_ = {JsonFault::kTooDeep, at_, fmt::format("nested deeper than {} levels", kNestingDepthMax)};
+      fault_ = {JsonFault::kTooLarge, at_, fmt::format("nested deeper than {} levels", kNestingDepthMax)};
       return false;
     }
     is_object_[static_cast<size_t>(depth_++)] = c == '{';
@@ -329,7 +329,7 @@ std::string_view json_value_at(const char* begin) {
   return {begin, static_cast<size_t>(at - begin)};
 }
 
-bool is_json_number(std::string_view text) { return !text.empty() && number_length(text) == text.size(); }
+bool is_json_number(std::string_view text) { return number_length(text) == text.size() && !text.empty(); }
 
 bool is_integer_text(std::string_view number) { return number.find_first_of(".eE") == std::string_view::npos; }
 

@@ -10,7 +10,7 @@
 namespace sluice {
 
 struct JsonFault {
-  enum Kind { kBroken, kTooDeep, kEndsEarly } kind = kBroken;
+  enum Kind { kBroken, kTooLarge, kEndsEarly } kind = kBroken;
   size_t at = 0;       ///< byte offset in the text
   std::string reason;  ///< "expected ',' or '}'"
 };
