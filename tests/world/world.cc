@@ -1,0 +1,243 @@
+#include "world/world.h"
+
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/io/memory.h>
+#include <arrow/table.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <parquet/arrow/reader.h>
+
+#include <filesystem>
+
+#include "iceberg/append.h"
+#include "iceberg/sql_catalog.h"
+
+namespace sluice {
+namespace {
+
+constexpr const char* kInputs = "file:///in/";
+constexpr const char* kWarehouse = "file:///wh";
+
+template <class T>
+T must(Result<T> result, const std::string& what) {
+  if (!result) throw std::runtime_error(what + ": " + result.error().message);
+  return *std::move(result);
+}
+
+std::string make_folder() {
+  const auto path = std::filesystem::temp_directory_path() / ("sluice-world-" + new_uuid());
+  std::filesystem::create_directories(path);
+  return path;
+}
+
+/// Text of row `row`, dictionary or plain.
+std::string text_at(const arrow::Array& array, int64_t row) {
+  return array.GetScalar(row).ValueOrDie()->ToString();
+}
+
+void read_rows(const std::string& bytes, std::map<std::string, std::multiset<int64_t>>& rows) {
+  auto input = std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes));
+  auto reader = parquet::arrow::OpenFile(input, arrow::default_memory_pool()).ValueOrDie();
+  std::shared_ptr<arrow::Table> table = reader->ReadTable().ValueOrDie();
+  table = table->CombineChunks().ValueOrDie();
+  if (table->num_rows() == 0) return;
+  const auto& ids = static_cast<const arrow::Int64Array&>(*table->GetColumnByName("id")->chunk(0));
+  const auto files = table->GetColumnByName("_source_file")->chunk(0);
+  for (int64_t row = 0; row < table->num_rows(); ++row) rows[text_at(*files, row)].insert(ids.Value(row));
+}
+
+}  // namespace
+
+Process::Process(World& world, const Wrapping& wrapping, const std::string& home)
+    : world_(world), worker_(fmt::format("test:{}:{}", home, new_uuid())) {
+  std::filesystem::create_directories(std::filesystem::path(world.ledger_path(home)).parent_path());
+  ledger_ = must(SqliteLedger::open(world.ledger_path(home), worker_, world.clock), "opening the ledger");
+  ObjectStore& store = wrapping.store ? wrapping.store(world.store) : world.store;
+  stores_ = std::make_unique<SingleStore>(store);
+  catalog_ = must(open_sql_catalog("local", world.folder() + "/catalog.db", kWarehouse, *stores_, {}, world.clock), "opening the catalog");
+  Catalog& catalog = wrapping.catalog ? wrapping.catalog(*catalog_) : *catalog_;
+  sink_ = std::make_unique<IcebergSink>(catalog, *stores_, Properties{}, TableId{world.ingestion.table.ns, world.ingestion.table.name},
+                                        world.clock);
+  wrapped_ledger_ = wrapping.ledger ? &wrapping.ledger(*ledger_) : ledger_.get();
+  wrapped_sink_ = wrapping.sink ? &wrapping.sink(*sink_) : sink_.get();
+}
+
+EngineParts Process::parts() {
+  return {*wrapped_ledger_, *ledger_, *ledger_, *stores_, world_.clock, worker_, 2, std::chrono::seconds(60)};
+}
+
+Ingestion Process::registered() { return must(ledger_->put_ingestion(world_.ingestion), "registering the ingestion"); }
+
+Result<RunReport> Process::run(const RunOptions& options) { return run(registered(), options); }
+
+Result<RunReport> Process::run(const Ingestion& ingestion, const RunOptions& options) {
+  return Engine(parts()).run(ingestion, *wrapped_sink_, options, heard, context);
+}
+
+Result<int64_t> Process::forget(const std::vector<std::string>& paths, bool all) {
+  return Engine(parts()).forget(registered(), *wrapped_sink_, paths, all, heard, context);
+}
+
+World::World() : folder_(make_folder()) {
+  Source source;
+  source.id = SourceId("main");
+  source.paths = {std::string(kInputs) + "**"};
+  source.format = "json";
+  ingestion.name = "t.events";
+  ingestion.sources = {source};
+  ingestion.table = {"local", {"t"}, "events"};
+}
+
+World::~World() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+std::string World::ledger_path(const std::string& home) const { return folder_ + "/" + home + "/ledger.db"; }
+
+void World::put(const std::string& name, const std::vector<int64_t>& ids) {
+  std::string text;
+  for (int64_t id : ids) text += fmt::format("{{\"id\": {}}}\n", id);
+  put_text(name, text);
+}
+
+void World::put_text(const std::string& name, const std::string& text) {
+  Context context;
+  must(store.put(uri(name), text, {}, context), "putting an input");
+}
+
+void World::drop(const std::string& name) {
+  Context context;
+  const VersionedKey key{uri(name), ""};
+  must(store.remove({&key, 1}, context), "dropping an input");
+}
+
+std::unique_ptr<Process> World::start(const Wrapping& wrapping, const std::string& home) {
+  return std::make_unique<Process>(*this, wrapping, home);
+}
+
+RunReport World::run() {
+  auto report = start()->run();
+  if (!report) {
+    ADD_FAILURE() << "run: " << report.error().message;
+    return {};
+  }
+  EXPECT_EQ(report->run.error, "");
+  return *std::move(report);
+}
+
+LoadedTable World::table() {
+  Context context;
+  auto process = start();
+  return must(process->catalog().load({ingestion.table.ns, ingestion.table.name}, context), "loading the table");
+}
+
+bool World::has_table() {
+  Context context;
+  return start()->catalog().load({ingestion.table.ns, ingestion.table.name}, context).has_value();
+}
+
+void World::commit(const TableChange& change) {
+  Context context;
+  auto process = start();
+  auto base = must(process->catalog().load({ingestion.table.ns, ingestion.table.name}, context), "loading the table");
+  must(process->catalog().commit(base, change, context), "a foreign commit");
+}
+
+std::map<std::string, std::multiset<int64_t>> World::rows() {
+  std::map<std::string, std::multiset<int64_t>> rows;
+  if (!has_table()) return rows;
+  Context context;
+  const LoadedTable loaded = table();
+  auto visit = [&](const ManifestEntry& entry) -> Result<void> {
+    TRY_ASSIGN(const std::string bytes, read_now(store, {entry.file.file_path, "", {}}));
+    read_rows(bytes, rows);
+    return {};
+  };
+  auto visited = for_each_live_file(store, loaded.metadata, visit, context);
+  EXPECT_TRUE(visited) << visited.error().message;
+  return rows;
+}
+
+std::multiset<int64_t> World::ids() {
+  std::multiset<int64_t> all;
+  for (const auto& [file, ids] : rows()) all.insert(ids.begin(), ids.end());
+  return all;
+}
+
+std::vector<std::string> World::orphans() {
+  std::set<std::string> named;
+  auto process = start();
+  Context context;
+  if (has_table()) {
+    const LoadedTable loaded = table();
+    named.insert(loaded.metadata_location);
+    for (const MetadataLogEntry& entry : loaded.metadata.metadata_log) named.insert(entry.metadata_file);
+    for (const Snapshot& snapshot : loaded.metadata.snapshots) {
+      named.insert(snapshot.manifest_list);
+      const auto list = must(read_manifest_list(must(read_now(store, {snapshot.manifest_list, "", {}}), "manifest list")), "manifest list");
+      for (const ManifestFile& manifest : list) {
+        named.insert(manifest.path);
+        const auto bytes = must(read_now(store, {manifest.path, "", {}}), "manifest");
+        const auto& spec = *loaded.metadata.find_spec(manifest.spec_id);
+        const auto types = must(partition_types(loaded.metadata, spec), "partition types");
+        auto visit = [&](ManifestEntry entry) -> Result<void> {
+          named.insert(entry.file.file_path);
+          return {};
+        };
+        EXPECT_TRUE(read_manifest(bytes, manifest, types, spec, visit));
+      }
+    }
+  }
+  std::vector<std::string> orphans;
+  for (const Key& key : store.keys()) {
+    if (key.starts_with(kWarehouse) && !named.contains(key)) orphans.push_back(key);
+  }
+  return orphans;
+}
+
+void World::check_invariants(const std::string& when, bool check_orphans) {
+  auto process = start();
+  const Ingestion known = process->registered();
+  SqliteLedger& ledger = process->ledger();
+  FilesQuery query;
+  query.ingestion = known.id;
+  query.limit = 100'000;
+  const FilePage page = must(ledger.files(query), "files");
+  const FileCounts counts = must(ledger.file_counts(known.id), "counts");
+  EXPECT_EQ(counts.discovered(), page.total) << when << ": counts do not add up";
+
+  // Rows of a file version are in the table exactly once iff the ledger says it was loaded.
+  auto in_table = rows();
+  for (const FileRecord& file : page.files) {
+    const auto found = static_cast<int64_t>(in_table[file.path].size());
+    if (file.state == FileState::kSuccess) {
+      EXPECT_EQ(found, file.rows) << when << ": " << file.path << " is SUCCESS";
+      const std::set<int64_t> distinct(in_table[file.path].begin(), in_table[file.path].end());
+      EXPECT_EQ(static_cast<int64_t>(distinct.size()), found) << when << ": rows of " << file.path << " are doubled";
+    } else if (file.loaded_version.empty()) {
+      EXPECT_EQ(found, 0) << when << ": " << file.path << " is " << to_string(file.state) << " and has rows";
+    }
+    in_table.erase(file.path);
+  }
+  for (const auto& [path, ids] : in_table) EXPECT_TRUE(ids.empty()) << when << ": rows of " << path << ", which the ledger does not know";
+
+  // Every live data file belongs to a COMMITTED or PREPARED batch.
+  if (has_table()) {
+    Context context;
+    const LoadedTable loaded = table();
+    auto visit = [&](const ManifestEntry& entry) -> Result<void> {
+      const std::string rest = entry.file.file_path.substr(data_location(loaded.metadata).size() + 1);
+      TRY_ASSIGN(const auto batch, ledger.find_batch(BatchId(rest.substr(0, rest.find('/')))));
+      const bool ours = batch && (batch->state == BatchState::kCommitted || batch->state == BatchState::kPrepared);
+      EXPECT_TRUE(ours) << when << ": live data file of no committed batch: " << entry.file.file_path;
+      return {};
+    };
+    EXPECT_TRUE(for_each_live_file(store, loaded.metadata, visit, context));
+  }
+  if (check_orphans) EXPECT_EQ(orphans(), std::vector<std::string>{}) << when << ": orphans";
+}
+
+}  // namespace sluice
