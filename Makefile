@@ -1,6 +1,4 @@
 # The human's entry. Everything is installed, built and run from here; each target is quick when nothing changed.
-export CCACHE_DIR ?= $(CURDIR)/.cache/ccache
-export CCACHE_MAXSIZE ?= 4G
 
 .PHONY: help setup build demo test test-all bench lint clean
 help:      ## show the targets
