@@ -1,5 +1,6 @@
 #include "schema/column_writer.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -37,9 +38,7 @@ int width_of(const Type& type) {
   }
 }
 
-bool has_offsets(TypeId id) {
-  return id == TypeId::kString || id == TypeId::kBinary || id == TypeId::kList || id == TypeId::kMap;
-}
+bool has_offsets(TypeId id) { return id == TypeId::kString || id == TypeId::kBinary || id == TypeId::kList || id == TypeId::kMap; }
 
 /// One bit per byte that is not zero; the number of zeros comes out as `zeros`.
 std::shared_ptr<arrow::Buffer> pack_bits(const GrowBuffer& bytes, int64_t count, int64_t& zeros) {
@@ -53,7 +52,7 @@ std::shared_ptr<arrow::Buffer> pack_bits(const GrowBuffer& bytes, int64_t count,
     std::memcpy(&eight, data + i, sizeof(eight));
     // Bytes are 0 or 1: the product gathers their low bits, first byte lowest, in the top byte.
     const uint8_t packed = static_cast<uint8_t>((eight * 0x0102040810204080ULL) >> 56);
-    zeros += 8 - __builtin_popcount(packed);
+    if (packed != 0xFF) zeros += 8 - std::popcount(packed);
     bits.push(packed);
   }
   uint8_t last = 0;
@@ -203,8 +202,7 @@ bool ColumnWriter::end_struct() {
     if (child.length() == length_) child.append_null();
     complete = complete && !(child.field_.required && child.last_is_null());
   }
-  set_valid();
-  return complete;
+  return end_nested(complete);
 }
 
 bool ColumnWriter::begin_list() { return id_ == TypeId::kList; }
@@ -215,9 +213,7 @@ bool ColumnWriter::end_list() {
   if (element.field_.required) {
     for (int64_t i = offsets_.at<int32_t>(length_); i < element.length(); ++i) complete = complete && element.valid_.data()[i] != 0;
   }
-  offsets_.push(static_cast<int32_t>(element.length()));
-  set_valid();
-  return complete;
+  return end_nested(complete);
 }
 
 bool ColumnWriter::begin_map() { return id_ == TypeId::kMap; }
@@ -229,9 +225,16 @@ bool ColumnWriter::end_map() {
   for (int64_t i = offsets_.at<int32_t>(length_); complete && i < key.length(); ++i) {
     complete = key.valid_.data()[i] != 0 && !(value.field_.required && value.valid_.data()[i] == 0);
   }
-  offsets_.push(static_cast<int32_t>(key.length()));
-  set_valid();
-  return complete;
+  return end_nested(complete);
+}
+
+bool ColumnWriter::end_nested(bool complete) {
+  if (!complete) {
+    truncate(length_);
+    return false;
+  }
+  if (has_offsets(id_)) offsets_.push(static_cast<int32_t>(children_[0].length()));
+  return set_valid();
 }
 
 void ColumnWriter::truncate(int64_t length) {
@@ -261,6 +264,8 @@ void ColumnWriter::reserve(int64_t values) {
 std::shared_ptr<arrow::ArrayData> ColumnWriter::take(const std::shared_ptr<arrow::DataType>& type) {
   int64_t null_count = 0;
   std::vector<std::shared_ptr<arrow::Buffer>> buffers = {pack_bits(valid_, length_, null_count)};
+  // What is required is null only below a null parent, which says so itself; Parquet writers refuse a bitmap here.
+  if (field_.required) null_count = 0;
   if (null_count == 0) buffers[0] = nullptr;
   valid_.truncate(0);
   if (has_offsets(id_)) buffers.push_back(offsets_.take());

@@ -11,8 +11,8 @@
 //   Nested: if (!column.begin_struct()) misfit; column.member(k).append_...(); column.end_struct();
 //           if (!column.begin_list()) misfit; column.element().append_...(); ...; column.end_list();
 //           if (!column.begin_map()) misfit; column.key().append_...(); column.value().append_...(); ...; column.end_map();
-//   When end_...() is false (a required part is missing) or the caller wants the whole value rescued instead of a part of it:
-//   column.truncate(length before begin), append_null(), rescue the raw value. A row that proves broken half way: rollback_row().
+//   end_...() is false where a required part is missing: what was begun is dropped, as any value that does not fit. To give up a nested
+//   value half way: append_null() instead of end_...(). A row that proves broken half way: rollback_row().
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,8 @@ class ColumnWriter {
   int64_t length() const { return length_; }
   bool last_is_null() const { return valid_.data()[length_ - 1] == 0; }
 
-  /// Always possible, also after begin_...() instead of end_...(): what was begun is dropped. A null in a required column shows in finish_row() or end_...().
+  /// Always possible; instead of end_...() it drops what was begun. A null in a required column shows in finish_row() or in the
+  /// parent's end_...().
   void append_null();
 
   /// A JSON true or false. Fits boolean and string.
@@ -126,20 +127,21 @@ class ColumnWriter {
   }
   bool append_string(std::string_view text);
   bool append_bytes_of_base64(std::string_view text);
+  bool end_nested(bool complete);
   bool append_integer_to_other(int64_t value, std::string_view text);
   int64_t variable_bytes_below(bool repeated) const;
 
   Field field_;
   TypeId id_;
-  int width_ = 0;               ///< bytes of a value in values_; 0: variable or nested
+  int width_ = 0;  ///< bytes of a value in values_; 0: variable or nested
   int64_t length_ = 0;
-  GrowBuffer valid_;            ///< one byte per value, packed by take()
-  GrowBuffer values_;           ///< fixed-width values; bytes of strings
-  GrowBuffer offsets_;          ///< int32 per value and one more: strings, lists, maps
+  GrowBuffer valid_;    ///< one byte per value, packed by take()
+  GrowBuffer values_;   ///< fixed-width values; bytes of strings
+  GrowBuffer offsets_;  ///< int32 per value and one more: strings, lists, maps
   std::vector<ColumnWriter> children_;
-  NameIndex names_;             ///< of a struct's members
+  NameIndex names_;  ///< of a struct's members
   TimestampParser timestamps_;
-  std::string scratch_;         ///< decoded base64
+  std::string scratch_;  ///< decoded base64
 };
 
 /// All columns of a block, and `_rescued_data` as the last one where `rescue`.
@@ -160,8 +162,8 @@ class RowWriter {
   std::optional<size_t> finish_row();
   void rollback_row();
 
-  int64_t rows() const { return rows_; }                    ///< finished since the last flush
-  int64_t rows_rescued() const { return rows_rescued_; }    ///< those of them with a rescued value
+  int64_t rows() const { return rows_; }                  ///< finished since the last flush
+  int64_t rows_rescued() const { return rows_rescued_; }  ///< those of them with a rescued value
   /// Time to flush. Ask after every row: offsets of a block are 32 bits wide.
   bool full() const;
 

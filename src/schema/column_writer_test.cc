@@ -49,24 +49,58 @@ TEST(ColumnWriter, TakesExactlyWhatFits) {
     const char* text;
     const char* stored;  ///< nullptr: does not fit
   };
-  const Case cases[] = {
-      {"boolean", 'b', "true", "true"}, {"boolean", 't', "False", "false"}, {"boolean", 's', "true", nullptr}, {"boolean", 'i', "1", nullptr},
-      {"int", 'i', "2147483647", "2147483647"}, {"int", 'i', "2147483648", nullptr}, {"int", 'n', "-2147483649.0", nullptr},
-      {"int", 'n', "1e3", "1000"}, {"int", 'n', "1.5", nullptr}, {"int", 's', "1", nullptr}, {"int", 't', "1", "1"}, {"int", 'b', "true", nullptr},
-      {"long", 'i', "-9223372036854775808", "-9223372036854775808"}, {"long", 'n', "9223372036854775808", nullptr},
-      {"long", 'n', "9223372036854775807.0", "9223372036854775807"}, {"long", 't', "x", nullptr},
-      {"double", 'i', "9007199254740992", "9.007199254740992e+15"}, {"double", 'i', "9007199254740993", nullptr}, {"double", 'n', "0.5", "0.5"},
-      {"double", 's', "NaN", "nan"}, {"double", 's', "0.5", nullptr}, {"double", 't', "0.5", "0.5"}, {"double", 'n', "1e999", nullptr},
-      {"float", 'i', "16777217", nullptr}, {"float", 'n', "1.5", "1.5"}, {"float", 's', "-Infinity", "-inf"},
-      {"decimal(9,2)", 'i', "1234567", "1234567.00"}, {"decimal(9,2)", 'i', "12345678", nullptr}, {"decimal(9,2)", 'n', "-0.05", "-0.05"},
-      {"decimal(9,2)", 'n', "0.005", nullptr}, {"decimal(9,2)", 's', "12.50", "12.50"},
-      {"string", 'n', "1.50", "1.50"}, {"string", 'i', "7", "7"}, {"string", 'b', "true", "true"}, {"string", 's', "", ""}, {"string", 't', "é", "é"},
-      {"date", 's', "2024-02-29", "2024-02-29"}, {"date", 't', "2023-02-29", nullptr}, {"date", 'i', "1", nullptr},
-      {"time", 's', "10:00", "10:00:00.000000"}, {"timestamp", 's', "2024-01-01T10:00:00Z", nullptr},
-      {"timestamp", 't', "2024-01-01 10:00:00", "2024-01-01 10:00:00.000000"},
-      {"timestamptz", 's', "2024-01-01T10:00:00+01:00", "2024-01-01 09:00:00.000000Z"}, {"timestamptz", 's', "2024-01-01T10:00:00", nullptr},
-      {"uuid", 's', "nonsense", nullptr}, {"binary", 's', "YWI=", "ab"}, {"binary", 's', "AP8", nullptr}, {"fixed[2]", 't', "YWI=", "ab"},
-      {"fixed[3]", 't', "AP8=", nullptr}, {"list<int>", 't', "1", nullptr}, {"struct<a: int>", 's', "1", nullptr}, {"list<int>", 'b', "true", nullptr}};
+  const Case cases[] = {{"boolean", 'b', "true", "true"},
+                        {"boolean", 't', "False", "false"},
+                        {"boolean", 's', "true", nullptr},
+                        {"boolean", 'i', "1", nullptr},
+                        {"int", 'i', "2147483647", "2147483647"},
+                        {"int", 'i', "2147483648", nullptr},
+                        {"int", 'n', "-2147483649.0", nullptr},
+                        {"int", 'n', "1e3", "1000"},
+                        {"int", 'n', "1.5", nullptr},
+                        {"int", 's', "1", nullptr},
+                        {"int", 't', "1", "1"},
+                        {"int", 'b', "true", nullptr},
+                        {"long", 'i', "-9223372036854775808", "-9223372036854775808"},
+                        {"long", 'n', "9223372036854775808", nullptr},
+                        {"long", 'n', "9223372036854775807.0", "9223372036854775807"},
+                        {"long", 't', "x", nullptr},
+                        {"double", 'i', "9007199254740992", "9.007199254740992e+15"},
+                        {"double", 'i', "9007199254740993", nullptr},
+                        {"double", 'n', "0.5", "0.5"},
+                        {"double", 's', "NaN", "nan"},
+                        {"double", 's', "0.5", nullptr},
+                        {"double", 't', "0.5", "0.5"},
+                        {"double", 'n', "1e999", nullptr},
+                        {"float", 'i', "16777217", nullptr},
+                        {"float", 'n', "1.5", "1.5"},
+                        {"float", 's', "-Infinity", "-inf"},
+                        {"decimal(9,2)", 'i', "1234567", "1234567.00"},
+                        {"decimal(9,2)", 'i', "12345678", nullptr},
+                        {"decimal(9,2)", 'n', "-0.05", "-0.05"},
+                        {"decimal(9,2)", 'n', "0.005", nullptr},
+                        {"decimal(9,2)", 's', "12.50", "12.50"},
+                        {"string", 'n', "1.50", "1.50"},
+                        {"string", 'i', "7", "7"},
+                        {"string", 'b', "true", "true"},
+                        {"string", 's', "", ""},
+                        {"string", 't', "é", "é"},
+                        {"date", 's', "2024-02-29", "2024-02-29"},
+                        {"date", 't', "2023-02-29", nullptr},
+                        {"date", 'i', "1", nullptr},
+                        {"time", 's', "10:00", "10:00:00.000000"},
+                        {"timestamp", 's', "2024-01-01T10:00:00Z", nullptr},
+                        {"timestamp", 't', "2024-01-01 10:00:00", "2024-01-01 10:00:00.000000"},
+                        {"timestamptz", 's', "2024-01-01T10:00:00+01:00", "2024-01-01 09:00:00.000000Z"},
+                        {"timestamptz", 's', "2024-01-01T10:00:00", nullptr},
+                        {"uuid", 's', "nonsense", nullptr},
+                        {"binary", 's', "YWI=", "ab"},
+                        {"binary", 's', "AP8", nullptr},
+                        {"fixed[2]", 't', "YWI=", "ab"},
+                        {"fixed[3]", 't', "AP8=", nullptr},
+                        {"list<int>", 't', "1", nullptr},
+                        {"struct<a: int>", 's', "1", nullptr},
+                        {"list<int>", 'b', "true", nullptr}};
   for (const Case& c : cases) {
     RowWriter rows(schema_of({{"c", c.type}}), false, 10);
     EXPECT_EQ(append(rows.column(0), c.how, c.text), c.stored != nullptr) << c.type << " " << c.how << " " << c.text;
@@ -118,7 +152,8 @@ TEST(RowWriter, PadsMissingColumnsWithNull) {
 
 // Prevents: a broken row leaving values behind in any kind of column, also half a nested one, and in `_rescued_data`.
 TEST(RowWriter, RollsBackEverything) {
-  RowWriter rows(schema_of({{"a", "long"}, {"s", "string"}, {"n", "struct<x: int, l: list<string>>"}, {"m", "map<string, int>"}}), true, 100);
+  RowWriter rows(schema_of({{"a", "long"}, {"s", "string"}, {"n", "struct<x: int, l: list<string>>"}, {"m", "map<string, int>"}}), true,
+                 100);
   const auto fill = [&rows](const char* text) {
     rows.column(0).append_integer(1, "1");
     rows.column(1).append_text(text);
@@ -206,14 +241,13 @@ TEST(RowWriter, ReportsMissingRequiredValues) {
   rows.column(4).key().append_json_string("k");
   rows.column(4).value().append_null();
   EXPECT_FALSE(rows.column(4).end_map());
-  for (size_t i = 2; i < 5; ++i) {
-    rows.column(i).truncate(rows.rows());
-    rows.column(i).append_null();
-  }
+  for (size_t i = 2; i < 5; ++i) EXPECT_FALSE(rows.is_set(i));
   EXPECT_EQ(rows.finish_row(), std::nullopt);
   const auto batch = rows.flush();
   EXPECT_EQ(column_text(*batch, 0), "1");
   EXPECT_EQ(batch->column(4)->null_count(), 1);
+  // Parquet writers refuse nulls in a required member, though its parent is null.
+  EXPECT_EQ(static_cast<const arrow::StructArray&>(*batch->column(2)).field(0)->null_count(), 0);
 }
 
 // Prevents: blocks that share memory or offsets with the block before, and batches that grow without bound on long strings.

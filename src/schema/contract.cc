@@ -28,7 +28,8 @@ class ContractReader {
     TRY(only_keys(root, {"columns", "fields", "name", "version", "description"}));
     if (root["columns"] && root["fields"]) return wrong(root["fields"], "'fields' is another word for 'columns': give one of them");
     const YAML::Node columns = root["columns"] ? root["columns"] : root["fields"];
-    if (!columns || !columns.IsSequence() || columns.size() == 0) return wrong(columns ? columns : root, "'columns' must be a list that is not empty");
+    if (!columns || !columns.IsSequence() || columns.size() == 0)
+      return wrong(columns ? columns : root, "'columns' must be a list that is not empty");
     Schema schema;
     for (const YAML::Node& column : columns) {
       TRY_ASSIGN(Field field, read_column(column));
@@ -103,7 +104,8 @@ Result<Schema> load_contract(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string text(static_cast<size_t>(kContractBytesMax) + 1, '\0');
   if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream.is_open() || stream.bad()) return invalid_input(fmt::format("contract '{}' cannot be read: check the path and its permissions", path));
+  if (!stream.is_open() || stream.bad())
+    return invalid_input(fmt::format("contract '{}' cannot be read: check the path and its permissions", path));
   text.resize(static_cast<size_t>(stream.gcount()));
   if (static_cast<int64_t>(text.size()) > kContractBytesMax) {
     return invalid_input(fmt::format("contract '{}' has more than {} bytes: is it a contract?", path, kContractBytesMax));

@@ -39,9 +39,13 @@ TEST(Contract, NamesThePlaceOfAMistake) {
       {"columns:\n  - {name: a, type: int}\n  - {name: A, type: int}\n", "c.yaml:3:12: ", "there already"},
       {"columns:\n  - {name: _source_file, type: string}\n", "c.yaml:2:12: ", "metadata column"},
       {"columns:\n  - {name: a, type: int, required: maybe}\n", "c.yaml:2:36: ", "true or false"},
-      {"columns: []\n", "c.yaml:1:10: ", "not empty"}, {"columns: [1]\n", "c.yaml:1:11: ", "is a map"}, {"a: [\n", "c.yaml:", ""},
-      {"- a\n", "c.yaml:1:1: ", "a contract is a map"}, {"colums: []\n", "c.yaml:1:1: ", "unknown key 'colums'"},
-      {"columns: [{name: a, type: int}]\nfields: []\n", "c.yaml:2:9: ", "another word"}, {"", "c.yaml:", "a contract is a map"}};
+      {"columns: []\n", "c.yaml:1:10: ", "not empty"},
+      {"columns: [1]\n", "c.yaml:1:11: ", "is a map"},
+      {"a: [\n", "c.yaml:", ""},
+      {"- a\n", "c.yaml:1:1: ", "a contract is a map"},
+      {"colums: []\n", "c.yaml:1:1: ", "unknown key 'colums'"},
+      {"columns: [{name: a, type: int}]\nfields: []\n", "c.yaml:2:9: ", "another word"},
+      {"", "c.yaml:", "a contract is a map"}};
   for (const auto& [yaml, place, what] : cases) {
     const auto schema = parse_contract(yaml, "c.yaml");
     ASSERT_FALSE(schema) << yaml;

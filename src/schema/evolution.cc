@@ -18,9 +18,9 @@ struct MetadataColumn {
 };
 
 constexpr std::array kMetadataColumns = {
-    MetadataColumn{kRescuedColumn, TypeId::kString},      MetadataColumn{"_source_file", TypeId::kString},
-    MetadataColumn{"_source_row", TypeId::kLong},         MetadataColumn{"_loaded_at", TypeId::kTimestamptz},
-    MetadataColumn{"_source_system", TypeId::kString},    MetadataColumn{"_batch_id", TypeId::kString},
+    MetadataColumn{kRescuedColumn, TypeId::kString},   MetadataColumn{"_source_file", TypeId::kString},
+    MetadataColumn{"_source_row", TypeId::kLong},      MetadataColumn{"_loaded_at", TypeId::kTimestamptz},
+    MetadataColumn{"_source_system", TypeId::kString}, MetadataColumn{"_batch_id", TypeId::kString},
 };
 
 using Path = std::vector<std::string>;
@@ -133,9 +133,7 @@ class Planner {
     fields.push_back(std::move(field));
   }
 
-  void refuse_by_mode(std::string_view text) {
-    plan_.refused.push_back(fmt::format("{} (not in schema mode {})", text, to_string(mode_)));
-  }
+  void refuse_by_mode(std::string_view text) { plan_.refused.push_back(fmt::format("{} (not in schema mode {})", text, to_string(mode_))); }
 
   void plan_type(Field& column, const Type& found, const Path& path) {
     if (column.type->is_nested() && column.type->id == found.id) return plan_nested(column, found, path);
@@ -143,8 +141,8 @@ class Planner {
     if (may_hold(*column.type, found, evidence_)) return;
     TypePtr wider = widened(*column.type, found);
     if (!wider) {
-      plan_.refused.push_back(fmt::format("{} {} -> {}: no allowed widening, such values do not fit", text_of(path), to_text(*column.type),
-                                          to_text(found)));
+      plan_.refused.push_back(
+          fmt::format("{} {} -> {}: no allowed widening, such values do not fit", text_of(path), to_text(*column.type), to_text(found)));
       return;
     }
     std::string text = fmt::format("widen {} {} -> {}", text_of(path), to_text(*column.type), to_text(*wider));
@@ -209,8 +207,10 @@ Result<InitialSchema> initial_schema(const std::vector<Field>& found, const std:
   InitialSchema initial = {std::move(plan.proposed), std::move(plan.warnings)};
   for (const std::string& name : metadata_columns) {
     if (!metadata_column_type(name)) {
-      return invalid_input(fmt::format("unknown metadata column '{}': there are _rescued_data, _source_file, _source_row, _loaded_at, "
-                                       "_source_system, _batch_id", name));
+      return invalid_input(
+          fmt::format("unknown metadata column '{}': there are _rescued_data, _source_file, _source_row, _loaded_at, "
+                      "_source_system, _batch_id",
+                      name));
     }
     initial.schema = plan_metadata_column(initial.schema, name).proposed;
   }

@@ -30,13 +30,26 @@ EvolutionPlan plan(const Schema& table, const std::vector<Field>& found, SchemaM
 
 // Prevents: a change that Iceberg forbids being committed, or an allowed one being missed.
 TEST(PlanEvolution, WidensOnlyWhatIcebergAllows) {
-  const std::tuple<const char*, const char*, const char*> cases[] = {
-      {"int", "long", "long"}, {"float", "double", "double"}, {"decimal(9,2)", "decimal(12,2)", "decimal(12,2)"},
-      {"decimal(9,2)", "decimal(9,0)", "decimal(11,2)"}, {"decimal(9,2)", "decimal(9,3)", nullptr}, {"decimal(9,2)", "decimal(38,0)", nullptr},
-      {"decimal(9,2)", "long", nullptr}, {"long", "double", nullptr}, {"long", "int", nullptr}, {"int", "string", nullptr}, {"int", "double", nullptr},
-      {"long", "decimal(38,0)", nullptr}, {"double", "string", nullptr}, {"date", "timestamp", nullptr}, {"boolean", "string", nullptr},
-      {"list<int>", "list<long>", "list<long>"}, {"map<int, int>", "map<long, long>", "map<int, long>"}, {"long", "list<long>", nullptr},
-      {"struct<a: int>", "long", nullptr}, {"string", "struct<a: int>", nullptr}};
+  const std::tuple<const char*, const char*, const char*> cases[] = {{"int", "long", "long"},
+                                                                     {"float", "double", "double"},
+                                                                     {"decimal(9,2)", "decimal(12,2)", "decimal(12,2)"},
+                                                                     {"decimal(9,2)", "decimal(9,0)", "decimal(11,2)"},
+                                                                     {"decimal(9,2)", "decimal(9,3)", nullptr},
+                                                                     {"decimal(9,2)", "decimal(38,0)", nullptr},
+                                                                     {"decimal(9,2)", "long", nullptr},
+                                                                     {"long", "double", nullptr},
+                                                                     {"long", "int", nullptr},
+                                                                     {"int", "string", nullptr},
+                                                                     {"int", "double", nullptr},
+                                                                     {"long", "decimal(38,0)", nullptr},
+                                                                     {"double", "string", nullptr},
+                                                                     {"date", "timestamp", nullptr},
+                                                                     {"boolean", "string", nullptr},
+                                                                     {"list<int>", "list<long>", "list<long>"},
+                                                                     {"map<int, int>", "map<long, long>", "map<int, long>"},
+                                                                     {"long", "list<long>", nullptr},
+                                                                     {"struct<a: int>", "long", nullptr},
+                                                                     {"string", "struct<a: int>", nullptr}};
   for (const auto& [column, found, wider] : cases) {
     const auto result = plan(table_of({{"c", column}}), fields_of({{"c", found}}));
     EXPECT_EQ(to_text(*result.proposed.fields[0].type), wider != nullptr ? wider : column) << column << " " << found;
@@ -51,8 +64,8 @@ TEST(PlanEvolution, WidensOnlyWhatIcebergAllows) {
 // Prevents: int columns of other engines widened because inference calls every integer long.
 TEST(PlanEvolution, WidensNothingOnASample) {
   const auto result = plan_evolution(table_of({{"i", "int"}, {"f", "float"}, {"d", "decimal(9,2)"}, {"u", "uuid"}, {"s", "string"}}),
-                                     fields_of({{"i", "long"}, {"f", "double"}, {"d", "double"}, {"u", "string"}, {"s", "long"}}), SchemaMode::kEvolve,
-                                     Evidence::kSample);
+                                     fields_of({{"i", "long"}, {"f", "double"}, {"d", "double"}, {"u", "string"}, {"s", "long"}}),
+                                     SchemaMode::kEvolve, Evidence::kSample);
   EXPECT_TRUE(result.empty());
   EXPECT_THAT(result.refused, IsEmpty());
   const auto conflict = plan_evolution(table_of({{"i", "int"}}), fields_of({{"i", "string"}}), SchemaMode::kEvolve, Evidence::kSample);
@@ -61,7 +74,8 @@ TEST(PlanEvolution, WidensNothingOnASample) {
 
 // Prevents: new columns without a report, as required, with ids of their own choice, or in the wrong struct.
 TEST(PlanEvolution, AddsColumnsAtAnyDepth) {
-  std::vector<Field> found = fields_of({{"a", "struct<x: int, b: long>"}, {"city", "string"}, {"l", "list<struct<k: int, v: date>>"}, {"void", ""}});
+  std::vector<Field> found =
+      fields_of({{"a", "struct<x: int, b: long>"}, {"city", "string"}, {"l", "list<struct<k: int, v: date>>"}, {"void", ""}});
   found[1].required = true;
   found[1].id = 77;
   const Schema table = table_of({{"a", "struct<x: int>"}, {"l", "list<struct<k: int>>"}});
@@ -91,9 +105,15 @@ TEST(PlanEvolution, CombinesChangesInOneStruct) {
 
 // Prevents: tables that case-insensitive engines cannot query, and data overwriting our own columns.
 TEST(PlanEvolution, LeavesCollidingNamesOut) {
-  const auto result = plan(table_of({{"City", "string"}, {"_source_file", "string"}}),
-                           fields_of({{"city", "string"}, {"new", "long"}, {"NEW", "long"}, {"GRÖN", "int"}, {"grön", "int"}, {"_source_file", "long"},
-                                      {"_Rescued_Data", "string"}, {"", "long"}, {"s", "struct<a: int, A: long>"}}));
+  const auto result = plan(table_of({{"City", "string"}, {"_source_file", "string"}}), fields_of({{"city", "string"},
+                                                                                                  {"new", "long"},
+                                                                                                  {"NEW", "long"},
+                                                                                                  {"GRÖN", "int"},
+                                                                                                  {"grön", "int"},
+                                                                                                  {"_source_file", "long"},
+                                                                                                  {"_Rescued_Data", "string"},
+                                                                                                  {"", "long"},
+                                                                                                  {"s", "struct<a: int, A: long>"}}));
   EXPECT_THAT(result.texts, ElementsAre("add column new long", "add column GRÖN int", "add column s struct<a: int>"));
   EXPECT_EQ(result.warnings.size(), 7U);
   EXPECT_THAT(result.warnings[0], HasSubstr("'city' differs only in case from 'City'"));
@@ -122,7 +142,8 @@ TEST(PlanEvolution, AddsAMetadataColumnOnce) {
 
 // Prevents: a new table without the columns asked for, or with names that collide.
 TEST(InitialSchema, HoldsTypedColumnsThenMetadataColumns) {
-  const auto initial = initial_schema(fields_of({{"id", "long"}, {"void", ""}, {"ID", "long"}, {"_batch_id", "long"}}), {"_source_file", "_loaded_at"});
+  const auto initial =
+      initial_schema(fields_of({{"id", "long"}, {"void", ""}, {"ID", "long"}, {"_batch_id", "long"}}), {"_source_file", "_loaded_at"});
   ASSERT_TRUE(initial);
   std::string text;
   for (const Field& field : initial->schema.fields) text += field.name + " " + to_text(*field.type) + ";";

@@ -14,10 +14,10 @@ namespace {
 enum Kind : uint32_t {
   kBool = 1,
   kLong = 2,
-  kBigInteger = 4,     ///< beyond 64 bits, up to 38 digits
-  kHugeInteger = 8,    ///< more digits
+  kBigInteger = 4,   ///< beyond 64 bits, up to 38 digits
+  kHugeInteger = 8,  ///< more digits
   kDouble = 16,
-  kNotFinite = 32,     ///< NaN and infinities as text
+  kNotFinite = 32,  ///< NaN and infinities as text
   kDate = 64,
   kTimestamp = 128,
   kTimestamptz = 256,
@@ -222,16 +222,15 @@ TypePtr ColumnGuess::type() const {
   Shape shapes[] = {{scalars_, first_shape_ == kScalarShape, scalar_type()},
                     {structs_, first_shape_ == kStructShape, struct_type()},
                     {lists_, first_shape_ == kListShape, list_type()}};
-  std::stable_sort(std::begin(shapes), std::end(shapes), [](const Shape& a, const Shape& b) {
-    return std::pair(a.count, a.first) > std::pair(b.count, b.first);
-  });
+  std::stable_sort(std::begin(shapes), std::end(shapes),
+                   [](const Shape& a, const Shape& b) { return std::pair(a.count, a.first) > std::pair(b.count, b.first); });
   for (Shape& shape : shapes) {
     if (shape.type) return shape.type;
   }
   return nullptr;
 }
 
-ColumnGuess& StructGuess::member(std::string_view name) {
+ColumnGuess& StructGuess::member(std::string_view name, bool exact_decimals) {
   const int found = names_.find(name);
   if (found >= 0) return members_[static_cast<size_t>(found)];
   if (members_.size() >= kMembersMax) {
@@ -240,11 +239,12 @@ ColumnGuess& StructGuess::member(std::string_view name) {
     return overflow_;
   }
   names_.add(name);
-  return members_.emplace_back(options_);
+  return members_.emplace_back(options_, exact_decimals);
 }
 
 void StructGuess::merge(const StructGuess& other) {
-  for (size_t i = 0; i < other.members_.size(); ++i) member(other.names_.name(i)).merge(other.members_[i]);
+  for (size_t i = 0; i < other.members_.size(); ++i)
+    member(other.names_.name(i), other.members_[i].exact_decimals()).merge(other.members_[i]);
   overflowed_ = overflowed_ || other.overflowed_;
 }
 

@@ -43,6 +43,7 @@ class ColumnGuess {
   ColumnGuess& see_list();                         ///< then see each element of the array
 
   void merge(const ColumnGuess& other);
+  bool exact_decimals() const { return exact_decimals_; }
   /// nullptr: no type yet.
   TypePtr type() const;
 
@@ -56,10 +57,10 @@ class ColumnGuess {
 
   InferOptions options_;
   bool exact_decimals_;
-  uint32_t kinds_ = 0;             ///< bits of the scalar kinds seen
+  uint32_t kinds_ = 0;                        ///< bits of the scalar kinds seen
   int whole_digits_max_ = 0, scale_max_ = 0;  ///< only with exact_decimals_
   int64_t scalars_ = 0, structs_ = 0, lists_ = 0;
-  uint8_t first_shape_ = 0;        ///< for ties
+  uint8_t first_shape_ = 0;  ///< for ties
   std::unique_ptr<StructGuess> members_;
   std::unique_ptr<ColumnGuess> element_;
 };
@@ -69,7 +70,8 @@ class StructGuess {
  public:
   explicit StructGuess(const InferOptions& options = {}) : options_(options), overflow_(options) {}
 
-  ColumnGuess& member(std::string_view name);
+  /// Valid until another member is added. `exact_decimals` counts for a member seen for the first time.
+  ColumnGuess& member(std::string_view name, bool exact_decimals = false);
   void merge(const StructGuess& other);
   /// In order of appearance, all optional, without ids; those without a type have type nullptr.
   std::vector<Field> fields() const;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "schema/column_writer.h"
+
 namespace sluice {
 namespace {
 
@@ -16,16 +18,43 @@ std::string csv_type(const std::vector<const char*>& fields, InferOptions option
 
 // Prevents: columns typed by their first value; codes losing zeros; a type that refuses values it was inferred from.
 TEST(Inference, FollowsTheLatticeForCsv) {
-  const std::pair<std::vector<const char*>, const char*> cases[] = {
-      {{}, "none"}, {{"true", "FALSE"}, "boolean"}, {{"true", "1"}, "string"}, {{"1", "-2", "0"}, "long"}, {{"1", "2.5"}, "double"},
-      {{"2.5", "1"}, "double"}, {{"1e3"}, "double"}, {{"-.5"}, "double"}, {{"007"}, "string"}, {{"1", "007"}, "string"}, {{"-01"}, "string"},
-      {{"+49"}, "string"}, {{"00.5"}, "string"}, {{"9223372036854775807"}, "long"}, {{"9223372036854775808"}, "decimal(38,0)"},
-      {{"1", "9223372036854775808"}, "decimal(38,0)"}, {{"99999999999999999999999999999999999999"}, "decimal(38,0)"},
-      {{"100000000000000000000000000000000000000"}, "string"}, {{"1.5", "9223372036854775808"}, "double"}, {{"NaN"}, "string"},
-      {{"NaN", "1.5"}, "double"}, {{"1", "inf"}, "double"}, {{"NaN", "x"}, "string"}, {{"1", "x"}, "string"}, {{"", "1"}, "string"},
-      {{"2024-01-01"}, "date"}, {{"2024-01-01T10:00:00"}, "timestamp"}, {{"2024-01-01 10:00:00Z"}, "timestamptz"},
-      {{"2024-01-01", "2024-01-01T10:00:00"}, "string"}, {{"2024-01-01T10:00:00", "2024-01-01T10:00:00Z"}, "string"}, {{"2024-01-01", "1"}, "string"},
-      {{"2023-02-29"}, "string"}, {{"10:00:00"}, "string"}, {{"1e999"}, "string"}, {{"-"}, "string"}, {{"0x10"}, "string"}, {{" 1"}, "string"}};
+  const std::pair<std::vector<const char*>, const char*> cases[] = {{{}, "none"},
+                                                                    {{"true", "FALSE"}, "boolean"},
+                                                                    {{"true", "1"}, "string"},
+                                                                    {{"1", "-2", "0"}, "long"},
+                                                                    {{"1", "2.5"}, "double"},
+                                                                    {{"2.5", "1"}, "double"},
+                                                                    {{"1e3"}, "double"},
+                                                                    {{"-.5"}, "double"},
+                                                                    {{"007"}, "string"},
+                                                                    {{"1", "007"}, "string"},
+                                                                    {{"-01"}, "string"},
+                                                                    {{"+49"}, "string"},
+                                                                    {{"00.5"}, "string"},
+                                                                    {{"9223372036854775807"}, "long"},
+                                                                    {{"9223372036854775808"}, "decimal(38,0)"},
+                                                                    {{"1", "9223372036854775808"}, "decimal(38,0)"},
+                                                                    {{"99999999999999999999999999999999999999"}, "decimal(38,0)"},
+                                                                    {{"100000000000000000000000000000000000000"}, "string"},
+                                                                    {{"1.5", "9223372036854775808"}, "double"},
+                                                                    {{"NaN"}, "string"},
+                                                                    {{"NaN", "1.5"}, "double"},
+                                                                    {{"1", "inf"}, "double"},
+                                                                    {{"NaN", "x"}, "string"},
+                                                                    {{"1", "x"}, "string"},
+                                                                    {{"", "1"}, "string"},
+                                                                    {{"2024-01-01"}, "date"},
+                                                                    {{"2024-01-01T10:00:00"}, "timestamp"},
+                                                                    {{"2024-01-01 10:00:00Z"}, "timestamptz"},
+                                                                    {{"2024-01-01", "2024-01-01T10:00:00"}, "string"},
+                                                                    {{"2024-01-01T10:00:00", "2024-01-01T10:00:00Z"}, "string"},
+                                                                    {{"2024-01-01", "1"}, "string"},
+                                                                    {{"2023-02-29"}, "string"},
+                                                                    {{"10:00:00"}, "string"},
+                                                                    {{"1e999"}, "string"},
+                                                                    {{"-"}, "string"},
+                                                                    {{"0x10"}, "string"},
+                                                                    {{" 1"}, "string"}};
   for (const auto& [fields, type] : cases) EXPECT_EQ(csv_type(fields), type) << (fields.size() > 0 ? *fields.begin() : "nothing");
 }
 
@@ -137,15 +166,67 @@ TEST(Inference, CountsDigitsForDecimalColumns) {
   EXPECT_EQ(text_of(zero.type()), "decimal(1,0)");
 }
 
+// Prevents: inference proposing a column that then refuses the very values it was inferred from.
+TEST(Inference, ProposesColumnsThatTakeEveryValueSeen) {
+  const char* pool[] = {"1",
+                        "-5",
+                        "007",
+                        "2.5",
+                        "1e3",
+                        "9223372036854775808",
+                        "NaN",
+                        "true",
+                        "2024-01-01",
+                        "2024-01-01T10:00:00",
+                        "2024-01-01T10:00:00Z",
+                        "+1",
+                        "x",
+                        "",
+                        "-inf",
+                        ".5",
+                        "1e999",
+                        "0",
+                        "-0",
+                        "99999999999999999999999999999999999999"};
+  for (const char* a : pool) {
+    for (const char* b : pool) {
+      ColumnGuess guess;
+      guess.see_text(a);
+      guess.see_text(b);
+      RowWriter rows(Schema{.fields = {{.id = 1, .name = "c", .type = guess.type()}}}, false, 10);
+      for (const char* text : {a, b}) {
+        // Documented: integers that a double cannot hold exactly are rescued where fractions made the column double.
+        const bool inexact = rows.column(0).type_id() == TypeId::kDouble && std::string_view(text).size() >= 19;
+        EXPECT_TRUE(rows.column(0).append_text(text) || inexact) << a << " | " << b << " -> " << to_text(*guess.type());
+        rows.finish_row();
+      }
+    }
+  }
+}
+
 // Prevents: files' inferred columns merged to a type that does not hold both.
 TEST(MergeTypes, FindsTheTypeOfBoth) {
   const std::tuple<const char*, const char*, const char*> cases[] = {
-      {"long", "long", "long"}, {"int", "long", "long"}, {"long", "double", "double"}, {"float", "double", "double"}, {"int", "float", "double"},
-      {"long", "decimal(38,0)", "decimal(38,0)"}, {"decimal(9,2)", "decimal(5,4)", "decimal(11,4)"}, {"decimal(38,0)", "decimal(38,38)", "string"},
-      {"int", "decimal(5,2)", "decimal(12,2)"}, {"decimal(5,2)", "double", "double"}, {"boolean", "long", "string"}, {"date", "timestamp", "string"},
-      {"timestamp", "timestamptz", "string"}, {"date", "date", "date"}, {"list<int>", "list<double>", "list<double>"}, {"list<int>", "long", "list<int>"},
-      {"long", "list<int>", "long"}, {"struct<a: int>", "struct<b: int, a: long>", "struct<a: long, b: int>"},
-      {"map<string, int>", "map<string, double>", "map<string, double>"}, {"struct<a: int>", "map<string, int>", "struct<a: int>"}};
+      {"long", "long", "long"},
+      {"int", "long", "long"},
+      {"long", "double", "double"},
+      {"float", "double", "double"},
+      {"int", "float", "double"},
+      {"long", "decimal(38,0)", "decimal(38,0)"},
+      {"decimal(9,2)", "decimal(5,4)", "decimal(11,4)"},
+      {"decimal(38,0)", "decimal(38,38)", "string"},
+      {"int", "decimal(5,2)", "decimal(12,2)"},
+      {"decimal(5,2)", "double", "double"},
+      {"boolean", "long", "string"},
+      {"date", "timestamp", "string"},
+      {"timestamp", "timestamptz", "string"},
+      {"date", "date", "date"},
+      {"list<int>", "list<double>", "list<double>"},
+      {"list<int>", "long", "list<int>"},
+      {"long", "list<int>", "long"},
+      {"struct<a: int>", "struct<b: int, a: long>", "struct<a: long, b: int>"},
+      {"map<string, int>", "map<string, double>", "map<string, double>"},
+      {"struct<a: int>", "map<string, int>", "struct<a: int>"}};
   for (const auto& [a, b, merged] : cases) EXPECT_EQ(text_of(merge_types(*parse_type(a), *parse_type(b))), merged) << a << " " << b;
   EXPECT_EQ(text_of(merge_types(nullptr, *parse_type("int"))), "int");
   EXPECT_EQ(merge_types(nullptr, nullptr), nullptr);

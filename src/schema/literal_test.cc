@@ -34,9 +34,16 @@ TEST(SingleValue, FollowsTheSpec) {
 // Prevents: decimals with a byte too many or too few, which change sign when read back (128 needs two bytes, -128 one).
 TEST(SingleValue, WritesDecimalsInTheFewestBytes) {
   const auto type = make_decimal(38, 2);
-  const std::pair<Int128, std::string> cases[] = {
-      {0, bytes({0})}, {1, bytes({1})}, {-1, bytes({0xFF})}, {127, bytes({0x7F})}, {128, bytes({0, 0x80})}, {-128, bytes({0x80})},
-      {-129, bytes({0xFF, 0x7F})}, {1420, bytes({0x05, 0x8C})}, {255, bytes({0, 0xFF})}, {-256, bytes({0xFF, 0x00})}};
+  const std::pair<Int128, std::string> cases[] = {{0, bytes({0})},
+                                                  {1, bytes({1})},
+                                                  {-1, bytes({0xFF})},
+                                                  {127, bytes({0x7F})},
+                                                  {128, bytes({0, 0x80})},
+                                                  {-128, bytes({0x80})},
+                                                  {-129, bytes({0xFF, 0x7F})},
+                                                  {1420, bytes({0x05, 0x8C})},
+                                                  {255, bytes({0, 0xFF})},
+                                                  {-256, bytes({0xFF, 0x00})}};
   for (const auto& [value, expected] : cases) {
     EXPECT_EQ(to_single_value(*type, value), expected) << static_cast<int>(value);
     EXPECT_EQ(std::get<Int128>(*from_single_value(*type, expected)), value);
@@ -47,15 +54,14 @@ TEST(SingleValue, WritesDecimalsInTheFewestBytes) {
 
 // Prevents: a type whose bytes do not come back as the same value.
 TEST(SingleValue, RoundTripsExtremes) {
-  const std::pair<TypePtr, Literal> cases[] = {
-      {make_type(TypeId::kBoolean), false},
-      {make_type(TypeId::kInt), std::numeric_limits<int32_t>::min()},
-      {make_type(TypeId::kLong), std::numeric_limits<int64_t>::min()},
-      {make_type(TypeId::kTimestamptz), std::numeric_limits<int64_t>::max()},
-      {make_type(TypeId::kFloat), std::numeric_limits<float>::infinity()},
-      {make_type(TypeId::kDouble), std::numeric_limits<double>::denorm_min()},
-      {make_fixed(3), std::string("\0\1\2", 3)},
-      {make_type(TypeId::kBinary), std::string()}};
+  const std::pair<TypePtr, Literal> cases[] = {{make_type(TypeId::kBoolean), false},
+                                               {make_type(TypeId::kInt), std::numeric_limits<int32_t>::min()},
+                                               {make_type(TypeId::kLong), std::numeric_limits<int64_t>::min()},
+                                               {make_type(TypeId::kTimestamptz), std::numeric_limits<int64_t>::max()},
+                                               {make_type(TypeId::kFloat), std::numeric_limits<float>::infinity()},
+                                               {make_type(TypeId::kDouble), std::numeric_limits<double>::denorm_min()},
+                                               {make_fixed(3), std::string("\0\1\2", 3)},
+                                               {make_type(TypeId::kBinary), std::string()}};
   for (const auto& [type, value] : cases) EXPECT_EQ(*from_single_value(*type, to_single_value(*type, value)), value) << to_text(*type);
 }
 
@@ -78,12 +84,25 @@ TEST(SingleValue, RefusesWrongLengths) {
 
 // Prevents: partition paths and reports that show another value than the one stored.
 TEST(LiteralText, RoundTrips) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"boolean", "true"}, {"int", "-2147483648"}, {"long", "9223372036854775807"}, {"double", "0.1"}, {"double", "-0"}, {"float", "1.5"},
-      {"decimal(9,2)", "-0.05"}, {"decimal(9,0)", "12"}, {"decimal(4,4)", "0.0001"}, {"date", "0001-01-01"}, {"date", "9999-12-31"},
-      {"time", "23:59:59.999999"}, {"timestamp", "1969-12-31T23:59:59.999999"}, {"timestamp", "2024-02-29T00:00:00"},
-      {"timestamptz", "1970-01-01T00:00:00+00:00"}, {"uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"}, {"binary", "AP8="},
-      {"fixed[2]", "AP8="}, {"string", ""}};
+  const std::pair<const char*, const char*> cases[] = {{"boolean", "true"},
+                                                       {"int", "-2147483648"},
+                                                       {"long", "9223372036854775807"},
+                                                       {"double", "0.1"},
+                                                       {"double", "-0"},
+                                                       {"float", "1.5"},
+                                                       {"decimal(9,2)", "-0.05"},
+                                                       {"decimal(9,0)", "12"},
+                                                       {"decimal(4,4)", "0.0001"},
+                                                       {"date", "0001-01-01"},
+                                                       {"date", "9999-12-31"},
+                                                       {"time", "23:59:59.999999"},
+                                                       {"timestamp", "1969-12-31T23:59:59.999999"},
+                                                       {"timestamp", "2024-02-29T00:00:00"},
+                                                       {"timestamptz", "1970-01-01T00:00:00+00:00"},
+                                                       {"uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7"},
+                                                       {"binary", "AP8="},
+                                                       {"fixed[2]", "AP8="},
+                                                       {"string", ""}};
   for (const auto& [type_text, text] : cases) {
     const TypePtr type = *parse_type(type_text);
     const auto value = read_literal(*type, text);

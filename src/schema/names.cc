@@ -6,9 +6,9 @@ namespace sluice {
 namespace {
 
 uint32_t lower(uint32_t c) {
-  if (c >= 0xC0 && c <= 0xDE && c != 0xD7) return c + 32;      // Latin-1
-  if (c >= 0x391 && c <= 0x3A9 && c != 0x3A2) return c + 32;   // Greek
-  if (c >= 0x400 && c <= 0x40F) return c + 80;                 // Cyrillic
+  if (c >= 0xC0 && c <= 0xDE && c != 0xD7) return c + 32;     // Latin-1
+  if (c >= 0x391 && c <= 0x3A9 && c != 0x3A2) return c + 32;  // Greek
+  if (c >= 0x400 && c <= 0x40F) return c + 80;                // Cyrillic
   if (c >= 0x410 && c <= 0x42F) return c + 32;
   return c;
 }

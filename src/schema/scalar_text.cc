@@ -94,8 +94,8 @@ std::optional<int64_t> read_offset(std::string_view text) {
 }
 
 bool is_year_in_range(int64_t utc_us) {
-  constexpr int64_t kFirstUs = -62'135'596'800 * kSecondUs;        // 0001-01-01T00:00Z
-  constexpr int64_t kEndUs = 253'402'300'800 * kSecondUs;          // 10000-01-01T00:00Z
+  constexpr int64_t kFirstUs = -62'135'596'800 * kSecondUs;  // 0001-01-01T00:00Z
+  constexpr int64_t kEndUs = 253'402'300'800 * kSecondUs;    // 10000-01-01T00:00Z
   return utc_us >= kFirstUs && utc_us < kEndUs;
 }
 

@@ -31,7 +31,8 @@ TEST(ReadInteger, ChecksRangeToTheUnit) {
   EXPECT_EQ(read_long("99999999999999999999999"), std::nullopt);
   EXPECT_EQ(read_long("0000000000000000000000012"), 12);
   EXPECT_EQ(read_long("+5"), 5);
-  for (const char* text : {"", "-", "+", "--5", "1.0", "1e3", " 1", "1 ", "0x10", "1_000", "١"}) EXPECT_EQ(read_long(text), std::nullopt) << text;
+  for (const char* text : {"", "-", "+", "--5", "1.0", "1e3", " 1", "1 ", "0x10", "1_000", "١"})
+    EXPECT_EQ(read_long(text), std::nullopt) << text;
 }
 
 // Prevents: silent infinities, zeros and rounded integers where the text said something else.
@@ -70,13 +71,34 @@ TEST(ReadDecimal, IsExact) {
     int precision, scale;
     std::optional<int64_t> unscaled;
   };
-  const Case cases[] = {
-      {"12.34", 9, 2, 1234}, {"-12.34", 9, 2, -1234}, {"12.3", 9, 2, 1230}, {"12.340000", 9, 2, 1234}, {"12.345", 9, 2, std::nullopt},
-      {"1234567.89", 9, 2, 123456789}, {"12345678.90", 9, 2, std::nullopt}, {"0", 1, 0, 0}, {"-0.00", 3, 2, 0}, {"0.05", 2, 2, 5},
-      {"0.5", 1, 0, std::nullopt}, {"1e3", 4, 0, 1000}, {"1e3", 3, 0, std::nullopt}, {"1.5e1", 2, 0, 15}, {"1500e-2", 4, 0, 15},
-      {"15e-2", 4, 0, std::nullopt}, {"+7.", 1, 0, 7}, {".7", 2, 1, 7}, {"000123", 3, 0, 123}, {"0e999999999999", 3, 0, 0},
-      {"1e999999999999", 38, 0, std::nullopt}, {"1e-999999999999", 38, 38, std::nullopt}, {"1.0", 19, 0, 1},
-      {"", 9, 2, std::nullopt}, {".", 9, 2, std::nullopt}, {"1e", 9, 2, std::nullopt}, {"NaN", 9, 2, std::nullopt}, {"1,5", 9, 2, std::nullopt}};
+  const Case cases[] = {{"12.34", 9, 2, 1234},
+                        {"-12.34", 9, 2, -1234},
+                        {"12.3", 9, 2, 1230},
+                        {"12.340000", 9, 2, 1234},
+                        {"12.345", 9, 2, std::nullopt},
+                        {"1234567.89", 9, 2, 123456789},
+                        {"12345678.90", 9, 2, std::nullopt},
+                        {"0", 1, 0, 0},
+                        {"-0.00", 3, 2, 0},
+                        {"0.05", 2, 2, 5},
+                        {"0.5", 1, 0, std::nullopt},
+                        {"1e3", 4, 0, 1000},
+                        {"1e3", 3, 0, std::nullopt},
+                        {"1.5e1", 2, 0, 15},
+                        {"1500e-2", 4, 0, 15},
+                        {"15e-2", 4, 0, std::nullopt},
+                        {"+7.", 1, 0, 7},
+                        {".7", 2, 1, 7},
+                        {"000123", 3, 0, 123},
+                        {"0e999999999999", 3, 0, 0},
+                        {"1e999999999999", 38, 0, std::nullopt},
+                        {"1e-999999999999", 38, 38, std::nullopt},
+                        {"1.0", 19, 0, 1},
+                        {"", 9, 2, std::nullopt},
+                        {".", 9, 2, std::nullopt},
+                        {"1e", 9, 2, std::nullopt},
+                        {"NaN", 9, 2, std::nullopt},
+                        {"1,5", 9, 2, std::nullopt}};
   for (const Case& c : cases) {
     const auto value = read_decimal(c.text, c.precision, c.scale);
     ASSERT_EQ(value.has_value(), c.unscaled.has_value()) << c.text;
@@ -97,8 +119,8 @@ TEST(ReadDate, KnowsTheCalendar) {
   EXPECT_EQ(read_date("2000-02-29"), 11'016);
   EXPECT_EQ(read_date("0001-01-01"), -719'162);
   EXPECT_EQ(read_date("9999-12-31"), 2'932'896);
-  for (const char* text : {"1900-02-29", "2023-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-04-31", "0000-01-01", "2024-1-1", "20240101",
-                           "2024/01/01", "+024-01-01", "2024-01-01 ", "-024-01-01", ""}) {
+  for (const char* text : {"1900-02-29", "2023-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-04-31", "0000-01-01", "2024-1-1",
+                           "20240101", "2024/01/01", "+024-01-01", "2024-01-01 ", "-024-01-01", ""}) {
     EXPECT_EQ(read_date(text), std::nullopt) << text;
   }
 }
@@ -109,7 +131,8 @@ TEST(ReadTime, TakesMicrosecondsExactly) {
   EXPECT_EQ(read_time("23:59:59.999999"), kDayUs - 1);
   EXPECT_EQ(read_time("00:00:01.5"), 1'500'000);
   EXPECT_EQ(read_time("00:00:00.000001000"), 1);
-  for (const char* text : {"24:00", "12:60", "12:00:60", "12", "12:0", "12:00:00.", "12:00:00.0000001", "12:00:00.0000000000", "12:00:00Z"}) {
+  for (const char* text :
+       {"24:00", "12:60", "12:00:60", "12", "12:0", "12:00:00.", "12:00:00.0000001", "12:00:00.0000000000", "12:00:00Z"}) {
     EXPECT_EQ(read_time(text), std::nullopt) << text;
   }
 }
@@ -125,8 +148,9 @@ TEST(ReadTimestamp, SeparatesLocalAndUtc) {
   EXPECT_EQ(read_timestamptz("1970-01-01T01:00:00+01:00"), 0);
   EXPECT_EQ(read_timestamptz("1970-01-01 00:00:00.25-0530"), (5 * 60 + 30) * 60'000'000LL + 250'000);
   EXPECT_EQ(read_timestamptz("1970-01-01 02:00+02"), 0);
-  for (const char* text : {"1970-01-01T00:00:00", "1970-01-01", "1970-01-01T00:00:00+19:00", "1970-01-01T00:00:00+1:00", "1970-01-01T00:00:00 Z",
-                           "1970-01-01T00:00:00.1234567Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "1970-01-01_00:00:00Z"}) {
+  for (const char* text :
+       {"1970-01-01T00:00:00", "1970-01-01", "1970-01-01T00:00:00+19:00", "1970-01-01T00:00:00+1:00", "1970-01-01T00:00:00 Z",
+        "1970-01-01T00:00:00.1234567Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "1970-01-01_00:00:00Z"}) {
     EXPECT_EQ(read_timestamptz(text), std::nullopt) << text;
   }
 }

@@ -1,5 +1,7 @@
 #include "schema/schema_json.h"
 
+#include <limits>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -31,7 +33,9 @@ Result<const json*> member_of(const json& object, const char* key) {
 Result<int> int_of(const json& object, const char* key) {
   TRY_ASSIGN(const json* value, member_of(object, key));
   if (!value->is_number_integer()) return corrupt(fmt::format("'{}' is not an integer", key));
-  return value->get<int>();
+  const int64_t number = value->get<int64_t>();
+  if (number < 0 || number > std::numeric_limits<int>::max()) return corrupt(fmt::format("'{}' is out of range", key));
+  return static_cast<int>(number);
 }
 
 Result<bool> bool_of(const json& object, const char* key) {

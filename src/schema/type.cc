@@ -40,19 +40,35 @@ struct Alias {
 
 /// Sorted by nothing: the list is short and parsing types is rare.
 constexpr Alias kAliases[] = {
-    {"boolean", TypeId::kBoolean}, {"bool", TypeId::kBoolean},
-    {"int", TypeId::kInt}, {"integer", TypeId::kInt}, {"smallint", TypeId::kInt}, {"tinyint", TypeId::kInt},
-    {"long", TypeId::kLong}, {"bigint", TypeId::kLong},
-    {"float", TypeId::kFloat}, {"real", TypeId::kFloat},
-    {"double", TypeId::kDouble}, {"double precision", TypeId::kDouble},
-    {"date", TypeId::kDate}, {"time", TypeId::kTime},
-    {"timestamp", TypeId::kTimestamp}, {"timestamp_ntz", TypeId::kTimestamp}, {"datetime", TypeId::kTimestamp},
+    {"boolean", TypeId::kBoolean},
+    {"bool", TypeId::kBoolean},
+    {"int", TypeId::kInt},
+    {"integer", TypeId::kInt},
+    {"smallint", TypeId::kInt},
+    {"tinyint", TypeId::kInt},
+    {"long", TypeId::kLong},
+    {"bigint", TypeId::kLong},
+    {"float", TypeId::kFloat},
+    {"real", TypeId::kFloat},
+    {"double", TypeId::kDouble},
+    {"double precision", TypeId::kDouble},
+    {"date", TypeId::kDate},
+    {"time", TypeId::kTime},
+    {"timestamp", TypeId::kTimestamp},
+    {"timestamp_ntz", TypeId::kTimestamp},
+    {"datetime", TypeId::kTimestamp},
     {"timestamp without time zone", TypeId::kTimestamp},
-    {"timestamptz", TypeId::kTimestamptz}, {"timestamp_ltz", TypeId::kTimestamptz},
+    {"timestamptz", TypeId::kTimestamptz},
+    {"timestamp_ltz", TypeId::kTimestamptz},
     {"timestamp with time zone", TypeId::kTimestamptz},
-    {"string", TypeId::kString}, {"text", TypeId::kString}, {"varchar", TypeId::kString}, {"char", TypeId::kString},
+    {"string", TypeId::kString},
+    {"text", TypeId::kString},
+    {"varchar", TypeId::kString},
+    {"char", TypeId::kString},
     {"uuid", TypeId::kUuid},
-    {"binary", TypeId::kBinary}, {"bytea", TypeId::kBinary}, {"blob", TypeId::kBinary},
+    {"binary", TypeId::kBinary},
+    {"bytea", TypeId::kBinary},
+    {"blob", TypeId::kBinary},
 };
 
 class TypeParser {
@@ -142,8 +158,9 @@ class TypeParser {
       return make_type(alias.id);
     }
     at_ = start;
-    return wrong("a type (boolean, int, long, float, double, decimal(P,S), date, time, timestamp, timestamptz, string, uuid, "
-                 "binary, fixed[N], struct<name: type>, list<type>, map<type, type>)");
+    return wrong(
+        "a type (boolean, int, long, float, double, decimal(P,S), date, time, timestamp, timestamptz, string, uuid, "
+        "binary, fixed[N], struct<name: type>, list<type>, map<type, type>)");
   }
 
   Result<TypePtr> parse_struct(int depth) {

@@ -10,10 +10,26 @@ using testing::HasSubstr;
 
 // Prevents: a type that is written to a contract, a report or a metadata file and does not come back the same.
 TEST(TypeText, RoundTripsEveryType) {
-  for (const char* text :
-       {"boolean", "int", "long", "float", "double", "decimal(9,2)", "decimal(38,38)", "date", "time", "timestamp", "timestamptz", "string",
-        "uuid", "fixed[16]", "binary", "struct<a: long, b: list<string>>", "map<string, struct<x: double>>", "list<list<int>>", "struct<>",
-        "struct<`a:b`: long, `tick``s`: int, `with space`: date>"}) {
+  for (const char* text : {"boolean",
+                           "int",
+                           "long",
+                           "float",
+                           "double",
+                           "decimal(9,2)",
+                           "decimal(38,38)",
+                           "date",
+                           "time",
+                           "timestamp",
+                           "timestamptz",
+                           "string",
+                           "uuid",
+                           "fixed[16]",
+                           "binary",
+                           "struct<a: long, b: list<string>>",
+                           "map<string, struct<x: double>>",
+                           "list<list<int>>",
+                           "struct<>",
+                           "struct<`a:b`: long, `tick``s`: int, `with space`: date>"}) {
     const auto type = parse_type(text);
     ASSERT_TRUE(type) << text << ": " << type.error().message;
     EXPECT_EQ(to_text(**type), text);
@@ -22,10 +38,17 @@ TEST(TypeText, RoundTripsEveryType) {
 
 // Prevents: SQL spellings of types being refused in contracts, or read as another type.
 TEST(TypeText, ReadsAliases) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"INTEGER", "int"}, {"bigint", "long"}, {"varchar(20)", "string"}, {"text", "string"}, {" bool ", "boolean"},
-      {"timestamp  with time zone", "timestamptz"}, {"numeric(5)", "decimal(5,0)"}, {"decimal( 9 , 2 )", "decimal(9,2)"},
-      {"array<int>", "list<int>"}, {"struct<a:int,b:array<date>>", "struct<a: int, b: list<date>>"}, {"fixed(3)", "fixed[3]"}};
+  const std::pair<const char*, const char*> cases[] = {{"INTEGER", "int"},
+                                                       {"bigint", "long"},
+                                                       {"varchar(20)", "string"},
+                                                       {"text", "string"},
+                                                       {" bool ", "boolean"},
+                                                       {"timestamp  with time zone", "timestamptz"},
+                                                       {"numeric(5)", "decimal(5,0)"},
+                                                       {"decimal( 9 , 2 )", "decimal(9,2)"},
+                                                       {"array<int>", "list<int>"},
+                                                       {"struct<a:int,b:array<date>>", "struct<a: int, b: list<date>>"},
+                                                       {"fixed(3)", "fixed[3]"}};
   for (const auto& [alias, text] : cases) {
     const auto type = parse_type(alias);
     ASSERT_TRUE(type) << alias << ": " << type.error().message;
@@ -67,8 +90,9 @@ TEST(FieldIds, TopLevelComesFirstThenEachNestedLevel) {
 // Prevents: an evolved table whose old columns change their ids, or whose new nested member stays without one.
 TEST(FieldIds, KeepsThoseThatAreThere) {
   std::vector<Field> fields = {
-      {.id = 1, .name = "a", .type = make_struct({{.id = 2, .name = "x", .type = make_type(TypeId::kInt)},
-                                                   {.name = "new", .type = make_type(TypeId::kInt)}})}};
+      {.id = 1,
+       .name = "a",
+       .type = make_struct({{.id = 2, .name = "x", .type = make_type(TypeId::kInt)}, {.name = "new", .type = make_type(TypeId::kInt)}})}};
   EXPECT_EQ(assign_field_ids(fields, 9), 10);
   EXPECT_EQ(fields[0].id, 1);
   EXPECT_EQ(fields[0].type->fields[0].id, 2);
