@@ -13,6 +13,7 @@
 
 #include "iceberg/append.h"
 #include "iceberg/sql_catalog.h"
+#include "sql/sqlite.h"
 
 namespace sluice {
 namespace {
@@ -96,6 +97,21 @@ World::~World() {
 }
 
 std::string World::ledger_path(const std::string& home) const { return folder_ + "/" + home + "/ledger.db"; }
+
+void World::back_up_ledger(const std::string& name) {
+  auto connection = must(SqliteConnection::open(ledger_path(), {}), "opening the ledger file");
+  must(connection->execute("VACUUM INTO ?", folder_ + "/" + name), "backing up the ledger");
+}
+
+void World::restore_ledger(const std::string& name) {
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(ledger_path() + suffix);
+  std::filesystem::copy_file(folder_ + "/" + name, ledger_path());
+}
+
+void World::change_catalog(const std::string& sql) {
+  auto connection = must(SqliteConnection::open(folder_ + "/catalog.db", {}), "opening the catalog file");
+  must(connection->execute(sql), sql);
+}
 
 void World::put(const std::string& name, const std::vector<int64_t>& ids) {
   std::string text;

@@ -97,9 +97,14 @@ class World {
   std::vector<std::string> orphans();
 
   std::string ledger_path(const std::string& home = "home") const;
+  /// A copy of the ledger as it is now, and putting it back (restore from a backup).
+  void back_up_ledger(const std::string& name);
+  void restore_ledger(const std::string& name);
+  /// A statement on the catalog's database, as another program would run it.
+  void change_catalog(const std::string& sql);
   const std::string& folder() const { return folder_; }
 
-  SystemClock clock;
+  ManualClock clock;  ///< leases run out when a test says so
   MemoryStore store{clock};
   Ingestion ingestion;
 

@@ -1,0 +1,466 @@
+// One test per rule of the protocol, named after it, over the whole pipeline: real ledger, real catalog, store in memory.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "world/forwarding_sink.h"
+#include "world/world.h"
+
+namespace sluice {
+namespace {
+
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+/// Wraps the sink of a process into a T, which lives as long as the test.
+template <class T>
+Wrapping wrap_sink(std::unique_ptr<T>& holder, std::function<std::unique_ptr<T>(Sink&)> make) {
+  Wrapping wrapping;
+  wrapping.sink = [&holder, make](Sink& inner) -> Sink& {
+    holder = make(inner);
+    return *holder;
+  };
+  return wrapping;
+}
+
+/// The publish lands, and the process dies before it hears of it.
+class DiesAfterPublish final : public ForwardingSink {
+ public:
+  using ForwardingSink::ForwardingSink;
+  Result<Published> try_publish(const TargetState& s, const PreparedBatch& b, const Mark& m, Context& c) override {
+    if (dead) return fail(ErrorCode::kCancelled, "dead");
+    dead = true;
+    TRY(inner_.try_publish(s, b, m, c));
+    return fail(ErrorCode::kCancelled, "killed");
+  }
+  Result<TargetState> load(Context& c) override { return dead ? Result<TargetState>(fail(ErrorCode::kCancelled, "dead")) : inner_.load(c); }
+  bool dead = false;
+};
+
+/// The process dies when it would publish: the batch stays PREPARED.
+class DiesBeforePublish final : public ForwardingSink {
+ public:
+  using ForwardingSink::ForwardingSink;
+  Result<Published> try_publish(const TargetState&, const PreparedBatch& b, const Mark&, Context&) override {
+    prepared = b;
+    return fail(ErrorCode::kCancelled, "killed");
+  }
+  PreparedBatch prepared;
+};
+
+/// Calls `meanwhile` once before a step: what another program does at that moment.
+class Meanwhile final : public ForwardingSink {
+ public:
+  Meanwhile(Sink& inner, std::function<void()> meanwhile) : ForwardingSink(inner), meanwhile_(std::move(meanwhile)) {}
+  Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override {
+    if (before_evolve) once();
+    return inner_.evolve(state, proposed, c);
+  }
+  Result<std::unique_ptr<Stager>> stage(const TargetState& s, const Ingestion& i, const ClaimedBatch& b) override {
+    if (before_stage) once();
+    return inner_.stage(s, i, b);
+  }
+  Result<Published> try_publish(const TargetState& s, const PreparedBatch& b, const Mark& m, Context& c) override {
+    if (before_publish) once();
+    return inner_.try_publish(s, b, m, c);
+  }
+  bool before_evolve = false, before_stage = false, before_publish = false;
+
+ private:
+  void once() {
+    if (auto act = std::exchange(meanwhile_, nullptr)) act();
+  }
+  std::function<void()> meanwhile_;
+};
+
+/// A batch whose process died right before (d), with `ids` in file a.json.
+PreparedBatch die_prepared(World& world, const std::vector<int64_t>& ids) {
+  world.put("a.json", ids);
+  std::unique_ptr<DiesBeforePublish> sink;
+  auto process = world.start(wrap_sink<DiesBeforePublish>(sink, [](Sink& inner) { return std::make_unique<DiesBeforePublish>(inner); }));
+  EXPECT_TRUE(process->run());
+  return sink->prepared;
+}
+
+void die_published(World& world) {
+  std::unique_ptr<DiesAfterPublish> sink;
+  auto process = world.start(wrap_sink<DiesAfterPublish>(sink, [](Sink& inner) { return std::make_unique<DiesAfterPublish>(inner); }));
+  EXPECT_TRUE(process->run());
+}
+
+/// Main set to `snapshot_id`, as rollback_to_snapshot does.
+void roll_back_to(World& world, int64_t snapshot_id) {
+  world.commit({{}, {SetSnapshotRef{"main", SnapshotRef{snapshot_id}}}});
+}
+
+std::string error_of(World& world, const std::string& home = "home") {
+  auto process = world.start({}, home);
+  auto report = process->run();
+  return report ? report->run.error : report.error().message;
+}
+
+// Bug: a second run loads what the first one loaded.
+TEST(Discover, LoadsOnlyWhatIsNew) {
+  World world;
+  world.put("a.json", {1, 2});
+  EXPECT_EQ(world.run().run.metrics.records_written, 2);
+  world.put("b.json", {3});
+  const RunReport second = world.run();
+  EXPECT_EQ(second.run.metrics.files_processed, 1);
+  EXPECT_EQ(second.run.metrics.files_unchanged, 1);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 3));
+  world.check_invariants("after two runs");
+}
+
+// Bug: a store that lists out of byte order makes the merge see known files as new, or miss new ones.
+TEST(Discover, CopesWithStoresThatListOutOfOrder) {
+  World world;
+  for (const char* name : {"a/b.json", "a-b.json", "a.json"}) world.put(name, {static_cast<int64_t>(name[1])});
+  world.run();
+  world.put("a/c.json", {7});
+  EXPECT_EQ(world.run().run.metrics.files_processed, 1);
+  EXPECT_EQ(world.ids().size(), 4u);
+}
+
+// Bug: a file overwritten between listing and reading is loaded at the newer version under the older one's name.
+TEST(Stage, GivesAFileBackThatChangedSinceItWasListed) {
+  World world;
+  world.put("a.json", {1});
+  world.put("b.json", {2});
+  std::unique_ptr<Meanwhile> sink;
+  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] { world.put("a.json", {10, 11}); });
+    made->before_stage = true;
+    return made;
+  });
+  auto process = world.start(wrapping);
+  auto report = process->run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->run.error, "");
+  EXPECT_EQ(report->run.metrics.files_processed, 1);
+  process.reset();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(2));
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(2, 10, 11));
+  world.check_invariants("after the changed file was loaded");
+}
+
+// Bug: an answer lost after the commit landed makes the next process publish the batch again.
+TEST(RuleP, FindsABatchThatLandedBeforeItsProcessDied) {
+  World world;
+  world.put("a.json", {1, 2, 3});
+  die_published(world);
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 3));
+  world.check_invariants("after recovery");
+}
+
+// Bug: a prepared batch is staged a second time instead of being finished.
+TEST(RuleR, FinishesAPreparedBatchOfADeadWorkerAtOnce) {
+  World world;
+  const PreparedBatch prepared = die_prepared(world, {1, 2});
+  world.run();
+  EXPECT_EQ(world.table().metadata.current_snapshot()->snapshot_id, prepared.snapshot_id);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  world.check_invariants("after recovery");
+}
+
+// Bug: files staged by a dead worker stay behind, or are published although a foreign orphan clean-up removed some.
+TEST(RuleR, WithdrawsAPreparedBatchWhoseDataWasRemoved) {
+  World world;
+  const PreparedBatch prepared = die_prepared(world, {1, 2});
+  Context context;
+  const VersionedKey gone{prepared.objects.front().path, ""};
+  ASSERT_TRUE(world.store.remove({&gone, 1}, context));
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  auto process = world.start();
+  EXPECT_EQ((*process->ledger().find_batch(prepared.batch))->state, BatchState::kWithdrawn);
+  world.check_invariants("after the withdrawal");
+}
+
+// Bug: a rollback after the batch landed, but before it was confirmed, makes recovery publish rows that somebody took out.
+TEST(RuleP, StopsWhenTheTableWasRolledBackBeforeConfirm) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  const int64_t first = world.table().metadata.current_snapshot()->snapshot_id;
+  world.put("b.json", {2});
+  die_published(world);
+  roll_back_to(world, first);
+  EXPECT_THAT(error_of(world), HasSubstr("rolled back"));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: files are added to a table that was rolled back behind what the ledger calls loaded, and nobody notices the hole.
+TEST(RuleM, StopsWhenTheTableWasRolledBackAfterConfirm) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  const int64_t first = world.table().metadata.current_snapshot()->snapshot_id;
+  world.put("b.json", {2});
+  world.run();
+  roll_back_to(world, first);
+  world.put("c.json", {3});
+  EXPECT_THAT(error_of(world), HasSubstr("rolled back"));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: CREATE OR REPLACE keeps uuid and properties and drops main; the mark alone would call the batch present.
+TEST(RuleP, StopsWhenTheTableWasReplaced) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.commit({{}, {RemoveSnapshotRef{"main"}}});
+  world.put("b.json", {2});
+  EXPECT_THAT(error_of(world), HasSubstr("rolled back, restored or replaced"));
+}
+
+// Bug: a ledger restored from an older backup loads files again that the table holds.
+TEST(RuleM, StopsWhenTheLedgerIsOlderThanTheTable) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.back_up_ledger("backup");
+  world.put("b.json", {2});
+  world.run();
+  world.restore_ledger("backup");
+  EXPECT_THAT(error_of(world), HasSubstr("ledger is older than the table"));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+}
+
+// Bug: a backup taken while a batch was staging knows the batch, so that "known" alone would let recovery delete its live files.
+TEST(RuleM, StopsWhenTheBackupWasTakenWhileABatchWasStaging) {
+  World world;
+  world.put("a.json", {1});
+  std::unique_ptr<Meanwhile> sink;
+  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] { world.back_up_ledger("backup"); });
+    made->before_stage = true;
+    return made;
+  });
+  auto process = world.start(wrapping);
+  ASSERT_TRUE(process->run());
+  process.reset();
+  world.restore_ledger("backup");
+  EXPECT_THAT(error_of(world), HasSubstr("ledger is older than the table"));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: another home folder with the same catalog and table has an empty ledger and loads everything once more.
+TEST(RuleM, StopsForTheLedgerOfAnotherHome) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  EXPECT_THAT(error_of(world, "elsewhere"), HasSubstr("another ledger"));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: somebody removes the mark; the next run takes the table for one it never wrote to.
+TEST(RuleM, StopsWhenTheMarkIsGone) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  const std::string key = std::string(kMarkPrefix) + world.start()->registered().id.text;
+  world.commit({{}, {RemoveProperties{{key}}}});
+  world.put("b.json", {2});
+  EXPECT_THAT(error_of(world), HasSubstr("is gone"));
+}
+
+// Bug: files loaded before are remembered as loaded, although the table of that name is a new, empty one.
+TEST(RuleT, StopsWhenTheTableWasDropped) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.change_catalog("DELETE FROM iceberg_tables");
+  world.put("b.json", {2});
+  EXPECT_THAT(error_of(world), HasSubstr("is gone"));
+}
+
+// Bug: a batch staged for one table is published into another that has its name.
+TEST(RuleT, NeverPublishesIntoATableMadeAgain) {
+  World world;
+  const PreparedBatch prepared = die_prepared(world, {1});
+  world.change_catalog("DELETE FROM iceberg_tables");
+  auto process = world.start();
+  Context context;
+  CreateTable request;
+  request.schema.fields = {{1, "id", false, make_type(TypeId::kLong), ""}};
+  request.location = "file:///wh/elsewhere";
+  ASSERT_TRUE(process->catalog().create({{"t"}, "events"}, request, context));
+  process.reset();
+  EXPECT_THAT(error_of(world), HasSubstr("was staged for table"));
+  EXPECT_EQ(world.table().metadata.current_snapshot(), nullptr);
+}
+
+// Bug: an ingestion that is pointed at another table goes on as if its files were there.
+TEST(RuleT, StopsWhenTheIngestionIsPointedElsewhere) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.ingestion.table.name = "others";
+  world.put("b.json", {2});
+  auto process = world.start();
+  Context context;
+  CreateTable request;
+  request.schema.fields = {{1, "id", false, make_type(TypeId::kLong), ""}};
+  ASSERT_TRUE(process->catalog().create({{"t"}, "others"}, request, context));
+  process.reset();
+  EXPECT_THAT(error_of(world), HasSubstr("has loaded into table t.events so far"));
+}
+
+// Bug: a lost race for the schema overwrites the other worker's column.
+TEST(Target, TwoWorkersMayAddDifferentColumnsAtOnce) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.put_text("b.json", "{\"id\": 2, \"b\": 1}\n");
+  std::unique_ptr<Meanwhile> sink;
+  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] {
+      world.put_text("c.json", "{\"id\": 3, \"c\": \"x\"}\n");
+      world.start()->run({.files_from = {World::uri("c.json")}});
+    });
+    made->before_evolve = true;
+    return made;
+  });
+  auto process = world.start(wrapping);
+  auto report = process->run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->run.error, "");
+  process.reset();
+  EXPECT_NE(world.table().metadata.current_schema().find("b"), nullptr);
+  EXPECT_NE(world.table().metadata.current_schema().find("c"), nullptr);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 3));
+  world.check_invariants("after both");
+}
+
+// Bug: a commit that lost the race is retried blindly, or another writer's snapshot is overwritten.
+TEST(Publish, RebasesOnForeignCommits) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.put("b.json", {2});
+  std::unique_ptr<Meanwhile> sink;
+  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] { world.commit({{}, {SetProperties{{{"owner", "somebody"}}}}}); });
+    made->before_publish = true;
+    return made;
+  });
+  auto process = world.start(wrapping);
+  ASSERT_TRUE(process->run());
+  process.reset();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  EXPECT_EQ(world.table().metadata.property("owner", ""), "somebody");
+  world.check_invariants("after the rebase");
+}
+
+// Bug: `forget` on a file of a prepared batch lets both the old batch and a new one publish its rows.
+TEST(RuleF, ForgetFinishesAPreparedBatchFirst) {
+  World world;
+  die_prepared(world, {1});
+  auto process = world.start();
+  auto forgotten = process->forget({World::uri("a.json")}, false);
+  ASSERT_TRUE(forgotten) << forgotten.error().message;
+  EXPECT_EQ(*forgotten, 1);
+  process.reset();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: an operator whose table was rolled back on purpose can never load into it again.
+TEST(RuleF, ForgetAllIsAWayOutOfARollback) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  const int64_t first = world.table().metadata.current_snapshot()->snapshot_id;
+  world.put("b.json", {2});
+  world.run();
+  roll_back_to(world, first);
+  auto process = world.start();
+  ASSERT_TRUE(process->forget({}, true));
+  process.reset();
+  world.drop("a.json");
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+}
+
+// Bug: untracked loads leave file entries behind, or their batches confuse rule M.
+TEST(RuleN, UntrackedLoadsLeaveNoEntries) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.ingestion.tracking = false;
+  EXPECT_EQ(world.run().run.metrics.records_written, 1);
+  world.ingestion.tracking = true;
+  EXPECT_EQ(world.run().run.metrics.records_written, 0);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 1));
+}
+
+// Bug: a worker that was stalled until somebody took its batch over publishes it a second time.
+TEST(RuleJ, AStalledWorkerIsRefusedAfterTakeover) {
+  World world;
+  world.put("a.json", {1});
+  std::unique_ptr<Meanwhile> sink;
+  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] {
+      world.clock.advance(std::chrono::minutes(10));
+      world.run();
+    });
+    made->before_publish = true;
+    return made;
+  });
+  auto process = world.start(wrapping);
+  auto report = process->run();
+  ASSERT_TRUE(report) << report.error().message;
+  process.reset();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+  world.check_invariants("after the stalled worker woke");
+}
+
+// Bug: on_change: fail loses the loaded rows' record, or loads the refused content; a touched file counts as changed.
+TEST(OnChange, FailKeepsTheLoadedVersion) {
+  World world;
+  world.ingestion.on_change = OnChange::kFail;
+  world.put("a.json", {1});
+  world.run();
+  world.put("a.json", {1});  // touched: another version, the same content
+  EXPECT_EQ(world.run().run.metrics.files_failed, 0);
+  world.put("a.json", {2});
+  auto process = world.start();
+  auto report = process->run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->run.metrics.files_failed, 1);
+  FilesQuery query;
+  query.ingestion = process->registered().id;
+  EXPECT_EQ(process->ledger().files(query)->files.at(0).state, FileState::kSuccess);
+  EXPECT_EQ(process->ledger().attempts(query.ingestion, World::uri("a.json"))->at(0).error_type, "Changed");
+  process.reset();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+// Bug: on_change: append loads a touched file twice (same content_hash), or misses a changed one.
+TEST(OnChange, AppendLoadsChangedContentOnly) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.put("a.json", {1});
+  EXPECT_EQ(world.run().run.metrics.records_written, 0);
+  world.put("a.json", {1, 2});
+  EXPECT_EQ(world.run().run.metrics.records_written, 2);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 1, 2));
+}
+
+// Bug: on_change: ignore looks at a changed file in every run, or loads it.
+TEST(OnChange, IgnoreStaysQuiet) {
+  World world;
+  world.ingestion.on_change = OnChange::kIgnore;
+  world.put("a.json", {1});
+  world.run();
+  world.put("a.json", {2});
+  EXPECT_EQ(world.run().run.metrics.records_written, 0);
+  EXPECT_EQ(world.run().run.metrics.files_unchanged, 1);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
+}  // namespace
+}  // namespace sluice
