@@ -67,6 +67,11 @@ class Recorder {
  private:
   /// Whether this version's rows are in the table already, by the history of committed batches.
   Result<bool> loaded_before(const ListedFile& file) {
+    if (!history_) {
+      TRY_ASSIGN(const auto any, connection_.query_integer("SELECT 1 FROM batch_files LIMIT 1"));
+      history_ = any.has_value();
+    }
+    if (!*history_) return false;
     TRY_ASSIGN(const auto found,
                connection_.query_integer("SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id "
                                          "WHERE f.file_path = ? AND f.version = ? AND f.forgotten = 0 "
@@ -148,6 +153,7 @@ class Recorder {
   SqliteConnection& connection_;
   const DiscoverRequest& request_;
   const std::string now_;
+  std::optional<bool> history_;  // whether there is any; not known before it is asked for
   DiscoverResult result_;
 };
 
