@@ -54,7 +54,7 @@ class ColumnWriter {
   /// A JSON true or false. Fits boolean and string.
   bool append_bool(bool value);
 
-  /// A JSON number as written, for `text` is kept by string columns. Fits int and long in range and where whole (1.0, 1e3), float and
+  /// A JSON number as written (a string column keeps it so). Fits int and long in range and where whole (1.0, 1e3), float and
   /// double as read_double() says, decimal where exact, string.
   bool append_number_text(std::string_view text);
 

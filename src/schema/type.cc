@@ -38,7 +38,7 @@ struct Alias {
   TypeId id;
 };
 
-/// Sorted by nothing: the list is short and parsing types is rare.
+/// Searched from the front: the list is short and types are parsed rarely.
 constexpr Alias kAliases[] = {
     {"boolean", TypeId::kBoolean},
     {"bool", TypeId::kBoolean},
