@@ -83,7 +83,7 @@ std::shared_ptr<arrow::DataType> to_arrow(const Type& type) {
   }
   arrow::FieldVector members;
   for (const Field& field : type.fields) members.push_back(to_arrow(field));
-  return arrow::struct_(std::move(members));
+  return arrow::struct_(members);
 }
 
 std::shared_ptr<arrow::Field> to_arrow(const Field& field) {
@@ -95,7 +95,7 @@ std::shared_ptr<arrow::Field> to_arrow(const Field& field) {
 std::shared_ptr<arrow::Schema> to_arrow(const Schema& schema) {
   arrow::FieldVector fields;
   for (const Field& field : schema.fields) fields.push_back(to_arrow(field));
-  return arrow::schema(std::move(fields));
+  return arrow::schema(fields);
 }
 
 Result<TypePtr> from_arrow(const arrow::DataType& type) {
