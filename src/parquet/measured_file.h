@@ -9,20 +9,22 @@
 
 namespace sluice {
 
-/// Encoded size of the row group in progress; 0 between row groups. Shared by a file writer and whoever watches it.
-class RowGroupGauge {
+/// The row group in progress: its encoded size (0 between row groups), and its end. Shared by a file writer and whoever watches it.
+class RowGroupInProgress {
  public:
   void watch(parquet::RowGroupWriter* row_group) { row_group_ = row_group; }
   int64_t size_bytes() const;
+  /// Writes it to the sink. Throws as Parquet does.
+  void close();
 
  private:
   parquet::RowGroupWriter* row_group_ = nullptr;
 };
 
-/// As parquet::ParquetFileWriter::Open; `gauge` must outlive the writer. Throws as Parquet does.
+/// As parquet::ParquetFileWriter::Open; `row_group` must outlive the writer. Throws as Parquet does.
 std::unique_ptr<parquet::ParquetFileWriter> open_measured_file(std::shared_ptr<arrow::io::OutputStream> sink,
                                                                std::shared_ptr<parquet::schema::GroupNode> schema,
                                                                std::shared_ptr<parquet::WriterProperties> properties,
-                                                               RowGroupGauge& gauge);
+                                                               RowGroupInProgress& row_group);
 
 }  // namespace sluice

@@ -28,6 +28,9 @@ namespace {
 /// Rows kept back before the file is opened, to choose encodings.
 constexpr int64_t kSampleRowsMax = kDictionarySampleValues;
 constexpr int64_t kSampleBytesMax = 2 * kMiB;
+/// Arrow's cost per batch and column is that of some hundred rows: smaller appends are gathered until there are so many.
+constexpr int64_t kGatheredRowsMin = 4096;
+constexpr int64_t kGatheredBytesMax = kMiB;
 /// Rows given to Arrow at once: how far a row group may grow past its limit in bytes.
 constexpr int64_t kSliceRowsMax = 32 * 1024;
 /// Rows that Arrow encodes between two looks at the size of a page: fewer where rows are wide, so that a page stays near its limit.
@@ -84,24 +87,37 @@ class BufferedParquetWriter final : public ParquetWriter {
     sink_->use(context);
     auto rows = arrow::RecordBatch::Make(arrow_schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
-    if (file_) return write(*rows);
-    choice_.look_at(rows->columns());
+    if (file_ && waiting_.empty() && rows->num_rows() >= kGatheredRowsMin) return write(*rows);
+    if (!file_) choice_.look_at(rows->columns());
     TRY_ASSIGN(const int64_t bytes, size_of(*rows));
-    sample_bytes_ += bytes;
-    sample_.push_back(std::move(rows));
-    if (rows_ < kSampleRowsMax && sample_bytes_ < kSampleBytesMax) return {};
-    return open_file();
+    waiting_rows_ += rows->num_rows();
+    waiting_bytes_ += bytes;
+    waiting_.push_back(std::move(rows));
+    if (waiting_rows_ < (file_ ? kGatheredRowsMin : kSampleRowsMax) && waiting_bytes_ < (file_ ? kGatheredBytesMax : kSampleBytesMax)) return {};
+    return write_waiting();
   }
 
   int64_t rows() const override { return rows_; }
 
-  int64_t size_bytes_estimate() const override { return sink_->position() + gauge_.size_bytes() + sample_bytes_; }
+  int64_t size_bytes_estimate() const override { return sink_->position() + row_group_.size_bytes() + waiting_bytes_; }
 
-  int64_t buffered_bytes() const override { return pool_.bytes_allocated() + sample_bytes_; }
+  int64_t buffered_bytes() const override { return pool_.bytes_allocated() + waiting_bytes_; }
+
+  Result<void> cut_row_group(Context& context) override {
+    sink_->use(context);
+    TRY(write_waiting());
+    try {
+      row_group_.close();
+    } catch (const parquet::ParquetException& e) {
+      return sink_->failure(path_, arrow::Status::IOError(e.what()));
+    }
+    group_open_ = false;
+    return {};
+  }
 
   Result<WrittenFile> finish(const std::map<std::string, std::string>& footer, Context& context) override {
     sink_->use(context);
-    if (!file_) TRY(open_file());
+    TRY(write_waiting());
     std::vector<std::string> keys, values;
     for (const auto& [key, value] : footer) {
       keys.push_back(key);
@@ -178,43 +194,54 @@ class BufferedParquetWriter final : public ParquetWriter {
   }
 
   int64_t rows_between_page_checks() const {
-    const int64_t row_bytes = std::max<int64_t>(1, sample_bytes_ / std::max<int64_t>(1, rows_));
+    const int64_t row_bytes = std::max<int64_t>(1, waiting_bytes_ / std::max<int64_t>(1, waiting_rows_));
     return std::clamp(options_.page_bytes / row_bytes, kRowsBetweenPageChecksMin, std::max(kRowsBetweenPageChecksMin, options_.page_rows));
   }
 
-  /// Chooses encodings by the sample, opens the file and writes the sample.
+  /// Opens the file with encodings chosen by the rows that wait.
   Result<void> open_file() {
     auto arrow_properties = parquet::ArrowWriterProperties::Builder().build();
     std::shared_ptr<parquet::SchemaDescriptor> descriptor;
     TRY(check(parquet::arrow::ToParquetSchema(arrow_schema_.get(), *properties({}), *arrow_properties, &descriptor)));
     try {
       const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
-      auto file = open_measured_file(sink_, root, properties(column_paths(*descriptor)), gauge_);
+      auto file = open_measured_file(sink_, root, properties(column_paths(*descriptor)), row_group_);
       TRY(check(parquet::arrow::FileWriter::Make(&pool_, std::move(file), arrow_schema_, arrow_properties, &file_)));
     } catch (const parquet::ParquetException& e) {
       return sink_->failure(path_, arrow::Status::Invalid(e.what()));
     }
-    for (const auto& rows : std::exchange(sample_, {})) TRY(write(*rows));
-    sample_bytes_ = 0;
     return {};
+  }
+
+  Result<void> write_waiting() {
+    if (!file_) TRY(open_file());
+    const auto waiting = std::exchange(waiting_, {});
+    waiting_rows_ = waiting_bytes_ = 0;
+    if (waiting.empty()) return {};
+    if (waiting.size() == 1) return write(*waiting.front());
+    auto together = arrow::ConcatenateRecordBatches(waiting);
+    TRY(check(together.status()));
+    return write(**together);
   }
 
   Result<void> write(const arrow::RecordBatch& rows) {
     for (int64_t at = 0; at < rows.num_rows();) {
-      if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes || nans_.empty()) TRY(start_row_group());
+      if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) group_open_ = false;
+      if (!group_open_) TRY(start_row_group());
       const int64_t count = std::min({rows.num_rows() - at, kSliceRowsMax, options_.row_group_rows - group_rows_});
       const auto slice = rows.Slice(at, count);
       TRY(check(file_->WriteRecordBatch(*slice)));
       count_nans_of(*slice);
       at += count;
       group_rows_ += count;
-      group_bytes_ = gauge_.size_bytes();
+      group_bytes_ = row_group_.size_bytes();
     }
     return {};
   }
 
   Result<void> start_row_group() {
     TRY(check(file_->NewBufferedRowGroup()));
+    group_open_ = true;
     group_rows_ = group_bytes_ = 0;
     nans_.emplace_back(leaves_.size());
     return {};
@@ -260,13 +287,14 @@ class BufferedParquetWriter final : public ParquetWriter {
   const std::shared_ptr<ArrowSink> sink_;
 
   DictionaryChoice choice_;
-  std::vector<std::shared_ptr<arrow::RecordBatch>> sample_;
-  int64_t sample_bytes_ = 0;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> waiting_;
+  int64_t waiting_rows_ = 0, waiting_bytes_ = 0;
 
   arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
-  RowGroupGauge gauge_;
+  RowGroupInProgress row_group_;
   std::unique_ptr<parquet::arrow::FileWriter> file_;  // below what it refers to
   int64_t rows_ = 0;
+  bool group_open_ = false;
   int64_t group_rows_ = 0, group_bytes_ = 0;
   NanCounts nans_;
 };

@@ -64,7 +64,10 @@ class ParquetWriter {
   virtual int64_t rows() const = 0;
   /// Bytes written plus encoded and still buffered: what the file would weigh if finished now (an estimate).
   virtual int64_t size_bytes_estimate() const = 0;
+  /// Memory held. Small appends are gathered, and the first rows are kept back raw to choose encodings by.
   virtual int64_t buffered_bytes() const = 0;
+  /// Ends the row group in progress, so that what is buffered goes to the sink. Small row groups cost readers time.
+  virtual Result<void> cut_row_group(Context& context) = 0;
   /// Writes the footer and completes the upload. `footer` goes into the file's key-value metadata.
   virtual Result<WrittenFile> finish(const std::map<std::string, std::string>& footer, Context& context) = 0;
   /// Destroying an unfinished writer drops the object.

@@ -318,6 +318,30 @@ TEST(ParquetWriter, BuffersEncodedBytesOnly) {
   EXPECT_NEAR(static_cast<double>(estimate), static_cast<double>(file->size_bytes), 2e6);
 }
 
+// Prevents: memory that no caller can free without ending the file, empty row groups, and small appends out of order.
+TEST(ParquetWriter, CutsRowGroupsOnRequest) {
+  const Schema schema = single(make_type(TypeId::kLong));
+  const auto rows = random_longs(schema, 50'000);
+  std::string bytes;
+  Context context;
+  auto writer = *open_parquet_writer(make_memory_sink(bytes), "p", schema, {});
+  ASSERT_TRUE(writer->append(*rows->Slice(0, 30'000), context));
+  ASSERT_TRUE(writer->cut_row_group(context));
+  ASSERT_TRUE(writer->cut_row_group(context));
+  EXPECT_GT(bytes.size(), 100'000u);
+  EXPECT_LT(writer->buffered_bytes(), kMiB);
+  for (int64_t at = 30'000; at < 50'000; at += 7) {
+    ASSERT_TRUE(writer->append(*rows->Slice(at, std::min<int64_t>(7, 50'000 - at)), context));
+  }
+  ASSERT_TRUE(writer->cut_row_group(context));
+  const auto file = writer->finish({}, context);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(open_file(bytes)->metadata()->num_row_groups(), 2);
+  EXPECT_EQ(file->split_offsets.size(), 2u);
+  EXPECT_EQ(file->columns.at(1).value_count, 50'000);
+  EXPECT_TRUE(read_table(bytes)->column(0)->chunk(0)->Equals(*rows->column(0)));
+}
+
 bool has_dictionary(const Written& written, int column) {
   return open_file(written.bytes)->metadata()->RowGroup(0)->ColumnChunk(column)->has_dictionary_page();
 }
