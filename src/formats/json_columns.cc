@@ -35,6 +35,11 @@ std::string_view kind_name(JsonNode::Kind kind) {
   return "value";
 }
 
+std::string misfit_text(const Field& column, const JsonNode& node) {
+  return fmt::format("column \"{}\" is {}, the {} {} does not fit", column.name, to_text(*column.type), kind_name(node.kind),
+                     shown(json_value_at(node.raw)));
+}
+
 }  // namespace
 
 JsonColumns::JsonColumns(const ReadPlan& plan)
@@ -46,15 +51,19 @@ JsonColumns::JsonColumns(const ReadPlan& plan)
 
 std::optional<SchemaFault> JsonColumns::append(std::span<const JsonNode> nodes) {
   nodes_ = nodes;
+  misfit_ = 0;
   for (uint32_t at = 1; at < nodes.size(); at = nodes[at].after) {
     if (append_member(at)) continue;
     rows_.rollback_row();
     return std::move(fault_);
   }
-  if (const auto missing = rows_.finish_row()) {
-    return SchemaFault{nodes[0].raw, fmt::format("column \"{}\" is required and has no value", columns_.fields[*missing].name), true};
-  }
+  if (const auto missing = rows_.finish_row()) return required_value_missing(columns_.fields[*missing]);
   return std::nullopt;
+}
+
+SchemaFault JsonColumns::required_value_missing(const Field& column) const {
+  if (misfit_ == 0 || nodes_[misfit_].key != column.name) return {nodes_[0].raw, fmt::format("required column \"{}\" has no value", column.name), true};
+  return {nodes_[misfit_].raw, "required " + misfit_text(column, nodes_[misfit_]), true};
 }
 
 /// False: fault_ says why.
@@ -79,6 +88,7 @@ bool JsonColumns::append_carefully(ColumnWriter& column, uint32_t position) {
     column.truncate(length);
     column.append_null();
     path_.resize(1);
+    if (column.field().required) misfit_ = position;
     return leave_over(path_, position, Leftover::kMisfit);
   }
   return std::ranges::all_of(pending_, [&](const auto& left) { return leave_over(left.path, left.position, left.why); });
@@ -180,9 +190,7 @@ bool JsonColumns::leave_over(const std::vector<Step>& path, uint32_t position, L
   switch (why) {
     case Leftover::kUnknown: fault_.reason = fmt::format("column \"{}\" is not in the schema", name); break;
     case Leftover::kRepeated: fault_.reason = fmt::format("column \"{}\" comes twice in the row", name); break;
-    case Leftover::kMisfit:
-      fault_.reason = fmt::format("column \"{}\" is {}, the {} {} does not fit", name, to_text(*columns_.find(name)->type),
-                                  kind_name(node.kind), shown(json));
+    case Leftover::kMisfit: fault_.reason = misfit_text(*columns_.find(name), node); break;
   }
   return false;
 }

@@ -53,6 +53,7 @@ class JsonColumns {
     Leftover why;
   };
 
+  SchemaFault required_value_missing(const Field& column) const;
   bool append_member(uint32_t position);
   bool append_carefully(ColumnWriter& column, uint32_t position);
   bool append_value(ColumnWriter& column, uint32_t position);
@@ -71,6 +72,7 @@ class JsonColumns {
   RowWriter rows_;
   std::span<const JsonNode> nodes_;  ///< of the row in hand
   SchemaFault fault_;
+  uint32_t misfit_ = 0;                           ///< a value that did not fit its required column; 0: none
   std::vector<Step> path_;                        ///< of the value in hand
   std::vector<PendingLeftover> pending_;          ///< of the column in hand: dropped where all of it is rescued
   std::vector<std::string_view> map_keys_;

@@ -82,7 +82,10 @@ Result<void> RowCutter::open_source(ByteRange range, bool sample, Context& conte
 Result<void> RowCutter::recognise(Context& context) {
   while (end_ < 3 && !eof_) TRY(fill(context));
   const std::string_view head(buffer_.data(), end_);
-  if (head.starts_with("\xEF\xBB\xBF")) begin_ = 3;
+  if (head.starts_with("\xEF\xBB\xBF")) {
+    begin_ = 3;
+    last_start_ = std::max<int64_t>(last_start_, 3);  // the first row is the first range's, though that may end within the mark
+  }
   if (head.starts_with("\xFE\xFF") || head.starts_with("\xFF\xFE")) {
     return std::unexpected(error_at(error_type::kParseError, 1, 0, "the file is UTF-16; convert it to UTF-8"));
   }

@@ -22,19 +22,25 @@ constexpr size_t kBadRowTextBytesMax = 64 * kKiB;
 /// A block is handed over with this many bad rows though it is not full: they hold up to kBadRowTextBytesMax each.
 constexpr size_t kBlockBadRowsMax = 256;
 
-/// Where in a row something is wrong, as an error of the file.
-Error error_in_row(const RawRow& row, std::string_view type, size_t at, std::string_view reason) {
-  const auto lines = std::ranges::count(row.text.substr(0, at), '\n');
-  return error_at(type, row.line > 0 ? row.line + lines : 0, row.byte + static_cast<int64_t>(at), reason);
-}
+/// What is wrong with a row.
+struct RowFault {
+  std::string_view type;
+  size_t at = 0;
+  std::string reason;
+};
 
-/// Reads the row's nodes; else what is wrong with it.
-std::optional<Error> read_row(JsonRowReader& reader, const RawRow& row) {
-  if (!row.fault.empty()) return error_in_row(row, error_type::kParseError, 0, row.fault);
-  const auto fault = reader.read(row.text);
+std::optional<RowFault> read_row(JsonRowReader& reader, const RawRow& row) {
+  if (!row.fault.empty()) return RowFault{error_type::kParseError, 0, row.fault};
+  auto fault = reader.read(row.text);
   if (!fault) return std::nullopt;
   const auto type = fault->kind == JsonFault::kTooLarge ? error_type::kTooLarge : error_type::kParseError;
-  return error_in_row(row, type, fault->at, fault->reason);
+  return RowFault{type, fault->at, std::move(fault->reason)};
+}
+
+/// The fault as an error of the file.
+Error to_error(const RawRow& row, const RowFault& fault) {
+  const auto lines = std::ranges::count(row.text.substr(0, fault.at), '\n');
+  return error_at(fault.type, row.line > 0 ? row.line + lines : 0, row.byte + static_cast<int64_t>(fault.at), fault.reason);
 }
 
 class JsonReader final : public Reader {
@@ -51,8 +57,8 @@ class JsonReader final : public Reader {
       if (!more) {
         at_end_ = true;
         TRY(check_percentage());
-      } else if (auto error = read_row(row_reader_, row)) {
-        TRY(take_bad_row(row, std::move(*error), block));
+      } else if (const auto fault = read_row(row_reader_, row)) {
+        TRY(take_bad_row(row, *fault, block));
       } else {
         TRY(append_row(row, block));
       }
@@ -69,23 +75,24 @@ class JsonReader final : public Reader {
 
  private:
   Result<void> append_row(const RawRow& row, RowBlock& block) {
-    const auto fault = columns_.append(row_reader_.nodes());
+    auto fault = columns_.append(row_reader_.nodes());
     if (!fault) return {};
-    const auto at = static_cast<size_t>(fault->at - row.text.data());
-    Error error = error_in_row(row, error_type::kSchemaMismatch, at, fault->reason);
-    if (!fault->is_row_only) return std::unexpected(std::move(error));
-    return take_bad_row(row, std::move(error), block);
+    const RowFault found{error_type::kSchemaMismatch, static_cast<size_t>(fault->at - row.text.data()), std::move(fault->reason)};
+    if (!fault->is_row_only) return std::unexpected(to_error(row, found));
+    return take_bad_row(row, found, block);
   }
 
-  Result<void> take_bad_row(const RawRow& row, Error error, RowBlock& block) {
+  Result<void> take_bad_row(const RawRow& row, const RowFault& fault, RowBlock& block) {
     ++bad_rows_;
-    if (limits_.action == BadRowAction::kFail) return std::unexpected(std::move(error));
+    if (limits_.action == BadRowAction::kFail) return std::unexpected(to_error(row, fault));
     if (limits_.rows_max && bad_rows_ > *limits_.rows_max) {
+      Error error = to_error(row, fault);
       error.message += fmt::format("; with this one {} bad rows, {} are allowed", bad_rows_, *limits_.rows_max);
       return std::unexpected(std::move(error));
     }
-    if (bad_rows_ == 1) first_bad_row_ = error;
-    block.bad_rows.push_back({row.byte, row.line, std::move(error.message), std::string(row.text.substr(0, kBadRowTextBytesMax))});
+    if (bad_rows_ == 1) first_bad_row_ = to_error(row, fault);
+    block.bad_rows.push_back({row.byte, row.line, fmt::format("{} (byte {})", fault.reason, row.byte + static_cast<int64_t>(fault.at)),
+                              std::string(row.text.substr(0, kBadRowTextBytesMax))});
     return {};
   }
 
@@ -141,8 +148,8 @@ class JsonFormat final : public Format {
       const auto more = cutter.next(row, context);
       if (!more && (inferred.rows == 0 || more.error().code != ErrorCode::kInvalidInput)) return std::unexpected(more.error());
       if (!more || !*more) break;
-      if (auto error = read_row(reader, row)) {
-        if (!first_error) first_error = std::move(error);
+      if (const auto fault = read_row(reader, row)) {
+        if (!first_error) first_error = to_error(row, *fault);
         continue;
       }
       ++inferred.rows;

@@ -182,8 +182,8 @@ TEST(JsonFormat, RefusesWhatDoesNotFitAFixedSchema) {
 TEST(JsonFormat, RequiresRequiredColumns) {
   ReadPlan plan = plan_of({{"b", "long"}, {"a", "long"}});
   plan.columns.fields[1].required = true;
-  EXPECT_EQ(message(read("{\"a\":1}\n{\"b\":1}\n", plan)), "SchemaMismatch: line 2: column \"a\" is required and has no value (byte 8)");
-  EXPECT_EQ(message(read("{\"a\":\"x\"}\n", plan)), "SchemaMismatch: line 1: column \"a\" is required and has no value (byte 0)");
+  EXPECT_EQ(message(read("{\"a\":1}\n{\"b\":1}\n", plan)), "SchemaMismatch: line 2: required column \"a\" has no value (byte 8)");
+  EXPECT_EQ(message(read("{\"a\":\"x\"}\n", plan)), "SchemaMismatch: line 1: required column \"a\" is long, the string \"x\" does not fit (byte 5)");
   plan.bad_rows.action = BadRowAction::kSkip;
   const auto all = read("{\"a\":1}\n{\"b\":7,\"c\":1}\n{\"a\":3}\n", plan);
   EXPECT_THAT(all.column(0), ElementsAre("null", "null"));
@@ -220,7 +220,7 @@ TEST(JsonFormat, SkipsBadRows) {
   EXPECT_EQ(all.bad_rows[0].byte, 8);
   EXPECT_EQ(all.bad_rows[0].line, 2);
   EXPECT_EQ(all.bad_rows[0].text, "{\"a\":");
-  EXPECT_EQ(all.bad_rows[0].reason, "line 2: the text ends inside an object (byte 13)");
+  EXPECT_EQ(all.bad_rows[0].reason, "the text ends inside an object (byte 13)");
   EXPECT_EQ(all.bad_rows[1].line, 4);
   EXPECT_EQ(all.bad_rows[2].text.size(), 64U * 1024);
 }
