@@ -45,15 +45,21 @@ Result<std::string> warehouse_in(const std::string& text, const std::string& fol
 Result<CatalogConfig> read_catalog(const YamlFile& file, const std::string& name, const YAML::Node& node) {
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, node, fmt::format("catalog \"{}\"", name)));
   CatalogConfig catalog{.name = name};
-  TRY(map.apply("type", [](const std::string& type) -> Result<std::string> {
-    if (type == "rest") return invalid_input("REST catalogs are not supported in this build: use sql");
-    if (type != "sql") return invalid_input(fmt::format("\"{}\" is no type of catalog: sql", type));
-    return type;
-  }, catalog.type));
-  TRY(map.apply("uri", [&](const std::string& uri) -> Result<std::string> {
-    TRY_ASSIGN(const std::string path, sqlite_path_in(uri, file.folder));
-    return std::string(kSqlite) + path;
-  }, catalog.uri));
+  TRY(map.apply(
+      "type",
+      [](const std::string& type) -> Result<std::string> {
+        if (type == "rest") return invalid_input("REST catalogs are not supported in this build: use sql");
+        if (type != "sql") return invalid_input(fmt::format("\"{}\" is no type of catalog: sql", type));
+        return type;
+      },
+      catalog.type));
+  TRY(map.apply(
+      "uri",
+      [&](const std::string& uri) -> Result<std::string> {
+        TRY_ASSIGN(const std::string path, sqlite_path_in(uri, file.folder));
+        return std::string(kSqlite) + path;
+      },
+      catalog.uri));
   TRY(map.apply("warehouse", [&](const std::string& text) { return warehouse_in(text, file.folder); }, catalog.warehouse));
   constexpr std::string_view kStoreProperties[] = {"s3.", "gcs.", "adls.", "client."};
   TRY_ASSIGN(catalog.properties, map.take_prefixed(kStoreProperties));
@@ -91,7 +97,8 @@ Result<void> apply_profile(const YamlFile& file, YAML::Node root, const std::str
       if (profiles && profiles.IsMap()) {
         for (const auto& entry : profiles) names.push_back(entry.first.Scalar());
       }
-      return invalid_input(fmt::format("{}: no profile \"{}\"; there is: {}", file.name, profile, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+      return invalid_input(fmt::format("{}: no profile \"{}\"; there is: {}", file.name, profile,
+                                       names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
     if (!chosen.IsMap()) return std::unexpected(error_at(file, chosen.Mark(), fmt::format("profile \"{}\": expected a map", profile)));
     merge_over(root, chosen);
@@ -152,7 +159,8 @@ Result<Config> default_config(const ConfigOptions& options) {
   TRY_ASSIGN(const std::string folder, local_path(home));
   config.ledger_path = folder + "ledger.db";
   TRY_ASSIGN(std::string warehouse, warehouse_in(options.warehouse, std::filesystem::current_path().string()));
-  config.catalogs[kDefaultCatalog] = {.name = kDefaultCatalog, .uri = fmt::format("sqlite:{}catalog.db", folder), .warehouse = std::move(warehouse)};
+  config.catalogs[kDefaultCatalog] = {
+      .name = kDefaultCatalog, .uri = fmt::format("sqlite:{}catalog.db", folder), .warehouse = std::move(warehouse)};
   return config;
 }
 

@@ -16,9 +16,9 @@ namespace sluice {
 struct CatalogConfig {
   std::string name;
   std::string type = "sql";
-  std::string uri;         ///< "sqlite:/abs/catalog.db"
-  std::string warehouse;   ///< absolute URI: "file:///abs/warehouse"
-  Properties properties;   ///< of its store, by Iceberg's names; may hold secrets
+  std::string uri;        ///< "sqlite:/abs/catalog.db"
+  std::string warehouse;  ///< absolute URI: "file:///abs/warehouse"
+  Properties properties;  ///< of its store, by Iceberg's names; may hold secrets
 
   std::string sqlite_path() const;  ///< of `uri`
 };

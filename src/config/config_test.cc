@@ -75,7 +75,8 @@ ingestions:
     source: {paths: [in/*.json, /abs/x], s3.region: eu}
     table: other.bronze.orders
     schema: {contract: contracts/../orders.yaml}
-)yaml").value();
+)yaml")
+                          .value();
   EXPECT_EQ(good.ledger_path, "/conf/.sluice/ledger.db");
   EXPECT_EQ(good.catalogs.at("local").uri, "sqlite:/conf/cat.db");
   EXPECT_EQ(good.catalogs.at("local").warehouse, "file:///conf/warehouse");
@@ -163,7 +164,8 @@ ingestions:
 
 // Null means "not given", as in the documented example.
 TEST(Config, NullsKeepDefaults) {
-  const Ingestion i = only(with("ready: {min_age: 0s, marker: null}\n    run: {files_max: null}\n    start_from: null\n    metadata_columns: []"));
+  const Ingestion i =
+      only(with("ready: {min_age: 0s, marker: null}\n    run: {files_max: null}\n    start_from: null\n    metadata_columns: []"));
   EXPECT_EQ(i.ready.marker, "");
   EXPECT_THAT(i.ready.ignore, ElementsAre("_*", ".*", "*.tmp"));
   EXPECT_FALSE(i.run_files_max);
@@ -176,26 +178,33 @@ TEST(Config, NullsKeepDefaults) {
 // Each wrong text must be found at its own place: operators jump there.
 TEST(Config, ErrorsNameTheirPlace) {
   EXPECT_THAT(error_of("ingestions:\n  events:\n   - a: [1, 2\n"), StartsWith("sluice.yaml:4:"));
-  EXPECT_THAT(error_of("ingestion: {}\n"), StartsWith("sluice.yaml:1:1: sluice.yaml: unknown key \"ingestion\"; did you mean \"ingestions\"?"));
+  EXPECT_THAT(error_of("ingestion: {}\n"),
+              StartsWith("sluice.yaml:1:1: sluice.yaml: unknown key \"ingestion\"; did you mean \"ingestions\"?"));
   EXPECT_THAT(error_of("ledger: postgresql://user@host/db\n"), AllOf(StartsWith("sluice.yaml:1:9: ledger:"), HasSubstr("not supported")));
   EXPECT_THAT(error_of("ledger: [a]\n"), StartsWith("sluice.yaml:1:9: ledger: expected a single value, found a list"));
   EXPECT_THAT(error_of("ledger: sqlite:a\nledger: sqlite:b\n"), StartsWith("sluice.yaml:2:1:"));
   EXPECT_THAT(error_of("- a\n"), StartsWith("sluice.yaml:1:1:"));
   EXPECT_THAT(error_of("a: 1\n---\nb: 2\n"), HasSubstr("2 documents"));
-  EXPECT_THAT(error_of("catalogs:\n  lake: {type: rest, uri: u, warehouse: w}\n"), AllOf(StartsWith("sluice.yaml:2:16:"), HasSubstr("REST")));
-  EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:a\"}\n"), AllOf(StartsWith("sluice.yaml:2:9:"), HasSubstr("warehouse is missing")));
-  EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:${env:NOPE}\"}\n"),
-              AllOf(StartsWith("sluice.yaml:2:15:"), HasSubstr("NOPE")));
-  EXPECT_THAT(error_of("ingestions:\n  o:\n    source: {paths: [in]}\n"), AllOf(StartsWith("sluice.yaml:3:5:"), HasSubstr("table is missing")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {type: rest, uri: u, warehouse: w}\n"),
+              AllOf(StartsWith("sluice.yaml:2:16:"), HasSubstr("REST")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:a\"}\n"),
+              AllOf(StartsWith("sluice.yaml:2:9:"), HasSubstr("warehouse is missing")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:${env:NOPE}\"}\n"), AllOf(StartsWith("sluice.yaml:2:15:"), HasSubstr("NOPE")));
+  EXPECT_THAT(error_of("ingestions:\n  o:\n    source: {paths: [in]}\n"),
+              AllOf(StartsWith("sluice.yaml:3:5:"), HasSubstr("table is missing")));
   EXPECT_THAT(error_of("ingestions:\n  o:\n    table: orders\n"), AllOf(StartsWith("sluice.yaml:3:12: table:"), HasSubstr("namespace")));
   EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n"), HasSubstr("source is missing"));
-  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: [{paths: [x]}]\n"), AllOf(StartsWith("sluice.yaml:4:13:"), HasSubstr("sources:")));
-  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: {id: x}\n"), AllOf(StartsWith("sluice.yaml:4:13:"), HasSubstr("paths is missing")));
+  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: [{paths: [x]}]\n"),
+              AllOf(StartsWith("sluice.yaml:4:13:"), HasSubstr("sources:")));
+  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: {id: x}\n"),
+              AllOf(StartsWith("sluice.yaml:4:13:"), HasSubstr("paths is missing")));
   EXPECT_THAT(error_of(with("sources: [{paths: [x]}]")), AllOf(StartsWith("sluice.yaml:6:14:"), HasSubstr("both")));
   EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    sources: [{paths: [x]}, {paths: [y]}]\n"), HasSubstr("needs an id"));
-  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    sources: [{id: a, paths: [x]}, {id: a, paths: [y]}]\n"), HasSubstr("two sources are called \"a\""));
+  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    sources: [{id: a, paths: [x]}, {id: a, paths: [y]}]\n"),
+              HasSubstr("two sources are called \"a\""));
   EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: {paths: [/x, \"s3://b/y\"]}\n"), HasSubstr("different stores"));
-  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: {paths: [/x, \"file://host/y\"]}\n"), StartsWith("sluice.yaml:4:26: paths:"));
+  EXPECT_THAT(error_of("ingestions:\n  o:\n    table: a.b\n    source: {paths: [/x, \"file://host/y\"]}\n"),
+              StartsWith("sluice.yaml:4:26: paths:"));
 }
 
 struct BadValue {
@@ -237,7 +246,8 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
            {"partition_by: {a: b}", "6:19", "single value"},
            {"table_properties: {a: [1]}", "6:27", "single value"},
        }) {
-    EXPECT_THAT(error_of(with(bad.line)), AllOf(StartsWith(std::string("sluice.yaml:") + bad.place + ": "), HasSubstr(bad.says))) << bad.line;
+    EXPECT_THAT(error_of(with(bad.line)), AllOf(StartsWith(std::string("sluice.yaml:") + bad.place + ": "), HasSubstr(bad.says)))
+        << bad.line;
   }
   const std::string base = "ingestions:\n  o:\n    table: a.b\n    source: {paths: [x], ";
   EXPECT_THAT(error_of(base + "format: xml}\n"), AllOf(StartsWith("sluice.yaml:4:34: format:"), HasSubstr("auto | json | csv")));
@@ -253,7 +263,9 @@ TEST(Config, SecretsComeFromEnvironmentAndFiles) {
   const std::filesystem::path secret = std::filesystem::temp_directory_path() / ("sluice-secret-" + new_uuid());
   std::ofstream(secret) << "s3cret\n";
   const auto system_of = [](const std::string& value) {
-    return only("ingestions:\n  o:\n    table: a.b\n    on_change: append\n    source: {paths: [/x], source_system: '" + value + "'}\n").sources.at(0).source_system;
+    return only("ingestions:\n  o:\n    table: a.b\n    on_change: append\n    source: {paths: [/x], source_system: '" + value + "'}\n")
+        .sources.at(0)
+        .source_system;
   };
   EXPECT_EQ(system_of("a ${env:KEY} b"), "a k3y b");
   EXPECT_EQ(system_of("${file:" + secret.string() + "}"), "s3cret");
@@ -267,9 +279,10 @@ TEST(Config, SecretsComeFromEnvironmentAndFiles) {
 
 // A profile changes what it names and nothing beside it; its own mistakes are found at their place.
 TEST(Config, ProfilesAreLaidOver) {
-  const std::string text = with("batch: {files_max: 5, bytes_max: 1MiB}") +
-                           "profiles:\n  dev:\n    ledger: sqlite:dev.db\n    ingestions: {orders: {batch: {files_max: 6}, table: dev.orders}}\n"
-                           "  bad:\n    ingestions: {orders: {tabel: x}}\n  worse: 5\n";
+  const std::string text =
+      with("batch: {files_max: 5, bytes_max: 1MiB}") +
+      "profiles:\n  dev:\n    ledger: sqlite:dev.db\n    ingestions: {orders: {batch: {files_max: 6}, table: dev.orders}}\n"
+      "  bad:\n    ingestions: {orders: {tabel: x}}\n  worse: 5\n";
   EXPECT_EQ(only(text).batch.files_max, 5);
   EXPECT_EQ(only(text).table.text(), "bronze.orders");
   const Ingestion dev = only(text, "dev");

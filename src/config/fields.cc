@@ -24,11 +24,12 @@ struct Unit {
   int64_t factor;
 };
 
-constexpr std::array kSizeUnits = {Unit{"KiB", kKiB},        Unit{"MiB", kMiB},         Unit{"GiB", kGiB}, Unit{"TiB", 1024 * kGiB},
-                                   Unit{"kB", 1'000},        Unit{"KB", 1'000},         Unit{"MB", 1'000'000},
-                                   Unit{"GB", 1'000'000'000}, Unit{"TB", 1'000'000'000'000}, Unit{"B", 1},     Unit{"", 1}};
-constexpr std::array kTimeUnits = {Unit{"ms", 1'000},          Unit{"s", 1'000'000},         Unit{"m", 60'000'000},
-                                   Unit{"h", 3'600'000'000},   Unit{"d", 86'400'000'000}};
+constexpr std::array kSizeUnits = {
+    Unit{"KiB", kKiB}, Unit{"MiB", kMiB},     Unit{"GiB", kGiB},         Unit{"TiB", 1024 * kGiB},      Unit{"kB", 1'000},
+    Unit{"KB", 1'000}, Unit{"MB", 1'000'000}, Unit{"GB", 1'000'000'000}, Unit{"TB", 1'000'000'000'000}, Unit{"B", 1},
+    Unit{"", 1}};
+constexpr std::array kTimeUnits = {Unit{"ms", 1'000}, Unit{"s", 1'000'000}, Unit{"m", 60'000'000}, Unit{"h", 3'600'000'000},
+                                   Unit{"d", 86'400'000'000}};
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
@@ -205,8 +206,10 @@ Result<TableRef> parse_table_ref(std::string_view text, std::span<const std::str
     return invalid_input(fmt::format("table \"{}\" has no namespace: write NAMESPACE.{}", text, text));
   }
   if (names_catalog && parts.size() == 2) {
-    return invalid_input(fmt::format("table \"{0}\" has no namespace: \"{1}\" is a catalog; write {1}.NAMESPACE.{2}, or {1}.{0} for a "
-                                     "namespace of that name", text, parts[0], parts[1]));
+    return invalid_input(
+        fmt::format("table \"{0}\" has no namespace: \"{1}\" is a catalog; write {1}.NAMESPACE.{2}, or {1}.{0} for a "
+                    "namespace of that name",
+                    text, parts[0], parts[1]));
   }
   TableRef table;
   if (names_catalog) {
@@ -214,7 +217,8 @@ Result<TableRef> parse_table_ref(std::string_view text, std::span<const std::str
     parts.erase(parts.begin());
   } else if (!is_catalog(table.catalog)) {
     if (catalogs.size() != 1) {
-      return invalid_input(fmt::format("table \"{}\": which catalog? Write CATALOG.{} with one of: {}", text, text, fmt::join(catalogs, ", ")));
+      return invalid_input(
+          fmt::format("table \"{}\": which catalog? Write CATALOG.{} with one of: {}", text, text, fmt::join(catalogs, ", ")));
     }
     table.catalog = catalogs.front();
   }

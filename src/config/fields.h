@@ -18,12 +18,12 @@ namespace sluice {
 /// The candidate that `text` may have meant: `; did you mean "table"?`; empty where none is near.
 std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates);
 
-Result<int64_t> parse_count(std::string_view text);                         ///< "10000", 0 or more
-Result<int> parse_attempts(std::string_view text);                          ///< a count of at most kAttemptsMax
-Result<int64_t> parse_size_bytes(std::string_view text);                    ///< "1GiB", "500MB", "4096"
-Result<std::chrono::microseconds> parse_duration(std::string_view text);    ///< "30s", "5m", "250ms", "1h30m", "2d", "0"
-Result<bool> parse_switch(std::string_view text);                           ///< true | false
-Result<char> parse_character(std::string_view text);                        ///< one byte; "\t" and "tab" too
+Result<int64_t> parse_count(std::string_view text);                       ///< "10000", 0 or more
+Result<int> parse_attempts(std::string_view text);                        ///< a count of at most kAttemptsMax
+Result<int64_t> parse_size_bytes(std::string_view text);                  ///< "1GiB", "500MB", "4096"
+Result<std::chrono::microseconds> parse_duration(std::string_view text);  ///< "30s", "5m", "250ms", "1h30m", "2d", "0"
+Result<bool> parse_switch(std::string_view text);                         ///< true | false
+Result<char> parse_character(std::string_view text);                      ///< one byte; "\t" and "tab" too
 /// "10" rows, "1%" of a file's rows.
 Result<void> parse_bad_rows_max(std::string_view text, BadRows& into);
 

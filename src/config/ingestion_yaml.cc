@@ -32,7 +32,8 @@ Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   Source source;
   TRY(map.apply_text("id", source.id.text));
   const std::optional<YAML::Node> paths = map.take("paths");
-  if (!paths || (paths->IsSequence() && paths->size() == 0)) return std::unexpected(map.error("source: paths is missing: name a folder, a file or a glob"));
+  if (!paths || (paths->IsSequence() && paths->size() == 0))
+    return std::unexpected(map.error("source: paths is missing: name a folder, a file or a glob"));
   TRY_ASSIGN(const std::vector<std::string> texts, read_texts(file, *paths, "paths"));
   for (size_t i = 0; i < texts.size(); ++i) {
     Result<std::string> uri = absolute_in(file, texts[i]);
@@ -53,7 +54,8 @@ Result<void> read_sources(YamlMap& map, std::vector<Source>& into) {
   const std::optional<YAML::Node> one = map.take("source");
   const std::optional<YAML::Node> several = map.take("sources");
   if (one && several) {
-    return std::unexpected(error_at(map.file(), several->Mark(), "source and sources are both given: keep one, a source goes into the list"));
+    return std::unexpected(
+        error_at(map.file(), several->Mark(), "source and sources are both given: keep one, a source goes into the list"));
   }
   if (!one && !several) return std::unexpected(map.error("source is missing: write source: {paths: [...]}"));
   if (one && one->IsSequence()) return std::unexpected(error_at(map.file(), one->Mark(), "source: for a list write sources:"));
@@ -72,19 +74,25 @@ Result<void> read_sources(YamlMap& map, std::vector<Source>& into) {
 
 Result<void> read_infer(YamlMap& map, InferOptions& infer) {
   TRY(map.apply_switch("timestamps", infer.timestamps));
-  return map.apply("numbers", [](std::string_view text) -> Result<bool> {
-    if (text != "double" && text != "auto") return invalid_input(fmt::format("\"{}\" is no kind of number: auto | double", text));
-    return text == "double";
-  }, infer.numbers_double);
+  return map.apply(
+      "numbers",
+      [](std::string_view text) -> Result<bool> {
+        if (text != "double" && text != "auto") return invalid_input(fmt::format("\"{}\" is no kind of number: auto | double", text));
+        return text == "double";
+      },
+      infer.numbers_double);
 }
 
 Result<void> read_schema(YamlMap& map, SchemaOptions& schema) {
   TRY(map.apply("mode", read_schema_mode, schema.mode));
   const YamlFile& file = map.file();
-  TRY(map.apply("contract", [&file](const std::string& path) -> Result<std::string> {
-    TRY_ASSIGN(const std::string uri, absolute_in(file, path));
-    return local_path(uri);
-  }, schema.contract));
+  TRY(map.apply(
+      "contract",
+      [&file](const std::string& path) -> Result<std::string> {
+        TRY_ASSIGN(const std::string uri, absolute_in(file, path));
+        return local_path(uri);
+      },
+      schema.contract));
   TRY(map.apply_switch("validate", schema.validate));
   TRY(map.apply_switch("strict_mode", schema.strict_mode));
   return map.apply_map("infer", [&](YamlMap& infer) { return read_infer(infer, schema.infer); });
@@ -99,17 +107,22 @@ Result<void> read_ready(YamlMap& map, Ready& ready) {
 
 Result<void> read_bad_rows(YamlMap& map, BadRows& bad) {
   TRY(map.apply("action", read_bad_row_action, bad.action));
-  return map.apply("max", [&bad](std::string_view text) -> Result<BadRows> {
-    TRY(parse_bad_rows_max(text, bad));
-    return bad;
-  }, bad);
+  return map.apply(
+      "max",
+      [&bad](std::string_view text) -> Result<BadRows> {
+        TRY(parse_bad_rows_max(text, bad));
+        return bad;
+      },
+      bad);
 }
 
 Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::string>& warnings) {
   TRY(map.apply_map("schema", [&](YamlMap& schema) { return read_schema(schema, ingestion.schema); }));
   if (!map.has("on_change")) {
-    warnings.push_back(fmt::format("ingestion \"{}\": on_change is not set: a loaded file whose content changes is loaded again beside its "
-                                   "old rows (append); set on_change: append | ignore | fail", ingestion.name));
+    warnings.push_back(
+        fmt::format("ingestion \"{}\": on_change is not set: a loaded file whose content changes is loaded again beside its "
+                    "old rows (append); set on_change: append | ignore | fail",
+                    ingestion.name));
   }
   TRY(map.apply("on_change", read_on_change, ingestion.on_change));
   TRY(map.apply_map("on_bad_row", [&](YamlMap& bad) { return read_bad_rows(bad, ingestion.on_bad_row); }));
@@ -127,12 +140,15 @@ Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::stri
 Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
   TRY(map.apply_switch("tracking", ingestion.tracking));
   TRY(map.apply_map("ready", [&](YamlMap& ready) { return read_ready(ready, ingestion.ready); }));
-  TRY(map.apply("start_from", [&](std::string_view text) -> Result<std::optional<Timestamp>> {
-    ingestion.start_from_now = text == "now";
-    if (ingestion.start_from_now) return std::nullopt;
-    TRY_ASSIGN(const Timestamp time, read_time(text));
-    return time;
-  }, ingestion.start_from));
+  TRY(map.apply(
+      "start_from",
+      [&](std::string_view text) -> Result<std::optional<Timestamp>> {
+        ingestion.start_from_now = text == "now";
+        if (ingestion.start_from_now) return std::nullopt;
+        TRY_ASSIGN(const Timestamp time, read_time(text));
+        return time;
+      },
+      ingestion.start_from));
   TRY(map.apply_map("batch", [&](YamlMap& batch) -> Result<void> {
     TRY(batch.apply("files_max", parse_count, ingestion.batch.files_max));
     return batch.apply("bytes_max", parse_size_bytes, ingestion.batch.bytes_max);
@@ -141,9 +157,7 @@ Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
     TRY(run.apply("files_max", parse_count, ingestion.run_files_max));
     return run.apply("order", read_order, ingestion.run_order);
   }));
-  return map.apply_map("retry", [&](YamlMap& retry) {
-    return retry.apply("attempts_max", parse_attempts, ingestion.retry_attempts_max);
-  });
+  return map.apply_map("retry", [&](YamlMap& retry) { return retry.apply("attempts_max", parse_attempts, ingestion.retry_attempts_max); });
 }
 
 Result<void> read_properties(YamlMap& map, Ingestion& ingestion) {
@@ -177,7 +191,8 @@ Result<Ingestion> read_ingestion(const YamlFile& file, const std::string& name, 
   Ingestion ingestion;
   ingestion.name = name;
   ingestion.managed_by = "file";
-  if (!map.has("table")) return std::unexpected(map.error(fmt::format("ingestion \"{}\": table is missing: write table: NAMESPACE.NAME", name)));
+  if (!map.has("table"))
+    return std::unexpected(map.error(fmt::format("ingestion \"{}\": table is missing: write table: NAMESPACE.NAME", name)));
   TRY(map.apply("table", [&](std::string_view text) { return parse_table_ref(text, catalogs); }, ingestion.table));
   TRY(read_sources(map, ingestion.sources));
   TRY(map.apply_texts("partition_by", ingestion.partition_by));

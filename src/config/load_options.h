@@ -13,28 +13,28 @@ namespace sluice {
 
 /// Flags as typed; nullopt or empty: not given. Each member names its flag.
 struct LoadOptions {
-  std::vector<std::string> paths;         // PATH...
-  std::string table;                      // --table
-  std::string catalog;                    // --catalog
-  std::string name;                       // --name
-  std::string format = "auto";            // --format
-  std::vector<std::string> partition_by;  // --partition-by
-  bool no_tracking = false;               // --no-tracking
-  std::optional<std::string> delimiter;       // --delimiter
-  std::optional<std::string> quote;           // --quote
-  bool no_header = false;                     // --no-header
-  std::vector<std::string> null_tokens;       // --null
-  std::optional<std::string> schema_mode;     // --schema-mode
-  std::string contract;                       // --contract
-  bool strict_mode = false;                   // --strict
-  std::optional<std::string> on_change;       // --on-change
-  std::optional<std::string> on_bad_row;      // --on-bad-row
-  std::optional<std::string> bad_rows_max;    // --bad-rows-max
-  std::optional<std::string> min_age;         // --min-age
-  std::optional<std::string> marker;          // --marker
-  std::vector<std::string> ignore;            // --ignore
-  std::optional<std::string> modified_after;  // --modified-after
-  std::optional<std::string> start_from;      // --start-from
+  std::vector<std::string> paths;                 // PATH...
+  std::string table;                              // --table
+  std::string catalog;                            // --catalog
+  std::string name;                               // --name
+  std::string format = "auto";                    // --format
+  std::vector<std::string> partition_by;          // --partition-by
+  bool no_tracking = false;                       // --no-tracking
+  std::optional<std::string> delimiter;           // --delimiter
+  std::optional<std::string> quote;               // --quote
+  bool no_header = false;                         // --no-header
+  std::vector<std::string> null_tokens;           // --null
+  std::optional<std::string> schema_mode;         // --schema-mode
+  std::string contract;                           // --contract
+  bool strict_mode = false;                       // --strict
+  std::optional<std::string> on_change;           // --on-change
+  std::optional<std::string> on_bad_row;          // --on-bad-row
+  std::optional<std::string> bad_rows_max;        // --bad-rows-max
+  std::optional<std::string> min_age;             // --min-age
+  std::optional<std::string> marker;              // --marker
+  std::vector<std::string> ignore;                // --ignore
+  std::optional<std::string> modified_after;      // --modified-after
+  std::optional<std::string> start_from;          // --start-from
   std::optional<std::string> batch_files_max;     // --batch-files-max
   std::optional<std::string> batch_bytes_max;     // --batch-bytes-max
   std::optional<std::string> run_files_max;       // --run-files-max

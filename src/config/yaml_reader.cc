@@ -96,8 +96,8 @@ Result<YamlMap> YamlMap::open(const YamlFile& file, const YAML::Node& node, std:
   map.node_ = node;
   map.what_ = std::move(what);
   if (!node.IsMap()) {
-    return std::unexpected(map.error(fmt::format("{}: expected a map of keys and values, found {}", map.what_,
-                                                 node.IsScalar() ? "a single value" : kind_of(node))));
+    return std::unexpected(map.error(
+        fmt::format("{}: expected a map of keys and values, found {}", map.what_, node.IsScalar() ? "a single value" : kind_of(node))));
   }
   for (const auto& pair : node) {
     const YAML::Node& key = pair.first;

@@ -13,8 +13,8 @@ namespace sluice {
 struct FeedPage {
   std::vector<ListedFile> files;
   bool last = false;
-  bool in_byte_order = true;    ///< false as soon as this feed was seen out of order; earlier pages count too
-  std::vector<Error> warnings;  ///< what could not be listed; shown, counted, not fatal
+  bool in_byte_order = true;           ///< false as soon as this feed was seen out of order; earlier pages count too
+  std::vector<Error> warnings;         ///< what could not be listed; shown, counted, not fatal
   std::vector<ListedFile> bad_names;   ///< to be recorded as SKIPPED BadName: not UTF-8, or above kFilePathBytesMax; not in `files`
   int64_t waiting = 0;                 ///< left out for now: younger than min_age, or without their marker
   std::vector<std::string> unmatched;  ///< paths that matched no file at all; of listings: as given, on the last page

@@ -75,8 +75,8 @@ Result<Glob> Glob::parse(std::string_view pattern) {
   glob.first_special_ = std::min(pattern.find_first_of(kSpecial), pattern.size());
   std::vector<std::string> expanded;
   if (!expand_braces({}, pattern, expanded)) {
-    return invalid_input(fmt::format("{}: its braces stand for more than {} patterns; use * or several paths", pattern,
-                                     kGlobAlternativesMax));
+    return invalid_input(
+        fmt::format("{}: its braces stand for more than {} patterns; use * or several paths", pattern, kGlobAlternativesMax));
   }
   for (std::string& one : expanded) {
     if (one.ends_with('/')) one += "**";
@@ -158,9 +158,8 @@ bool Glob::matches_one(const Token& token, std::string_view text, size_t& at) {
   if (at == text.size() || text[at] == '/') return false;
   const CodePoint point = code_point_at(text, at);
   if (token.kind == TokenKind::kSet) {
-    const bool inside = std::any_of(token.ranges.begin(), token.ranges.end(), [&](const auto& range) {
-      return range.first <= point.value && point.value <= range.second;
-    });
+    const bool inside = std::any_of(token.ranges.begin(), token.ranges.end(),
+                                    [&](const auto& range) { return range.first <= point.value && point.value <= range.second; });
     if (inside == token.negated) return false;
   }
   at += point.length;

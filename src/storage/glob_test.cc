@@ -95,7 +95,8 @@ TEST(Glob, KnowsWhereMatchesLie) {
 TEST(Utf8, ToldFromOtherBytes) {
   EXPECT_TRUE(is_utf8("plain ascii of some length"));
   EXPECT_TRUE(is_utf8("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 and more ascii"));
-  for (const char* bad : {"\xFF", "ascii then \x80", "\xC3", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x9F\x98"}) {
+  for (const char* bad :
+       {"\xFF", "ascii then \x80", "\xC3", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x9F\x98"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
 }

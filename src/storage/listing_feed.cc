@@ -31,7 +31,7 @@ class ListingFeed final : public FileFeed {
 
   Result<FeedPage> next(Context& context) override {
     while (page_.files.size() + page_.bad_names.size() < kFeedPageFilesMax) {
-      TRY_ASSIGN(Branch* branch, first_branch(context));
+      TRY_ASSIGN(Branch * branch, first_branch(context));
       if (branch == nullptr) {
         finish_last_page();
         break;
@@ -50,9 +50,9 @@ class ListingFeed final : public FileFeed {
  private:
   struct Branch {
     Branch(ObjectStore& store, ReadyFilter& filter, std::string path, Glob pattern)
-        : as_given(std::move(path)), glob(std::move(pattern)), walk(store, glob, [this, &filter](const Key& folder) {
-            return filter.ignores(glob, folder);
-          }) {}
+        : as_given(std::move(path)),
+          glob(std::move(pattern)),
+          walk(store, glob, [this, &filter](const Key& folder) { return filter.ignores(glob, folder); }) {}
 
     const std::string as_given;
     const Glob glob;

@@ -16,7 +16,8 @@ namespace sluice {
 /// Lists `paths` (as in Source::paths) from their fixed prefixes, merged, each file once, in byte order while the store keeps it.
 /// Ignore patterns are matched against each name below a path's fixed folder (those with a "/" against the rest of the path); a path
 /// that names a file is not ignored. After an error, next() goes on where it stopped. kInvalidInput: a path that cannot be read as one.
-Result<std::unique_ptr<FileFeed>> make_listing_feed(ObjectStore& store, std::span<const std::string> paths, const Ready& ready, Clock& clock);
+Result<std::unique_ptr<FileFeed>> make_listing_feed(ObjectStore& store, std::span<const std::string> paths, const Ready& ready,
+                                                    Clock& clock);
 
 /// Asks the store for each of `paths`, sorted, each once. What is missing or no file becomes a warning.
 Result<std::unique_ptr<FileFeed>> make_explicit_feed(ObjectStore& store, std::span<const std::string> paths);

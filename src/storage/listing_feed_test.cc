@@ -24,9 +24,7 @@ constexpr std::string_view kRoot = "mem://b/";
 
 class ListingFeedTest : public ::testing::Test {
  protected:
-  void put(const std::string& name) {
-    ASSERT_TRUE(store_.put(std::string(kRoot) + name, std::string_view("x"), {}, context_));
-  }
+  void put(const std::string& name) { ASSERT_TRUE(store_.put(std::string(kRoot) + name, std::string_view("x"), {}, context_)); }
 
   // All pages of a feed as one.
   FeedPage drain(FileFeed& feed) {
@@ -83,7 +81,8 @@ TEST_F(ListingFeedTest, DescendsOnlyWhereItCanMatch) {
 
 // Writers' leftovers and markers are not data; a name that the user typed in full is.
 TEST_F(ListingFeedTest, IgnoresNamesOnEveryLevelBelowTheFixedFolder) {
-  for (const char* name : {"_in/a.json", "_in/_b.json", "_in/.c.json", "_in/d.json.tmp", "_in/_delta/e.json", "_in/x/.git/f", "_in/x/g"}) put(name);
+  for (const char* name : {"_in/a.json", "_in/_b.json", "_in/.c.json", "_in/d.json.tmp", "_in/_delta/e.json", "_in/x/.git/f", "_in/x/g"})
+    put(name);
   EXPECT_THAT(names(feed({"_in"})), ElementsAre("_in/a.json", "_in/x/g"));
   EXPECT_THAT(names(feed({"_in/*"})), ElementsAre("_in/a.json"));
   EXPECT_THAT(names(feed({"_in/_b.json"})), ElementsAre("_in/_b.json"));
@@ -165,8 +164,8 @@ TEST_F(ListingFeedTest, EqualsMatchingEveryPath) {
     for (size_t depth = 1 + random() % 4; depth > 0; --depth) name += "/" + parts[random() % parts.size()];
     if (paths.insert(std::string(kRoot) + name + ".json").second) put(name + ".json");
   }
-  const std::vector<std::string> globs = {"t/**",   "t/*",       "t/a*/*",  "t/**/b.json", "t/a/**/x?.json", "t/{a,a-b}/b*", "t/[ab]/**",
-                                          "t/a.b/", "t/*/*/*.*", "t/b/**.b.json"};
+  const std::vector<std::string> globs = {"t/**",         "t/*",       "t/a*/*", "t/**/b.json", "t/a/**/x?.json",
+                                          "t/{a,a-b}/b*", "t/[ab]/**", "t/a.b/", "t/*/*/*.*",   "t/b/**.b.json"};
   for (int round = 0; round < 100; ++round) {
     std::vector<std::string> chosen;
     std::set<std::string> wanted;

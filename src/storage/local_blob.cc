@@ -18,11 +18,11 @@ struct OpenFile {
   Fd fd;
 
   Result<void> check_version() const {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd.get(), &status) != 0) return std::unexpected(io_error(errno, "reading", path));
     if (!S_ISREG(status.st_mode)) {
-      return std::unexpected(Error{ErrorCode::kInvalidInput, "reading " + path + ": not a regular file",
-                                   std::string(error_type::kUnreadable)});
+      return std::unexpected(
+          Error{ErrorCode::kInvalidInput, "reading " + path + ": not a regular file", std::string(error_type::kUnreadable)});
     }
     if (version_of(status) != version) return std::unexpected(changed_while_read(path, version, status));
     return {};
@@ -56,7 +56,7 @@ class LocalSource final : public ByteSource {
 
  private:
   Error shrunk() const {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file_->fd.get(), &status) != 0) return io_error(errno, "reading", file_->path);
     return changed_while_read(file_->path, file_->version, status);
   }

@@ -110,8 +110,8 @@ Result<void> LocalListing::read_names(Folder& folder, std::string_view name_pref
     if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) classify_link(entry->d_name, is_folder, keep);
     if (!keep) continue;
     if (folder.names.size() + name.size() + 1 > kFolderNamesBytesMax) {
-      return invalid_input(fmt::format("listing folder {}: its names need more than {} bytes; split the folder", path_,
-                                       kFolderNamesBytesMax));
+      return invalid_input(
+          fmt::format("listing folder {}: its names need more than {} bytes; split the folder", path_, kFolderNamesBytesMax));
     }
     const auto offset = static_cast<uint32_t>(folder.names.size());
     folder.names.append(name);
@@ -122,7 +122,7 @@ Result<void> LocalListing::read_names(Folder& folder, std::string_view name_pref
 }
 
 void LocalListing::classify_link(const char* name, bool& is_folder, bool& keep) {
-  struct stat status {};
+  struct stat status{};
   if (::fstatat(fd_.get(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
     keep = false;
     if (!is_gone(errno)) warn(io_error(errno, "looking at", path_ + name));
@@ -145,9 +145,8 @@ void LocalListing::sort(Folder& folder) const {
   size_t shared = first.size();
   for (const Entry& entry : folder.entries) shared = std::min(shared, shared_length(first.substr(0, shared), folder.name(entry)));
   for (Entry& entry : folder.entries) entry.rank = big_endian_prefix(folder.name(entry).substr(shared));
-  std::sort(folder.entries.begin(), folder.entries.end(), [&folder](const Entry& a, const Entry& b) {
-    return a.rank != b.rank ? a.rank < b.rank : folder.name(a) < folder.name(b);
-  });
+  std::sort(folder.entries.begin(), folder.entries.end(),
+            [&folder](const Entry& a, const Entry& b) { return a.rank != b.rank ? a.rank < b.rank : folder.name(a) < folder.name(b); });
   folder.entries.shrink_to_fit();
   folder.names.shrink_to_fit();
 }
@@ -162,7 +161,7 @@ bool LocalListing::already_listed(std::string_view path, bool is_folder) const {
 Result<void> LocalListing::add_file(ListPage& page, std::string_view name) {
   TRY(need_descriptor());
   if (!fd_.is_open()) return {};
-  struct stat status {};
+  struct stat status{};
   const std::string terminated(name);
   if (::fstatat(fd_.get(), terminated.c_str(), &status, 0) != 0) {
     if (!is_gone(errno)) warn(io_error(errno, "looking at", path_));

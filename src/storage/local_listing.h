@@ -57,7 +57,7 @@ class LocalListing {
   std::vector<Folder> folders_;
   std::string path_;
   std::string last_;
-  Fd fd_;                      // of the innermost folder; one per walk, however deep it is
+  Fd fd_;                        // of the innermost folder; one per walk, however deep it is
   std::vector<Error> warnings_;  // not yet on a page
 };
 

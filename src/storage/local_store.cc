@@ -22,7 +22,7 @@ constexpr size_t kPausedListingsMax = 16;  // each holds the names of the folder
 constexpr char kTokenSeparator = ':';
 
 Result<struct stat> file_status(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return std::unexpected(io_error(errno, "looking at", path));
   if (!S_ISREG(status.st_mode)) {
     return std::unexpected(Error{ErrorCode::kInvalidInput,

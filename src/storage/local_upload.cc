@@ -83,7 +83,7 @@ class LocalUpload final : public Upload {
     TRY(context.check());
     TRY(flush());
     if (::fsync(fd_.get()) != 0) return std::unexpected(dropped(write_error(errno, path_)));
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd_.get(), &status) != 0) return std::unexpected(dropped(write_error(errno, path_)));
     TRY(publish());
     fd_ = Fd();

@@ -191,8 +191,8 @@ Result<std::vector<DeleteOutcome>> MemoryStore::remove(std::span<const Versioned
     if (!object) {
       if (object.error().code != ErrorCode::kNotFound) outcome.error = object.error();
     } else if (!key.version.empty() && key.version != (*object)->info.version) {
-      outcome.error = Error{ErrorCode::kConflict, fmt::format("removing {}: wanted version {}, found {}", key.key, key.version,
-                                                              (*object)->info.version)};
+      outcome.error = Error{ErrorCode::kConflict,
+                            fmt::format("removing {}: wanted version {}, found {}", key.key, key.version, (*object)->info.version)};
     } else {
       objects_.erase(key.key);
     }

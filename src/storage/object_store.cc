@@ -35,7 +35,8 @@ class StoreSource final : public ByteSource {
     TRY_ASSIGN(block_, read_now(store_, {key_, version_, {next_, length}}));
     used_ = 0;
     if (static_cast<int64_t>(block_.size()) != length) {
-      return std::unexpected(Error{ErrorCode::kConflict, "reading " + key_ + ": it ended before its listed size; the next run reads it again",
+      return std::unexpected(Error{ErrorCode::kConflict,
+                                   "reading " + key_ + ": it ended before its listed size; the next run reads it again",
                                    std::string(error_type::kChangedWhileRead)});
     }
     next_ += length;

@@ -27,11 +27,11 @@ using Key = std::string;
 using ObjectInfo = ListedFile;
 
 struct ListRequest {
-  Key prefix;                   ///< every key that begins with it; a local folder ends with "/"
-  std::string start_after;      ///< keys above this one only; empty: from the start
-  std::string token;            ///< ListPage::next_token of the page before; empty: first page
-  bool delimiter = false;       ///< group keys below the next "/" into ListPage::prefixes
-  int64_t limit = 1000;         ///< entries of this page at most
+  Key prefix;               ///< every key that begins with it; a local folder ends with "/"
+  std::string start_after;  ///< keys above this one only; empty: from the start
+  std::string token;        ///< ListPage::next_token of the page before; empty: first page
+  bool delimiter = false;   ///< group keys below the next "/" into ListPage::prefixes
+  int64_t limit = 1000;     ///< entries of this page at most
 };
 
 struct ListPage {
@@ -44,7 +44,7 @@ struct ListPage {
 
 /// When a write may take place.
 struct PutOptions {
-  bool if_none_match = false;                  ///< only where nothing is: else kConflict
+  bool if_none_match = false;  ///< only where nothing is: else kConflict
   std::map<std::string, std::string> metadata = {};
 };
 

@@ -258,8 +258,8 @@ TEST_P(ObjectStoreTest, RemovesOnlyTheVersionNamed) {
   const ObjectInfo two = put("two", "2");
   put("two", "22");
   put("three", "3");
-  const std::vector<VersionedKey> keys = {{one.path, one.version}, {two.path, two.version}, {root_ + "three", ""}, {root_ + "never", ""},
-                                          {root_ + "no/folder/x", "v"}};
+  const std::vector<VersionedKey> keys = {
+      {one.path, one.version}, {two.path, two.version}, {root_ + "three", ""}, {root_ + "never", ""}, {root_ + "no/folder/x", "v"}};
   const auto outcomes = store_.remove(keys, context_);
   ASSERT_TRUE(outcomes) << outcomes.error().message;
   ASSERT_EQ(outcomes->size(), keys.size());
@@ -334,13 +334,15 @@ TEST_P(ObjectStoreTest, StopsOnRequest) {
   EXPECT_EQ(store_.put(root_ + "a", std::string_view("x"), {}, context_).error().code, ErrorCode::kCancelled);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Stores, ObjectStoreTest,
-    ::testing::Values(Kind{"Local", [] { return std::make_unique<LocalUnderTest>(); }},
-                      Kind{"Memory", [] { return std::make_unique<MemoryUnderTest>(MemoryStoreOptions{}); }},
-                      Kind{"MemoryInFolderOrder",
-                           [] { return std::make_unique<MemoryUnderTest>(MemoryStoreOptions{.page_entries_max = 3, .folder_order = true}); }}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Stores, ObjectStoreTest,
+                         ::testing::Values(Kind{"Local", [] { return std::make_unique<LocalUnderTest>(); }},
+                                           Kind{"Memory", [] { return std::make_unique<MemoryUnderTest>(MemoryStoreOptions{}); }},
+                                           Kind{"MemoryInFolderOrder",
+                                                [] {
+                                                  return std::make_unique<MemoryUnderTest>(
+                                                      MemoryStoreOptions{.page_entries_max = 3, .folder_order = true});
+                                                }}),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace sluice

@@ -21,10 +21,8 @@ struct Meaning {
 Meaning meaning_of(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR:
-      return {ErrorCode::kNotFound, error_type::kVanished};
-    case EEXIST:
-      return {ErrorCode::kConflict, {}};
+    case ENOTDIR: return {ErrorCode::kNotFound, error_type::kVanished};
+    case EEXIST: return {ErrorCode::kConflict, {}};
     case ENOSPC:
     case EDQUOT:
     case EAGAIN:
@@ -33,10 +31,8 @@ Meaning meaning_of(int error_number) {
     case ENOMEM:
     case ESTALE:
     case ETIMEDOUT:
-    case EBUSY:
-      return {ErrorCode::kUnavailable, error_type::kUnavailable};
-    default:
-      return {ErrorCode::kInvalidInput, error_type::kUnreadable};
+    case EBUSY: return {ErrorCode::kUnavailable, error_type::kUnavailable};
+    default: return {ErrorCode::kInvalidInput, error_type::kUnreadable};
   }
 }
 
@@ -63,10 +59,10 @@ ObjectInfo object_info(std::string_view path, const struct stat& status) {
 }
 
 Error changed_while_read(std::string_view path, std::string_view version, const struct stat& now) {
-  return Error{ErrorCode::kConflict,
-               fmt::format("reading {}: it changed: wanted version {}, found {}; the next run reads it again", path, version,
-                           version_of(now)),
-               std::string(error_type::kChangedWhileRead)};
+  return Error{
+      ErrorCode::kConflict,
+      fmt::format("reading {}: it changed: wanted version {}, found {}; the next run reads it again", path, version, version_of(now)),
+      std::string(error_type::kChangedWhileRead)};
 }
 
 }  // namespace sluice

@@ -36,7 +36,7 @@ class ReadyFilter {
   std::vector<Glob> name_patterns_;
   std::vector<Glob> path_patterns_;
   std::map<std::string, bool, std::less<>> markers_;  // by folder
-  std::string last_folder_;  // of the last answer: neighbours in a listing share it
+  std::string last_folder_;                           // of the last answer: neighbours in a listing share it
   size_t last_below_begin_ = 0;
   bool last_folder_ignored_ = false;
 };

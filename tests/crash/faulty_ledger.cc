@@ -1,0 +1,148 @@
+#include "faulty_ledger.h"
+
+namespace sluice {
+namespace {
+
+class FaultyKnownFiles final : public KnownFiles {
+ public:
+  FaultyKnownFiles(std::unique_ptr<KnownFiles> files, FaultPlan& plan) : files_(std::move(files)), plan_(plan) {}
+
+  Result<std::optional<KnownFile>> next() override {
+    return plan_.run("ledger.known_files.next", Effect::kRead, [&] { return files_->next(); });
+  }
+
+ private:
+  const std::unique_ptr<KnownFiles> files_;
+  FaultPlan& plan_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KnownFiles>> FaultyLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
+  TRY_ASSIGN(auto files, plan_.run("ledger.known_files", Effect::kRead, [&] { return ledger_.known_files(ingestion, source); }));
+  return std::make_unique<FaultyKnownFiles>(std::move(files), plan_);
+}
+
+void FaultyLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) {
+  // It cannot fail: only a dead process does not note.
+  if (!plan_.crashed()) ledger_.note_in_hand(lease, slot, path);
+}
+
+Result<DiscoverResult> FaultyLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
+  return plan_.run("ledger.record_discovered", Effect::kWrite, [&] { return ledger_.record_discovered(request, files); });
+}
+
+Result<std::optional<ClaimedBatch>> FaultyLedger::claim(const ClaimRequest& request) {
+  return plan_.run("ledger.claim", Effect::kWrite, [&] { return ledger_.claim(request); });
+}
+
+Result<ClaimedBatch> FaultyLedger::open_untracked(const ClaimRequest& request) {
+  return plan_.run("ledger.open_untracked", Effect::kWrite, [&] { return ledger_.open_untracked(request); });
+}
+
+Result<Lease> FaultyLedger::renew(const Lease& lease, std::chrono::microseconds duration) {
+  return plan_.run("ledger.renew", Effect::kWrite, [&] { return ledger_.renew(lease, duration); });
+}
+
+Result<void> FaultyLedger::pin_target(const Lease& lease, const TargetPin& target) {
+  return plan_.run("ledger.pin_target", Effect::kWrite, [&] { return ledger_.pin_target(lease, target); });
+}
+
+Result<int64_t> FaultyLedger::prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) {
+  return plan_.run("ledger.prepare", Effect::kWrite, [&] { return ledger_.prepare(lease, batch, results); });
+}
+
+Result<Standing> FaultyLedger::standing(const Lease& lease) {
+  return plan_.run("ledger.standing", Effect::kRead, [&] { return ledger_.standing(lease); });
+}
+
+Result<void> FaultyLedger::confirm(const Lease& lease, const Published& published) {
+  return plan_.run("ledger.confirm", Effect::kWrite, [&] { return ledger_.confirm(lease, published); });
+}
+
+Result<void> FaultyLedger::start_withdraw(const Lease& lease, std::string_view reason) {
+  return plan_.run("ledger.start_withdraw", Effect::kWrite, [&] { return ledger_.start_withdraw(lease, reason); });
+}
+
+Result<void> FaultyLedger::finish_withdraw(const Lease& lease, std::string_view reason, bool gently) {
+  return plan_.run("ledger.finish_withdraw", Effect::kWrite, [&] { return ledger_.finish_withdraw(lease, reason, gently); });
+}
+
+Result<std::optional<TakenOver>> FaultyLedger::take_over(const IngestionId& ingestion, const WorkerId& worker,
+                                                         std::chrono::microseconds lease) {
+  return plan_.run("ledger.take_over", Effect::kWrite, [&] { return ledger_.take_over(ingestion, worker, lease); });
+}
+
+Result<std::vector<BatchRecord>> FaultyLedger::withdrawn_to_sweep(const IngestionId& ingestion) {
+  return plan_.run("ledger.withdrawn_to_sweep", Effect::kRead, [&] { return ledger_.withdrawn_to_sweep(ingestion); });
+}
+
+Result<void> FaultyLedger::mark_swept(const BatchId& batch) {
+  return plan_.run("ledger.mark_swept", Effect::kWrite, [&] { return ledger_.mark_swept(batch); });
+}
+
+Result<std::optional<BatchRecord>> FaultyLedger::find_batch(const BatchId& batch) {
+  return plan_.run("ledger.find_batch", Effect::kRead, [&] { return ledger_.find_batch(batch); });
+}
+
+Result<std::optional<BatchRecord>> FaultyLedger::last_committed(const IngestionId& ingestion, std::string_view table_uuid) {
+  return plan_.run("ledger.last_committed", Effect::kRead, [&] { return ledger_.last_committed(ingestion, table_uuid); });
+}
+
+Result<int64_t> FaultyLedger::highest_seq(const IngestionId& ingestion) {
+  return plan_.run("ledger.highest_seq", Effect::kRead, [&] { return ledger_.highest_seq(ingestion); });
+}
+
+Result<std::vector<BatchRecord>> FaultyLedger::live_batches(const IngestionId& ingestion) {
+  return plan_.run("ledger.live_batches", Effect::kRead, [&] { return ledger_.live_batches(ingestion); });
+}
+
+Result<Outstanding> FaultyLedger::outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) {
+  return plan_.run("ledger.outstanding", Effect::kRead, [&] { return ledger_.outstanding(ingestion, run, attempts_max); });
+}
+
+Result<int64_t> FaultyLedger::retry(const IngestionId& ingestion, std::span<const std::string> paths) {
+  return plan_.run("ledger.retry", Effect::kWrite, [&] { return ledger_.retry(ingestion, paths); });
+}
+
+Result<int64_t> FaultyLedger::forget(const IngestionId& ingestion, std::span<const std::string> paths) {
+  return plan_.run("ledger.forget", Effect::kWrite, [&] { return ledger_.forget(ingestion, paths); });
+}
+
+Result<int64_t> FaultyLedger::forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) {
+  return plan_.run("ledger.forget_all", Effect::kWrite, [&] { return ledger_.forget_all(ingestion, foreign, seq_floor); });
+}
+
+Result<Ingestion> FaultyRegistry::put_ingestion(const Ingestion& ingestion) {
+  return plan_.run("registry.put_ingestion", Effect::kWrite, [&] { return registry_.put_ingestion(ingestion); });
+}
+
+Result<std::optional<Ingestion>> FaultyRegistry::find_ingestion(std::string_view tenant, std::string_view name_or_id) {
+  return plan_.run("registry.find_ingestion", Effect::kRead, [&] { return registry_.find_ingestion(tenant, name_or_id); });
+}
+
+Result<std::vector<Ingestion>> FaultyRegistry::ingestions(std::string_view tenant) {
+  return plan_.run("registry.ingestions", Effect::kRead, [&] { return registry_.ingestions(tenant); });
+}
+
+Result<void> FaultyRegistry::delete_ingestion(const IngestionId& id) {
+  return plan_.run("registry.delete_ingestion", Effect::kWrite, [&] { return registry_.delete_ingestion(id); });
+}
+
+Result<RunRecord> FaultyRegistry::start_run(const IngestionId& ingestion, Trigger trigger, const WorkerId& holder) {
+  return plan_.run("registry.start_run", Effect::kWrite, [&] { return registry_.start_run(ingestion, trigger, holder); });
+}
+
+Result<void> FaultyRegistry::add_to_run(const RunId& run, const RunMetrics& more, const std::vector<std::string>& schema_changes) {
+  return plan_.run("registry.add_to_run", Effect::kWrite, [&] { return registry_.add_to_run(run, more, schema_changes); });
+}
+
+Result<RunRecord> FaultyRegistry::finish_run(const RunId& run, RunState state, std::string_view error) {
+  return plan_.run("registry.finish_run", Effect::kWrite, [&] { return registry_.finish_run(run, state, error); });
+}
+
+Result<int64_t> FaultyRegistry::close_dead_runs(const IngestionId& ingestion) {
+  return plan_.run("registry.close_dead_runs", Effect::kWrite, [&] { return registry_.close_dead_runs(ingestion); });
+}
+
+}  // namespace sluice
