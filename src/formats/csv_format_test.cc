@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include "formats/csv_columns.h"
 #include "formats/csv_reader.h"
@@ -253,6 +254,19 @@ TEST(CsvColumnNames, AreUnique) {
 
 TEST(CsvFormat, RescuesARepeatedColumn) {
   EXPECT_THAT(load("id,id\n1,2\n", people()).rows, ElementsAre(R"(1|null|null|{"id_2": "2"})"));
+}
+
+// A cut upload must fail the file, though every row before the cut is good; inference may still use those.
+TEST(CsvFormat, RefusesATruncatedCompressedFile) {
+  std::string file = "id\n";
+  for (int i = 0; i < 100'000; ++i) file += fmt::format("{}\n", i * 7919);
+  std::string stored(ZSTD_compressBound(file.size()), '\0');
+  stored.resize(ZSTD_compress(stored.data(), stored.size(), file.data(), file.size(), 1));
+  EXPECT_EQ(load(stored, people()).rows.size(), 100'000u);
+  const Loaded cut = load(stored.substr(0, stored.size() - 10), people());
+  EXPECT_EQ(cut.error.value().type, "ParseError");
+  EXPECT_THAT(cut.error->message, HasSubstr("truncated zstd stream after"));
+  EXPECT_GT(infer(stored, {}, 65'536).rows, 100);
 }
 
 // Blocks end at the row limit and at every reading block: rows must neither be lost nor doubled there.

@@ -110,6 +110,16 @@ inline void CsvScanner::load_block(const char* block) {
   if (left < kBlockBytes) specials_ &= (uint64_t{1} << left) - 1;
 }
 
+inline void CsvScanner::keep(const char* begin, const char* end, bool quoted) {
+  ++count_;
+  if (kept_ < fields_.size()) {
+    fields_[kept_++] = {{begin, end}, quoted};
+  } else if (kept_ < kCsvFieldsMax) {
+    fields_.push_back({{begin, end}, quoted});
+    ++kept_;
+  }
+}
+
 Result<bool> CsvScanner::next(Context& context) {
   if (!begun_) {
     TRY(pass_byte_order_mark(context));
@@ -242,16 +252,6 @@ CsvScanner::Step CsvScanner::end_in_quotes() {
   if (limits_.is_sample) return Step::kEnd;
   // Whether the end or the limit is met first must not depend on how much was read at once.
   return holds_too_much() ? Step::kTooLarge : Step::kOpenQuote;
-}
-
-void CsvScanner::keep(const char* begin, const char* end, bool quoted) {
-  ++count_;
-  if (kept_ < fields_.size()) {
-    fields_[kept_++] = {{begin, end}, quoted};
-  } else if (kept_ < kCsvFieldsMax) {
-    fields_.push_back({{begin, end}, quoted});
-    ++kept_;
-  }
 }
 
 void CsvScanner::report(const char* reason, const char* at) {

@@ -91,13 +91,12 @@ TEST(CsvScanner, SaysTheSameForEveryBlockSize) {
 TEST(CsvScanner, FindsEveryCaseAtEveryOffset) {
   for (const Case& c : kCases) {
     if (c.file.starts_with("\xef") || c.file.starts_with("\xff") || c.file.starts_with('\n')) continue;
-    for (size_t shift = 1; shift <= 130; ++shift) {
+    for (size_t shift = 1; shift <= 66; ++shift) {
       // A first row of `shift` bytes moves everything else.
-      const std::string first(shift - 1, 'x');
-      const std::string shifted = scan((first.empty() ? std::string() : first) + "\n" + std::string(c.file));
-      const std::string blocks = scan((first.empty() ? std::string() : first) + "\n" + std::string(c.file), {}, {.block_bytes = 7});
-      ASSERT_EQ(shifted, blocks) << c.name << " shifted by " << shift;
-      ASSERT_EQ(std::ranges::count(shifted, '@'), std::ranges::count(c.expected, '@') + (first.empty() ? 0 : 1)) << c.name;
+      const std::string file = std::string(shift, 'x') + "\n" + std::string(c.file);
+      const std::string shifted = scan(file);
+      ASSERT_EQ(shifted, scan(file, {}, {.block_bytes = 7})) << c.name << " shifted by " << shift;
+      ASSERT_EQ(std::ranges::count(shifted, '@'), std::ranges::count(c.expected, '@') + 1) << c.name << " shifted by " << shift;
     }
   }
 }
