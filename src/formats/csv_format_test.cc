@@ -102,7 +102,8 @@ TEST(CsvFormat, ReadsEveryPrimitiveType) {
                                         {"d", type("double")}, {"n", type("decimal(9,2)")}, {"day", type("date")}, {"t", type("time")},
                                         {"ts", type("timestamp")}, {"tz", type("timestamptz")}, {"s", type("string")}})};
   const Loaded loaded = load("b,i,l,f,d,n,day,t,ts,tz,s\n"
-                             "true,-7,9000000000,1.5,0.1,12.30,2024-02-29,23:59:59.5,2024-02-29T10:00:00,2024-02-29T10:00:00+02:00,x\n", plan);
+                             "true,-7,9000000000,1.5,0.1,12.30,2024-02-29,23:59:59.5,2024-02-29T10:00:00,2024-02-29T10:00:00+02:00,x\n",
+                             plan);
   ASSERT_FALSE(loaded.error) << loaded.error->message;
   EXPECT_THAT(loaded.rows, ElementsAre("true|-7|9000000000|1.5|0.1|12.30|2024-02-29|23:59:59.500000|2024-02-29 10:00:00.000000|"
                                        "2024-02-29 08:00:00.000000Z|x|null"));
@@ -272,7 +273,9 @@ TEST(CsvFormat, RefusesATruncatedCompressedFile) {
 // Blocks end at the row limit and at every reading block: rows must neither be lost nor doubled there.
 TEST(CsvFormat, GivesTheSameRowsForEveryBlockSize) {
   std::string file = "id,name,score\n";
-  for (int i = 0; i < 60; ++i) file += fmt::format("{},{},{}\r\n", i, i % 3 == 0 ? "\"x\"\"\r\ny\"" : "z\xc3\xa4", i % 7 == 0 ? "bad" : "0.5");
+  for (int i = 0; i < 60; ++i) {
+    file += fmt::format("{},{},{}\r\n", i, i % 3 == 0 ? "\"x\"\"\r\ny\"" : "z\xc3\xa4", i % 7 == 0 ? "bad" : "0.5");
+  }
   file += "1,2\n";
   ReadPlan plan = skipping(people());
   plan.report_drift = true;

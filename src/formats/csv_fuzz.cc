@@ -27,7 +27,8 @@ std::string scan(const std::string& file, CsvDialect dialect, size_t block_bytes
 void read_rows(const std::string& file, CsvDialect dialect, bool header) {
   Context context;
   ReadPlan plan{.report_drift = true};
-  plan.columns.fields = {{.id = 1, .name = "a", .type = make_type(TypeId::kLong)}, {.id = 2, .name = "b", .type = make_type(TypeId::kString)},
+  plan.columns.fields = {{.id = 1, .name = "a", .type = make_type(TypeId::kLong)},
+                         {.id = 2, .name = "b", .type = make_type(TypeId::kString)},
                          {.id = 3, .name = "c", .type = make_type(TypeId::kTimestamp)}};
   plan.csv.header = header;
   plan.bad_rows.action = BadRowAction::kSkip;
