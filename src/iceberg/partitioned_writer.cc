@@ -99,8 +99,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> rows_of_group(const arrow::RecordBat
 }
 
 void append_range(std::vector<RowRange>& ranges, RowRange range) {
-  const bool continues = !ranges.empty() && ranges.back().data_file == range.data_file &&
-                         ranges.back().first_row + ranges.back().row_count == range.first_row;
+  const bool continues =
+      !ranges.empty() && ranges.back().data_file == range.data_file && ranges.back().first_row + ranges.back().row_count == range.first_row;
   if (continues) {
     ranges.back().row_count += range.row_count;
   } else {
@@ -224,7 +224,8 @@ Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& 
   target.parquet = options;
   TRY_ASSIGN(target.file_bytes, metadata.integer_property("write.target-file-size-bytes", kTargetFileBytesDefault));
   if (target.file_bytes < kTargetFileBytesMin) {
-    return invalid_input(fmt::format("table property write.target-file-size-bytes: {} is less than {}", target.file_bytes, kTargetFileBytesMin));
+    return invalid_input(
+        fmt::format("table property write.target-file-size-bytes: {} is less than {}", target.file_bytes, kTargetFileBytesMin));
   }
   target.footer["iceberg.schema"] = to_json(schema).dump();
   return std::make_unique<PartitionedWriter>(store, std::move(target), limits);

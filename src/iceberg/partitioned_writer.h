@@ -34,11 +34,11 @@ class LazyUpload;
 class PartitionedWriter {
  public:
   struct Target {
-    std::string folder;                      ///< files are <folder>/<partition path>/<uuid>.parquet
-    Schema schema;                           ///< of the batches, ids assigned
+    std::string folder;  ///< files are <folder>/<partition path>/<uuid>.parquet
+    Schema schema;       ///< of the batches, ids assigned
     std::vector<BoundPartitionField> fields;
     ParquetOptions parquet;
-    int64_t file_bytes = 512 * kMiB;         ///< a file is finished when it would weigh this much
+    int64_t file_bytes = 512 * kMiB;  ///< a file is finished when it would weigh this much
     std::map<std::string, std::string> footer;
   };
 

@@ -25,7 +25,8 @@ Schema example() {
 
 class PartitionedWriterTest : public testing::Test {
  protected:
-  std::unique_ptr<PartitionedWriter> open(const std::vector<std::string>& partition_by, const std::map<std::string, std::string>& properties = {},
+  std::unique_ptr<PartitionedWriter> open(const std::vector<std::string>& partition_by,
+                                          const std::map<std::string, std::string>& properties = {},
                                           const PartitionedWriterLimits& limits = {}) {
     TableMetadata metadata;
     metadata.location = "mem://t/table";
@@ -133,7 +134,8 @@ TEST_F(PartitionedWriterTest, SpreadsRowsByPartition) {
   const auto files = finish(*writer);
   EXPECT_EQ(files.size(), 9u);
   const auto bucket = [](int64_t id) { return static_cast<int>((bucket_hash(id) & 0x7fffffff) % 3); };
-  expect_rows_are_where_ranges_say(files, [&](int64_t row) { return static_cast<int>(row >= 3000 ? 0 : row % 3) * 3 + bucket(row * 7919); });
+  expect_rows_are_where_ranges_say(files,
+                                   [&](int64_t row) { return static_cast<int>(row >= 3000 ? 0 : row % 3) * 3 + bucket(row * 7919); });
   for (const StagedFile& file : files) {
     ASSERT_EQ(file.partition.size(), 2u);
     const std::string city_name = std::get<std::string>(file.partition[0]);

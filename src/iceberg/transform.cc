@@ -24,8 +24,9 @@ struct Named {
   bool has_width;
 };
 constexpr std::array kNames = {
-    Named{"identity", Transform::kIdentity, false}, Named{"bucket", Transform::kBucket, true}, Named{"truncate", Transform::kTruncate, true},
-    Named{"year", Transform::kYear, false},         Named{"month", Transform::kMonth, false},  Named{"day", Transform::kDay, false},
+    Named{"identity", Transform::kIdentity, false}, Named{"bucket", Transform::kBucket, true},
+    Named{"truncate", Transform::kTruncate, true},  Named{"year", Transform::kYear, false},
+    Named{"month", Transform::kMonth, false},       Named{"day", Transform::kDay, false},
     Named{"hour", Transform::kHour, false},         Named{"void", Transform::kVoid, false},
 };
 
@@ -159,7 +160,8 @@ Literal apply(const Transform& transform, const Type& source, const Literal& val
   if (is_null(value) || transform.kind == Transform::kVoid) return {};
   switch (transform.kind) {
     case Transform::kIdentity: return value;
-    case Transform::kBucket: return static_cast<int32_t>((bucket_hash(source, value) & 0x7fffffff) % static_cast<uint32_t>(transform.width));
+    case Transform::kBucket:
+      return static_cast<int32_t>((bucket_hash(source, value) & 0x7fffffff) % static_cast<uint32_t>(transform.width));
     case Transform::kTruncate: return truncate(source, transform.width, value);
     default: return transform_time(transform.kind, source.id, as_long(value));
   }

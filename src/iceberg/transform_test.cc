@@ -21,14 +21,14 @@ TEST(BucketHash, AgreesWithTheSpecification) {
   EXPECT_EQ(hash_of(make_type(TypeId::kLong), int64_t{34}), 2017239379);
   const auto decimal = make_decimal(9, 2);
   EXPECT_EQ(hash_of(decimal, value_of(decimal, "14.20")), -500754589);
-  for (const auto& [id, text, hash] : std::vector<std::tuple<TypeId, const char*, int32_t>>{
-           {TypeId::kDate, "2017-11-16", -653330422},
-           {TypeId::kTime, "22:31:08", -662762989},
-           {TypeId::kTimestamp, "2017-11-16T22:31:08", -2047944441},
-           {TypeId::kTimestamptz, "2017-11-16T14:31:08-08:00", -2047944441},
-           {TypeId::kTimestamp, "2017-11-16T22:31:08.000001", -1207196810},
-           {TypeId::kString, "iceberg", 1210000089},
-           {TypeId::kUuid, "f79c3e09-677c-4bbd-a479-3f349cb785e7", 1488055340}}) {
+  for (const auto& [id, text, hash] :
+       std::vector<std::tuple<TypeId, const char*, int32_t>>{{TypeId::kDate, "2017-11-16", -653330422},
+                                                             {TypeId::kTime, "22:31:08", -662762989},
+                                                             {TypeId::kTimestamp, "2017-11-16T22:31:08", -2047944441},
+                                                             {TypeId::kTimestamptz, "2017-11-16T14:31:08-08:00", -2047944441},
+                                                             {TypeId::kTimestamp, "2017-11-16T22:31:08.000001", -1207196810},
+                                                             {TypeId::kString, "iceberg", 1210000089},
+                                                             {TypeId::kUuid, "f79c3e09-677c-4bbd-a479-3f349cb785e7", 1488055340}}) {
     EXPECT_EQ(hash_of(make_type(id), value_of(make_type(id), text)), hash) << text;
   }
   EXPECT_EQ(hash_of(make_type(TypeId::kBinary), std::string("\x00\x01\x02\x03", 4)), -188683207);
@@ -83,7 +83,8 @@ TEST(Transform, TextGoesBothWaysAndUnknownOnesAreRefused) {
     ASSERT_TRUE(transform) << text;
     EXPECT_EQ(to_text(*transform), text);
   }
-  for (const char* text : {"", "bucket", "bucket[]", "bucket[0]", "bucket[-1]", "bucket[4", "bucket[4]x", "truncate[x]", "zorder", "day[1]", "Day"}) {
+  for (const char* text :
+       {"", "bucket", "bucket[]", "bucket[0]", "bucket[-1]", "bucket[4", "bucket[4]x", "truncate[x]", "zorder", "day[1]", "Day"}) {
     EXPECT_FALSE(parse_transform(text)) << text;
   }
 }
@@ -101,10 +102,10 @@ TEST(Transform, ResultTypes) {
   EXPECT_EQ(type_text("identity", make_type(TypeId::kDouble)), "double");
   EXPECT_EQ(type_text("void", make_type(TypeId::kString)), "string");
   for (const auto& [transform, source] : std::vector<std::pair<const char*, TypePtr>>{{"hour", make_type(TypeId::kDate)},
-                                                                                   {"bucket[4]", make_type(TypeId::kDouble)},
-                                                                                   {"truncate[4]", make_type(TypeId::kUuid)},
-                                                                                   {"day", make_type(TypeId::kString)},
-                                                                                   {"identity", make_list(make_type(TypeId::kInt))}}) {
+                                                                                      {"bucket[4]", make_type(TypeId::kDouble)},
+                                                                                      {"truncate[4]", make_type(TypeId::kUuid)},
+                                                                                      {"day", make_type(TypeId::kString)},
+                                                                                      {"identity", make_list(make_type(TypeId::kInt))}}) {
     EXPECT_THAT(type_text(transform, source), testing::HasSubstr("is not defined")) << transform;
   }
 }

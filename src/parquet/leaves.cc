@@ -60,8 +60,7 @@ void visit_below(const arrow::Array& array, bool with_visibility, const Visibili
       visit_below(*map.keys()->Slice(first, count), with_visibility, below, visit);
       return visit_below(*map.items()->Slice(first, count), with_visibility, below, visit);
     }
-    default:
-      visit(array, visibility);
+    default: visit(array, visibility);
   }
 }
 
@@ -92,9 +91,7 @@ size_t leaves_count(const Type& type) {
   return count;
 }
 
-void visit_leaves(const arrow::Array& column, bool with_visibility, const Visit& visit) {
-  visit_below(column, with_visibility, {}, visit);
-}
+void visit_leaves(const arrow::Array& column, bool with_visibility, const Visit& visit) { visit_below(column, with_visibility, {}, visit); }
 
 int64_t count_nans(const arrow::Array& leaf, const Visibility& visibility) {
   if (leaf.type_id() == arrow::Type::FLOAT) return count_nans_in(static_cast<const arrow::FloatArray&>(leaf), visibility);

@@ -35,8 +35,8 @@ TEST(ParquetOptions, ReadsTheTablesProperties) {
 
 // Prevents: a level meant for another codec making the writer fail.
 TEST(ParquetOptions, IgnoresTheLevelOfACodecWithoutLevels) {
-  const auto options = ParquetOptions::from_properties(
-      {{"write.parquet.compression-codec", "snappy"}, {"write.parquet.compression-level", "3"}});
+  const auto options =
+      ParquetOptions::from_properties({{"write.parquet.compression-codec", "snappy"}, {"write.parquet.compression-level", "3"}});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->compression_level, std::nullopt);
 }

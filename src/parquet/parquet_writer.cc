@@ -93,7 +93,8 @@ class BufferedParquetWriter final : public ParquetWriter {
     waiting_rows_ += rows->num_rows();
     waiting_bytes_ += bytes;
     waiting_.push_back(std::move(rows));
-    if (waiting_rows_ < (file_ ? kGatheredRowsMin : kSampleRowsMax) && waiting_bytes_ < (file_ ? kGatheredBytesMax : kSampleBytesMax)) return {};
+    const int64_t rows_max = file_ ? kGatheredRowsMin : kSampleRowsMax, bytes_max = file_ ? kGatheredBytesMax : kSampleBytesMax;
+    if (waiting_rows_ < rows_max && waiting_bytes_ < bytes_max) return {};
     return write_waiting();
   }
 
@@ -255,8 +256,9 @@ class BufferedParquetWriter final : public ParquetWriter {
         leaf += leaves_count(type);
         continue;
       }
-      visit_leaves(*rows.column(i), true,
-                   [&](const arrow::Array& values, const Visibility& visibility) { nans_.back()[leaf++] += count_nans(values, visibility); });
+      visit_leaves(*rows.column(i), true, [&](const arrow::Array& values, const Visibility& visibility) {
+        nans_.back()[leaf++] += count_nans(values, visibility);
+      });
     }
   }
 

@@ -27,16 +27,16 @@ struct MetricsMode {
 
 /// From the table's properties (write.parquet.*, write.metadata.metrics.*); the parser names a bad value.
 struct ParquetOptions {
-  std::string compression = "zstd";            ///< zstd | snappy | gzip | lz4 | uncompressed
-  std::optional<int> compression_level = {};   ///< default 1 for zstd: level 3 costs seven times that for 3% on string pages
-  int64_t row_group_bytes = 128 * kMiB;        ///< write.parquet.row-group-size-bytes (encoded)
+  std::string compression = "zstd";           ///< zstd | snappy | gzip | lz4 | uncompressed
+  std::optional<int> compression_level = {};  ///< default 1 for zstd: level 3 costs seven times that for 3% on string pages
+  int64_t row_group_bytes = 128 * kMiB;       ///< write.parquet.row-group-size-bytes (encoded)
   int64_t row_group_rows = 1024 * 1024;
   int64_t page_bytes = kMiB;
   int64_t page_rows = 20'000;
-  int64_t dictionary_bytes = 2 * kMiB;         ///< of one column's dictionary, then PLAIN
+  int64_t dictionary_bytes = 2 * kMiB;  ///< of one column's dictionary, then PLAIN
   MetricsMode metrics_default;
   std::map<std::string, MetricsMode> metrics_by_column = {};  ///< by dotted column name
-  int metrics_columns_max = 100;               ///< columns beyond get no metrics unless named
+  int metrics_columns_max = 100;                              ///< columns beyond get no metrics unless named
 
   static Result<ParquetOptions> from_properties(const std::map<std::string, std::string>& properties);
 };

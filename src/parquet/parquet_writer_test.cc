@@ -124,8 +124,9 @@ TEST(ParquetWriter, EveryTypeReadsBack) {
   const auto expected = arrow::Table::FromRecordBatches({rows, rows}).ValueOrDie()->CombineChunks().ValueOrDie();
   const auto table = read_table(written.bytes);
   for (int i = 0; i < expected->num_columns(); ++i) {
-    EXPECT_TRUE(table->column(i)->Equals(*expected->column(i)))
-        << expected->field(i)->ToString() << "\n" << table->column(i)->ToString() << "\n" << table->field(i)->ToString();
+    EXPECT_TRUE(table->column(i)->Equals(*expected->column(i))) << expected->field(i)->ToString() << "\n"
+                                                                << table->column(i)->ToString() << "\n"
+                                                                << table->field(i)->ToString();
   }
   EXPECT_EQ(open_file(written.bytes)->metadata()->key_value_metadata()->Get("iceberg.schema").ValueOrDie(), "{}");
 }
@@ -232,8 +233,8 @@ TEST(ParquetWriter, CountsNaNsAndKeepsThemOutOfBounds) {
   EXPECT_EQ(all.upper_bound, std::nullopt);
   EXPECT_EQ(metrics_of(make_type(TypeId::kInt), "[1]").nan_count, std::nullopt);
 
-  const Schema schema = single(make_struct({{0, "d", false, make_type(TypeId::kDouble)},
-                                            {0, "l", false, make_list(make_type(TypeId::kFloat))}}));
+  const Schema schema =
+      single(make_struct({{0, "d", false, make_type(TypeId::kDouble)}, {0, "l", false, make_list(make_type(TypeId::kFloat))}}));
   const auto member = array_of(arrow::float64(), "[NaN, NaN, 1.0]");
   const auto type = to_arrow(*schema.fields[0].type);
   const auto lists = array_of(type->field(1)->type(), "[[NaN, 1.0], [NaN], [NaN, NaN]]");
@@ -346,7 +347,8 @@ bool has_dictionary(const Written& written, int column) {
   return open_file(written.bytes)->metadata()->RowGroup(0)->ColumnChunk(column)->has_dictionary_page();
 }
 
-// Prevents: hashing every value of a column of distinct ones (several times the cost of writing it), and losing the dictionary where it pays.
+// Prevents: hashing every value of a column of distinct ones (several times the cost of writing it), and losing the dictionary where it
+// pays.
 TEST(ParquetWriter, ChoosesDictionariesByTheFirstRows) {
   const Schema schema = schema_of({{0, "unique", false, make_type(TypeId::kString)}, {0, "few", false, make_type(TypeId::kString)}});
   arrow::StringBuilder unique, few;
