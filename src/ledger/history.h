@@ -18,14 +18,14 @@ namespace sluice {
 struct FilesQuery {
   IngestionId ingestion;
   std::optional<FileState> state;
-  std::string path;            ///< exact; empty: any
+  std::string path;              ///< exact; empty: any
   bool by_processed_at = false;  ///< oldest first, only files that were processed once; else all, by path
   int64_t limit = 1000;
-  std::string cursor;          ///< FilePage::next_cursor of the page before
+  std::string cursor;  ///< FilePage::next_cursor of the page before
 };
 struct FilePage {
   std::vector<FileRecord> files;
-  std::string next_cursor;     ///< empty: the last page
+  std::string next_cursor;  ///< empty: the last page
   int64_t total = 0;
 };
 

@@ -86,7 +86,8 @@ class LedgerConformance : public testing::TestWithParam<LedgerWorldMaker> {
   RunId start_run(Worker& worker) { return must(worker.handle->registry().start_run(ingestion_, Trigger::kCli, worker.id)).id; }
 
   static Seen seen(const std::string& path, const std::string& version, std::optional<std::string> known = {}) {
-    return {.file = {.path = path, .version = version, .size_bytes = 10, .modified_at = Timestamp{1'600'000'000'000'000}}, .known_version = known};
+    return {.file = {.path = path, .version = version, .size_bytes = 10, .modified_at = Timestamp{1'600'000'000'000'000}},
+            .known_version = known};
   }
   DiscoverResult discover(const std::vector<Seen>& files, OnChange on_change = OnChange::kAppend) {
     return must(a_.work().record_discovered(discovery(on_change), files));
@@ -111,7 +112,11 @@ class LedgerConformance : public testing::TestWithParam<LedgerWorldMaker> {
   }
 
   static TargetPin pin() {
-    return {.catalog_uri = "sqlite:c.db#local", .warehouse = "/w", .table = "db.orders", .table_uuid = std::string(kTableUuid), .table_location = "/w/t"};
+    return {.catalog_uri = "sqlite:c.db#local",
+            .warehouse = "/w",
+            .table = "db.orders",
+            .table_uuid = std::string(kTableUuid),
+            .table_location = "/w/t"};
   }
   static PreparedBatch record_of(const ClaimedBatch& batch) {
     return {.batch = batch.lease.batch,

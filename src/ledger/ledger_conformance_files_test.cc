@@ -110,7 +110,8 @@ TEST_P(LedgerConformance, ALoadedVersionThatComesBackEndsAWaitingChange) {
   load();
   discover({seen("/a", "v2", "v1"), seen("/b", "v2", "v1")});
   const ClaimedBatch batch = claim(a_);
-  must(a_.work().prepare(batch.lease, record_of(batch), std::vector{result_of(batch.files[0], FileOutcome::kReleased), result_of(batch.files[1], FileOutcome::kFailed)}));
+  must(a_.work().prepare(batch.lease, record_of(batch),
+                         std::vector{result_of(batch.files[0], FileOutcome::kReleased), result_of(batch.files[1], FileOutcome::kFailed)}));
   must(a_.work().confirm(batch.lease, published(2)));
   EXPECT_EQ(discover({seen("/a", "v1", "v2"), seen("/b", "v1", "v2")}).ignored, 2);
   EXPECT_EQ(file("/a").state, FileState::kSuccess);
@@ -217,7 +218,8 @@ TEST_P(LedgerConformance, RuleF_LiveBatchesKeepTheirFiles) {
   const ClaimedBatch batch = claim(a_);
   prepare(a_, batch);
   const std::vector<std::string> paths = {"/a"};
-  for (const auto& refused : {a_.work().forget(ingestion_, paths), a_.work().retry(ingestion_, paths), a_.work().forget_all(ingestion_, {}, 0)}) {
+  for (const auto& refused :
+       {a_.work().forget(ingestion_, paths), a_.work().retry(ingestion_, paths), a_.work().forget_all(ingestion_, {}, 0)}) {
     EXPECT_THAT(refused, FailsWith(ErrorCode::kConflict));
     EXPECT_THAT(refused.error().message, HasSubstr(batch.lease.batch.text));
   }

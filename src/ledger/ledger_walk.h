@@ -95,8 +95,8 @@ class LedgerWalk : public LedgerConformance {
   }
 
   void prepare_hand(Hand& hand) {
-    constexpr FileOutcome kOutcomes[] = {FileOutcome::kLoaded, FileOutcome::kLoaded, FileOutcome::kLoaded, FileOutcome::kFailed,
-                                         FileOutcome::kSkipped, FileOutcome::kReleased};
+    constexpr FileOutcome kOutcomes[] = {FileOutcome::kLoaded, FileOutcome::kLoaded,  FileOutcome::kLoaded,
+                                         FileOutcome::kFailed, FileOutcome::kSkipped, FileOutcome::kReleased};
     std::vector<FileResult> results;
     for (const ClaimedFile& file : hand.batch.files) results.push_back(result_of(file, kOutcomes[below(std::size(kOutcomes))]));
     const BatchState before = state_of(hand.batch.lease.batch);
@@ -159,11 +159,13 @@ class LedgerWalk : public LedgerConformance {
         ASSERT_TRUE(live.contains(file.batch_id)) << file.path << " is held by " << file.batch_id << ", which has ended";
       }
       if (file.state == FileState::kSuccess) {
-        ASSERT_TRUE(loaded_.contains({file.path, file.version})) << file.path << " is SUCCESS at " << file.version << ", which was not loaded";
+        ASSERT_TRUE(loaded_.contains({file.path, file.version}))
+            << file.path << " is SUCCESS at " << file.version << ", which was not loaded";
       }
       const auto before = states_.find(file.path);
       if (before == states_.end() || before->second == file.state) continue;
-      ASSERT_TRUE(can_move(before->second, file.state)) << file.path << ": " << to_string(before->second) << " -> " << to_string(file.state);
+      ASSERT_TRUE(can_move(before->second, file.state))
+          << file.path << ": " << to_string(before->second) << " -> " << to_string(file.state);
     }
     const FileCounts counts = must(a_.handle->history().file_counts(ingestion_));
     ASSERT_EQ(counts.discovered(), std::ssize(now));

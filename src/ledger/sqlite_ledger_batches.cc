@@ -40,11 +40,12 @@ Result<BatchState> SqliteLedger::own_state(const Lease& lease) {
   TRY_ASSIGN(auto rows, writer_->query("SELECT state, epoch, holder FROM batches WHERE id = ?", lease.batch.text));
   TRY_ASSIGN(const bool found, rows.next());
   if (!found) {
-    return fail(ErrorCode::kConflict, fmt::format("batch {}: the ledger does not know it; was the ledger restored from a backup?", lease.batch.text));
+    return fail(ErrorCode::kConflict,
+                fmt::format("batch {}: the ledger does not know it; was the ledger restored from a backup?", lease.batch.text));
   }
   if (rows.integer(1) != lease.epoch || rows.text_view(2) != lease.holder.text) {
-    return fail(ErrorCode::kConflict, fmt::format("batch {}: worker {} took it over (epoch {}, ours was {})", lease.batch.text, rows.text_view(2),
-                                                  rows.integer(1), lease.epoch));
+    return fail(ErrorCode::kConflict, fmt::format("batch {}: worker {} took it over (epoch {}, ours was {})", lease.batch.text,
+                                                  rows.text_view(2), rows.integer(1), lease.epoch));
   }
   const auto state = parse_batch_state(rows.text_view(0));
   if (!state) return fail(ErrorCode::kCorruption, fmt::format("batch {}: unknown state '{}'", lease.batch.text, rows.text_view(0)));
@@ -80,15 +81,17 @@ Result<std::vector<int64_t>> SqliteLedger::choose_claimable(const ClaimRequest& 
 }
 
 Result<std::vector<ClaimedFile>> SqliteLedger::files_in_hand(const BatchId& batch) {
-  TRY_ASSIGN(auto rows, writer_->query(fmt::format("SELECT {} FROM processed_files WHERE batch_id = ? AND status = 'PROCESSING' ORDER BY file_path",
-                                                   kClaimedFileColumns),
-                                       batch.text));
+  TRY_ASSIGN(auto rows,
+             writer_->query(fmt::format("SELECT {} FROM processed_files WHERE batch_id = ? AND status = 'PROCESSING' ORDER BY file_path",
+                                        kClaimedFileColumns),
+                            batch.text));
   return all_rows(std::move(rows), claimed_file_from);
 }
 
 /// The answer to a claim that was made before and whose answer got lost.
 Result<std::optional<ClaimedBatch>> SqliteLedger::earlier_claim(const ClaimRequest& request) {
-  TRY_ASSIGN(auto rows, writer_->query("SELECT state, epoch, holder, lease_until, tracked, run_id FROM batches WHERE id = ?", request.batch.text));
+  TRY_ASSIGN(auto rows,
+             writer_->query("SELECT state, epoch, holder, lease_until, tracked, run_id FROM batches WHERE id = ?", request.batch.text));
   TRY_ASSIGN(const bool found, rows.next());
   if (!found) return std::nullopt;
   if (rows.text_view(0) != to_string(BatchState::kStaging) || rows.text_view(2) != request.worker.text) {
@@ -107,10 +110,11 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::earlier_claim(const ClaimReque
 Result<Lease> SqliteLedger::insert_batch(const ClaimRequest& request, bool tracked) {
   const Timestamp now = clock_.now();
   Lease lease{.batch = request.batch, .ingestion = request.ingestion, .epoch = 1, .holder = request.worker, .until = now + request.lease};
-  TRY(writer_->execute("INSERT INTO batches (id, ingestion_id, run_id, state, tracked, epoch, holder, lease_until, created_at, updated_at) "
+  TRY(
+      writer_->execute("INSERT INTO batches (id, ingestion_id, run_id, state, tracked, epoch, holder, lease_until, created_at, updated_at) "
                        "VALUES (?1, ?2, ?3, 'STAGING', ?4, ?5, ?6, ?7, ?8, ?8)",
-                       lease.batch.text, lease.ingestion.text, request.run.text, tracked, lease.epoch, lease.holder.text, to_text(lease.until),
-                       to_text(now)));
+                       lease.batch.text, lease.ingestion.text, request.run.text, tracked, lease.epoch, lease.holder.text,
+                       to_text(lease.until), to_text(now)));
   return lease;
 }
 
@@ -125,7 +129,8 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::claim(const ClaimRequest& requ
     TRY_ASSIGN(claimed.lease, insert_batch(request, true));
     const std::string now = now_text();
     for (const int64_t id : chosen) {
-      TRY(writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
+      TRY(
+          writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
                            "processing_started_at = ?4, updated_at = ?4 WHERE id = ?1",
                            id, request.batch.text, request.run.text, now));
     }
@@ -164,15 +169,15 @@ Result<void> SqliteLedger::pin_target(const Lease& lease, const TargetPin& targe
     if (state != BatchState::kStaging) {
       return fail(ErrorCode::kConflict, fmt::format("batch {} is {}: its target is settled", lease.batch.text, to_string(state)));
     }
-    TRY(writer_->execute("UPDATE batches SET target = ?2, table_uuid = ?3, updated_at = ?4 WHERE id = ?1", lease.batch.text, to_json(target),
-                         target.table_uuid, now_text()));
+    TRY(writer_->execute("UPDATE batches SET target = ?2, table_uuid = ?3, updated_at = ?4 WHERE id = ?1", lease.batch.text,
+                         to_json(target), target.table_uuid, now_text()));
     return {};
   });
 }
 
 void SqliteLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) { locks_.note_in_hand(slot, lease.batch, path); }
 
-Result<void> SqliteLedger::store_results(const BatchId& batch, std::span<const FileResult> results, std::string_view now) {
+Result<void> SqliteLedger::store_results(const BatchId& batch, std::span<const FileResult> results) {
   TRY_ASSIGN(const auto held, files_in_hand(batch));
   std::set<int64_t> waiting;
   for (const ClaimedFile& file : held) waiting.insert(file.id);
@@ -182,13 +187,15 @@ Result<void> SqliteLedger::store_results(const BatchId& batch, std::span<const F
     }
     const Error error = result.error.value_or(Error{});
     TRY(writer_->execute(
-        "INSERT INTO batch_results (batch_id, file_id, outcome, records_ingested, bytes_read, processing_duration_ms, file_format, content_hash, "
+        "INSERT INTO batch_results (batch_id, file_id, outcome, records_ingested, bytes_read, processing_duration_ms, file_format, "
+        "content_hash, "
         "error_type, error_message, error_line, error_byte) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         batch.text, result.file.id, to_string(result.outcome), result.rows, result.bytes_read, result.duration_ms, result.format,
         result.content_hash, result.error ? error_type_of(error) : std::string(), error.message, error.line, error.byte));
     const auto remember = [&](const std::optional<std::string>& data_file, int64_t first_row, int64_t row_count) {
-      return writer_->execute("INSERT INTO batch_files (batch_id, file_path, version, data_file, first_row, row_count) VALUES (?, ?, ?, ?, ?, ?)",
-                              batch.text, result.file.path, result.file.version, data_file, first_row, row_count);
+      return writer_->execute(
+          "INSERT INTO batch_files (batch_id, file_path, version, data_file, first_row, row_count) VALUES (?, ?, ?, ?, ?, ?)", batch.text,
+          result.file.path, result.file.version, data_file, first_row, row_count);
     };
     const bool known_from_here = result.outcome == FileOutcome::kLoaded || result.outcome == FileOutcome::kUnchanged;
     for (const RowRange& range : result.ranges) {
@@ -197,7 +204,7 @@ Result<void> SqliteLedger::store_results(const BatchId& batch, std::span<const F
     if (known_from_here && (result.ranges.empty() || result.outcome == FileOutcome::kUnchanged)) TRY(remember(std::nullopt, 0, 0));
   }
   if (!waiting.empty()) {
-    return invalid_input(fmt::format("batch {}: {} of its files have no result at {}", batch.text, waiting.size(), now));
+    return invalid_input(fmt::format("batch {}: {} of its files have no result", batch.text, waiting.size()));
   }
   return {};
 }
@@ -214,14 +221,15 @@ Result<int64_t> SqliteLedger::prepare(const Lease& lease, const PreparedBatch& b
     PreparedBatch record = batch;
     record.seq = highest + 1;
     const std::string now = now_text();
-    if (record.tracked) TRY(store_results(lease.batch, results, now));
+    if (record.tracked) TRY(store_results(lease.batch, results));
     const RunMetrics sum = metrics_of(results);
     TRY(writer_->execute(
         "UPDATE batches SET state = 'PREPARED', seq = ?2, target = ?3, table_uuid = ?4, prepared_record = ?5, files_processed = ?6, "
         "files_failed = ?7, files_skipped = ?8, files_unchanged = ?9, records_written = ?10, rows_rescued = ?11, rows_rejected = ?12, "
         "bytes_processed = ?13, updated_at = ?14 WHERE id = ?1",
-        lease.batch.text, record.seq, to_json(record.target), record.target.table_uuid, to_json(record), sum.files_processed, sum.files_failed,
-        sum.files_skipped, sum.files_unchanged, sum.records_written, sum.rows_rescued, sum.rows_rejected, sum.bytes_processed, now));
+        lease.batch.text, record.seq, to_json(record.target), record.target.table_uuid, to_json(record), sum.files_processed,
+        sum.files_failed, sum.files_skipped, sum.files_unchanged, sum.records_written, sum.rows_rescued, sum.rows_rejected,
+        sum.bytes_processed, now));
     return record.seq;
   });
 }

@@ -72,11 +72,10 @@ class Recorder {
       history_ = any.has_value();
     }
     if (!*history_) return false;
-    TRY_ASSIGN(const auto found,
-               connection_.query_integer("SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id "
-                                         "WHERE f.file_path = ? AND f.version = ? AND f.forgotten = 0 "
-                                         "AND b.ingestion_id = ? AND b.state = 'COMMITTED' LIMIT 1",
-                                         file.path, file.version, request_.ingestion.text));
+    TRY_ASSIGN(const auto found, connection_.query_integer("SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id "
+                                                           "WHERE f.file_path = ? AND f.version = ? AND f.forgotten = 0 "
+                                                           "AND b.ingestion_id = ? AND b.state = 'COMMITTED' LIMIT 1",
+                                                           file.path, file.version, request_.ingestion.text));
     return found.has_value();
   }
 
@@ -90,8 +89,8 @@ class Recorder {
                    "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
                    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING",
-                   request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at), file.version,
-                   loaded ? file.version : std::string(), to_string(state), now_,
+                   request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
+                   file.version, loaded ? file.version : std::string(), to_string(state), now_,
                    state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
                    skipped ? seen.skip_message : std::string()));
     if (added == 0) {
@@ -146,9 +145,7 @@ class Recorder {
     return {};
   }
 
-  std::optional<std::string> run() const {
-    return request_.run.empty() ? std::nullopt : std::optional(request_.run.text);
-  }
+  std::optional<std::string> run() const { return request_.run.empty() ? std::nullopt : std::optional(request_.run.text); }
 
   SqliteConnection& connection_;
   const DiscoverRequest& request_;

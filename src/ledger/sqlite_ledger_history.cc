@@ -73,8 +73,9 @@ Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
       narrow(fmt::format(" AND ({}, id) > (?, ?)", key), std::string_view(after.key), after.id);
     }
     params.emplace_back(query.limit);
-    TRY_ASSIGN(auto rows, reader_->query_list(fmt::format("SELECT {} FROM processed_files WHERE {} ORDER BY {}, id LIMIT ?", kFileColumns, where, key),
-                                              params));
+    TRY_ASSIGN(auto rows,
+               reader_->query_list(fmt::format("SELECT {} FROM processed_files WHERE {} ORDER BY {}, id LIMIT ?", kFileColumns, where, key),
+                                   params));
     TRY_ASSIGN(page.files, all_rows(std::move(rows), file_from));
     if (!page.files.empty() && std::ssize(page.files) == query.limit) {
       const FileRecord& last = page.files.back();
@@ -86,7 +87,8 @@ Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
 
 Result<FileCounts> SqliteLedger::file_counts(const IngestionId& ingestion) {
   return read("counting files", [&]() -> Result<FileCounts> {
-    TRY_ASSIGN(auto rows, reader_->query("SELECT status, count(*) FROM processed_files WHERE ingestion_id = ? GROUP BY status", ingestion.text));
+    TRY_ASSIGN(auto rows,
+               reader_->query("SELECT status, count(*) FROM processed_files WHERE ingestion_id = ? GROUP BY status", ingestion.text));
     FileCounts counts;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -106,9 +108,10 @@ Result<FileCounts> SqliteLedger::file_counts(const IngestionId& ingestion) {
 
 Result<std::vector<FileAttempt>> SqliteLedger::attempts(const IngestionId& ingestion, std::string_view path) {
   return read("listing attempts", [&]() -> Result<std::vector<FileAttempt>> {
-    TRY_ASSIGN(auto rows, reader_->query("SELECT file_path, file_etag, run_id, error_type, error_message, error_line, error_byte, attempted_at "
-                                         "FROM file_attempts WHERE ingestion_id = ? AND file_path = ? ORDER BY id",
-                                         ingestion.text, path));
+    TRY_ASSIGN(auto rows,
+               reader_->query("SELECT file_path, file_etag, run_id, error_type, error_message, error_line, error_byte, attempted_at "
+                              "FROM file_attempts WHERE ingestion_id = ? AND file_path = ? ORDER BY id",
+                              ingestion.text, path));
     return all_rows(std::move(rows), attempt_from);
   });
 }
@@ -125,8 +128,9 @@ Result<std::vector<FileLoad>> SqliteLedger::loads(const IngestionId& ingestion, 
 
 Result<std::vector<RunRecord>> SqliteLedger::runs(const IngestionId& ingestion, int64_t limit) {
   return read("listing runs", [&]() -> Result<std::vector<RunRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ? ORDER BY sequence DESC LIMIT ?", kRunColumns),
-                                         ingestion.text, limit));
+    TRY_ASSIGN(auto rows,
+               reader_->query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ? ORDER BY sequence DESC LIMIT ?", kRunColumns),
+                              ingestion.text, limit));
     return all_rows(std::move(rows), run_from);
   });
 }
@@ -147,9 +151,10 @@ Result<std::optional<RunRecord>> SqliteLedger::run(std::string_view run_id) {
 
 Result<std::vector<BatchRecord>> SqliteLedger::batches(const IngestionId& ingestion, int64_t limit) {
   return read("listing batches", [&]() -> Result<std::vector<BatchRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM batches WHERE ingestion_id = ? ORDER BY created_at DESC, id DESC LIMIT ?",
-                                                     kBatchColumns),
-                                         ingestion.text, limit));
+    TRY_ASSIGN(auto rows,
+               reader_->query(
+                   fmt::format("SELECT {} FROM batches WHERE ingestion_id = ? ORDER BY created_at DESC, id DESC LIMIT ?", kBatchColumns),
+                   ingestion.text, limit));
     return all_rows(std::move(rows), batch_from);
   });
 }

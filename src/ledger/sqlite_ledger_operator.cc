@@ -10,7 +10,8 @@ Result<void> SqliteLedger::refuse_if_live(const IngestionId& ingestion, std::str
                                                    "AND state IN ('STAGING', 'PREPARED', 'WITHDRAWING') ORDER BY created_at, id LIMIT 1",
                                                    ingestion.text));
   if (!batch) return {};
-  return fail(ErrorCode::kConflict, fmt::format("cannot {} while batch {} is not finished: let the run end, or run again to recover it", doing, *batch));
+  return fail(ErrorCode::kConflict,
+              fmt::format("cannot {} while batch {} is not finished: let the run end, or run again to recover it", doing, *batch));
 }
 
 Result<void> SqliteLedger::refuse_if_held(const IngestionId& ingestion, std::span<const std::string> paths, std::string_view doing) {
@@ -52,7 +53,8 @@ Result<int64_t> SqliteLedger::forget(const IngestionId& ingestion, std::span<con
                  writer_->execute("DELETE FROM processed_files WHERE file_path = ? AND ingestion_id = ?", path, ingestion.text));
       count += deleted;
       TRY(writer_->execute("DELETE FROM file_attempts WHERE ingestion_id = ? AND file_path = ?", ingestion.text, path));
-      TRY(writer_->execute("UPDATE batch_files SET forgotten = 1 WHERE file_path = ? "
+      TRY(
+          writer_->execute("UPDATE batch_files SET forgotten = 1 WHERE file_path = ? "
                            "AND batch_id IN (SELECT id FROM batches WHERE ingestion_id = ?)",
                            path, ingestion.text));
     }
@@ -66,15 +68,18 @@ Result<int64_t> SqliteLedger::forget_all(const IngestionId& ingestion, std::span
     const std::string now = now_text();
     TRY_ASSIGN(const int64_t count, writer_->execute("DELETE FROM processed_files WHERE ingestion_id = ?", ingestion.text));
     TRY(writer_->execute("DELETE FROM file_attempts WHERE ingestion_id = ?", ingestion.text));
-    TRY(writer_->execute("UPDATE batch_files SET forgotten = 1 WHERE batch_id IN (SELECT id FROM batches WHERE ingestion_id = ?)", ingestion.text));
+    TRY(writer_->execute("UPDATE batch_files SET forgotten = 1 WHERE batch_id IN (SELECT id FROM batches WHERE ingestion_id = ?)",
+                         ingestion.text));
     TRY(writer_->execute("UPDATE batches SET disowned = 1, updated_at = ?2 WHERE ingestion_id = ?1", ingestion.text, now));
     for (const BatchId& batch : foreign) {
-      TRY(writer_->execute("INSERT INTO batches (id, ingestion_id, state, tracked, disowned, epoch, holder, lease_until, reason, created_at, "
-                           "updated_at, finished_at) VALUES (?1, ?2, 'COMMITTED', 1, 1, 0, '', ?3, 'named by the table''s mark', ?3, ?3, ?3) "
-                           "ON CONFLICT DO NOTHING",
-                           batch.text, ingestion.text, now));
+      TRY(writer_->execute(
+          "INSERT INTO batches (id, ingestion_id, state, tracked, disowned, epoch, holder, lease_until, reason, created_at, "
+          "updated_at, finished_at) VALUES (?1, ?2, 'COMMITTED', 1, 1, 0, '', ?3, 'named by the table''s mark', ?3, ?3, ?3) "
+          "ON CONFLICT DO NOTHING",
+          batch.text, ingestion.text, now));
     }
-    TRY(writer_->execute("UPDATE ingestions SET seq_floor = max(seq_floor, ?2), updated_at = ?3 WHERE id = ?1", ingestion.text, seq_floor, now));
+    TRY(writer_->execute("UPDATE ingestions SET seq_floor = max(seq_floor, ?2), updated_at = ?3 WHERE id = ?1", ingestion.text, seq_floor,
+                         now));
     return count;
   });
 }

@@ -24,15 +24,14 @@ Result<void> SqliteLedger::apply_results(const BatchId& batch, const Published& 
                                    "processed_at = COALESCE(processed_at, ?2), updated_at = ?2, {}{}= 'UNCHANGED'",
                                    kNoError, kFrom),
                        batch.text, now));
-  TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', updated_at = ?2, {}{}= 'REFUSED'", kNoError, kFrom), batch.text,
-                       now));
+  TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', updated_at = ?2, {}{}= 'REFUSED'", kNoError, kFrom),
+                       batch.text, now));
   // A file that vanished may come back as it was (a share that was not mounted): no version is known, so that it is seen as changed.
-  TRY(writer_->execute(
-      fmt::format("UPDATE processed_files SET status = r.outcome, processed_at = ?2, updated_at = ?2, "
-                  "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, "
-                  "file_etag = CASE r.error_type WHEN ?3 THEN '' ELSE file_etag END, {}{}IN ('FAILED', 'SKIPPED')",
-                  kError, kFrom),
-      batch.text, now, error_type::kVanished));
+  TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = r.outcome, processed_at = ?2, updated_at = ?2, "
+                                   "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, "
+                                   "file_etag = CASE r.error_type WHEN ?3 THEN '' ELSE file_etag END, {}{}IN ('FAILED', 'SKIPPED')",
+                                   kError, kFrom),
+                       batch.text, now, error_type::kVanished));
   TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'DISCOVERED', retry_count = max(0, retry_count - 1), "
                                    "processing_started_at = NULL, updated_at = ?2, {}{}= 'RELEASED'",
                                    kError, kFrom),
@@ -70,9 +69,10 @@ Result<void> SqliteLedger::confirm(const Lease& lease, const Published& publishe
       return fail(ErrorCode::kConflict, fmt::format("batch {} is {}: it cannot be confirmed", lease.batch.text, to_string(state)));
     }
     const std::string now = now_text();
-    TRY(writer_->execute("UPDATE batches SET state = 'COMMITTED', reason = '', snapshot_id = ?2, sequence_number = ?3, finished_at = ?4, updated_at = ?4 "
-                         "WHERE id = ?1",
-                         lease.batch.text, published.snapshot_id, published.sequence_number, now));
+    TRY(writer_->execute(
+        "UPDATE batches SET state = 'COMMITTED', reason = '', snapshot_id = ?2, sequence_number = ?3, finished_at = ?4, updated_at = ?4 "
+        "WHERE id = ?1",
+        lease.batch.text, published.snapshot_id, published.sequence_number, now));
     TRY(apply_results(lease.batch, published, now));
     return count_for_run(lease.batch, published);
   });
@@ -94,19 +94,20 @@ Result<void> SqliteLedger::start_withdraw(const Lease& lease, std::string_view r
 /// The files of a batch that ends without effect: free again, or FAILED where too many workers died over them.
 Result<void> SqliteLedger::release_files(const BatchId& batch, bool gently, std::string_view now) {
   constexpr std::string_view kHeld = "batch_id = ?1 AND status = 'PROCESSING'";
-  const std::string died = fmt::format("{} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice retry`",
-                                       kWorkerDeathsMax);
+  const std::string died = fmt::format(
+      "{} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice retry`", kWorkerDeathsMax);
   TRY(writer_->execute(
       fmt::format("INSERT INTO file_attempts (ingestion_id, source_id, file_path, file_etag, run_id, batch_id, error_type, error_message, "
                   "attempted_at) SELECT ingestion_id, source_id, file_path, file_etag, run_id, batch_id, ?2, ?3, ?4 "
                   "FROM processed_files WHERE {} AND worker_deaths >= ?5",
                   kHeld),
       batch.text, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
-  TRY_ASSIGN(const int64_t failed,
-             writer_->execute(fmt::format("UPDATE processed_files SET status = 'FAILED', error_type = ?2, error_message = ?3, error_line = 0, "
-                                          "error_byte = -1, processed_at = ?4, updated_at = ?4 WHERE {} AND worker_deaths >= ?5",
-                                          kHeld),
-                              batch.text, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
+  TRY_ASSIGN(
+      const int64_t failed,
+      writer_->execute(fmt::format("UPDATE processed_files SET status = 'FAILED', error_type = ?2, error_message = ?3, error_line = 0, "
+                                   "error_byte = -1, processed_at = ?4, updated_at = ?4 WHERE {} AND worker_deaths >= ?5",
+                                   kHeld),
+                       batch.text, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
   TRY(writer_->execute("UPDATE runs SET files_failed = files_failed + ?2 WHERE id = (SELECT run_id FROM batches WHERE id = ?1)", batch.text,
                        failed));
   TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'DISCOVERED', retry_count = max(0, retry_count - ?2), "

@@ -24,7 +24,8 @@ Result<void> SqliteLedger::count_deaths(const BatchRecord& batch) {
     if (held.batch == batch.id) paths.insert(std::move(held.path));
   }
   for (const std::string& path : paths) {
-    TRY(writer_->execute("UPDATE processed_files SET worker_deaths = worker_deaths + 1 "
+    TRY(
+        writer_->execute("UPDATE processed_files SET worker_deaths = worker_deaths + 1 "
                          "WHERE batch_id = ? AND status = 'PROCESSING' AND file_path = ?",
                          batch.id.text, path));
   }
@@ -35,7 +36,8 @@ Result<std::optional<TakenOver>> SqliteLedger::take_over(const IngestionId& inge
                                                          std::chrono::microseconds lease) {
   TRY(hold_lock(worker));
   return write("taking over a batch", [&]() -> Result<std::optional<TakenOver>> {
-    TRY_ASSIGN(auto rows, writer_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
+    TRY_ASSIGN(auto rows,
+               writer_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
     TRY_ASSIGN(const auto live, all_rows(std::move(rows), batch_from));
     const Timestamp now = clock_.now();
     for (const BatchRecord& batch : live) {
@@ -43,10 +45,11 @@ Result<std::optional<TakenOver>> SqliteLedger::take_over(const IngestionId& inge
       TRY_ASSIGN(const auto until, writer_->query_text("SELECT lease_until FROM batches WHERE id = ?", batch.id.text));
       if (!dead && until.value_or("") > to_text(now)) continue;
       if (dead) TRY(count_deaths(batch));
-      TakenOver taken{.batch = {.lease = {.batch = batch.id, .ingestion = ingestion, .epoch = batch.epoch + 1, .holder = worker, .until = now + lease},
-                                .run = batch.run,
-                                .tracked = batch.tracked},
-                      .record = batch};
+      TakenOver taken{
+          .batch = {.lease = {.batch = batch.id, .ingestion = ingestion, .epoch = batch.epoch + 1, .holder = worker, .until = now + lease},
+                    .run = batch.run,
+                    .tracked = batch.tracked},
+          .record = batch};
       TRY(writer_->execute("UPDATE batches SET epoch = ?2, holder = ?3, lease_until = ?4, updated_at = ?5 WHERE id = ?1", batch.id.text,
                            taken.batch.lease.epoch, worker.text, to_text(taken.batch.lease.until), to_text(now)));
       TRY_ASSIGN(taken.batch.files, files_in_hand(batch.id));
@@ -58,8 +61,9 @@ Result<std::optional<TakenOver>> SqliteLedger::take_over(const IngestionId& inge
 
 Result<std::vector<BatchRecord>> SqliteLedger::withdrawn_to_sweep(const IngestionId& ingestion) {
   return read("looking for batches to sweep", [&]() -> Result<std::vector<BatchRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(batches_where("ingestion_id = ? AND state = 'WITHDRAWN' AND target IS NOT NULL ORDER BY finished_at, id"),
-                                         ingestion.text));
+    TRY_ASSIGN(auto rows,
+               reader_->query(batches_where("ingestion_id = ? AND state = 'WITHDRAWN' AND target IS NOT NULL ORDER BY finished_at, id"),
+                              ingestion.text));
     std::vector<BatchRecord> found;
     while (std::ssize(found) < kSweptAtOnceMax) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -74,7 +78,8 @@ Result<std::vector<BatchRecord>> SqliteLedger::withdrawn_to_sweep(const Ingestio
 
 Result<void> SqliteLedger::mark_swept(const BatchId& batch) {
   return write("noting a sweep", [&]() -> Result<void> {
-    TRY(writer_->execute("UPDATE batches SET swept_at = ?2, updated_at = ?2 WHERE id = ?1 AND state = 'WITHDRAWN'", batch.text, now_text()));
+    TRY(writer_->execute("UPDATE batches SET swept_at = ?2, updated_at = ?2 WHERE id = ?1 AND state = 'WITHDRAWN'", batch.text,
+                         now_text()));
     return {};
   });
 }
@@ -96,10 +101,9 @@ Result<std::optional<BatchRecord>> SqliteLedger::last_committed(const IngestionI
 }
 
 Result<int64_t> SqliteLedger::highest_seq_of(SqliteConnection& connection, const IngestionId& ingestion) {
-  TRY_ASSIGN(const auto highest,
-             connection.query_integer("SELECT max(COALESCE((SELECT max(seq) FROM batches WHERE ingestion_id = ?1), 0), "
-                                      "COALESCE((SELECT seq_floor FROM ingestions WHERE id = ?1), 0))",
-                                      ingestion.text));
+  TRY_ASSIGN(const auto highest, connection.query_integer("SELECT max(COALESCE((SELECT max(seq) FROM batches WHERE ingestion_id = ?1), 0), "
+                                                          "COALESCE((SELECT seq_floor FROM ingestions WHERE id = ?1), 0))",
+                                                          ingestion.text));
   return highest.value_or(0);
 }
 
@@ -109,7 +113,8 @@ Result<int64_t> SqliteLedger::highest_seq(const IngestionId& ingestion) {
 
 Result<std::vector<BatchRecord>> SqliteLedger::live_batches(const IngestionId& ingestion) {
   return read("looking for live batches", [&]() -> Result<std::vector<BatchRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
+    TRY_ASSIGN(auto rows,
+               reader_->query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY created_at, id", kLive)), ingestion.text));
     return all_rows(std::move(rows), batch_from);
   });
 }
@@ -126,7 +131,8 @@ Result<Outstanding> SqliteLedger::outstanding(const IngestionId& ingestion, cons
                                      ingestion.text, attempts_max, run.text));
     TRY_ASSIGN(left.in_live_batches,
                count("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));
-    TRY_ASSIGN(left.batches, count(fmt::format("SELECT count(*) FROM batches WHERE ingestion_id = ? AND tracked = 1 AND {}", kLive), ingestion.text));
+    TRY_ASSIGN(left.batches,
+               count(fmt::format("SELECT count(*) FROM batches WHERE ingestion_id = ? AND tracked = 1 AND {}", kLive), ingestion.text));
     return left;
   });
 }

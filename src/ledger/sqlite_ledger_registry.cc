@@ -32,8 +32,9 @@ Result<RunRecord> run_of(SqliteConnection& connection, const RunId& run) {
 Result<std::optional<std::string>> SqliteLedger::id_of_label(const Ingestion& ingestion) {
   if (!ingestion.id.empty()) return writer_->query_text("SELECT id FROM ingestions WHERE id = ?", ingestion.id.text);
   if (ingestion.managed_by == "api") return std::nullopt;
-  return writer_->query_text(fmt::format("SELECT id FROM ingestions WHERE tenant = ? AND name = ? AND status <> 'DELETED' AND {}", kByLabel),
-                             ingestion.tenant, ingestion.name);
+  return writer_->query_text(
+      fmt::format("SELECT id FROM ingestions WHERE tenant = ? AND name = ? AND status <> 'DELETED' AND {}", kByLabel), ingestion.tenant,
+      ingestion.name);
 }
 
 Result<Ingestion> SqliteLedger::put_ingestion(const Ingestion& ingestion) {
@@ -71,7 +72,9 @@ Result<std::optional<Ingestion>> SqliteLedger::find_ingestion(std::string_view t
 
 Result<std::vector<Ingestion>> SqliteLedger::ingestions(std::string_view tenant) {
   return read("listing ingestions", [&]() -> Result<std::vector<Ingestion>> {
-    TRY_ASSIGN(auto rows, reader_->query("SELECT definition, status FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id", tenant));
+    TRY_ASSIGN(
+        auto rows,
+        reader_->query("SELECT definition, status FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id", tenant));
     return all_rows(std::move(rows), ingestion_from);
   });
 }
@@ -79,9 +82,10 @@ Result<std::vector<Ingestion>> SqliteLedger::ingestions(std::string_view tenant)
 Result<void> SqliteLedger::delete_ingestion(const IngestionId& id) {
   return write("deleting an ingestion", [&]() -> Result<void> {
     TRY(refuse_if_live(id, "delete the ingestion"));
-    TRY_ASSIGN(const int64_t changed,
-               writer_->execute("UPDATE ingestions SET status = 'DELETED', deleted_at = COALESCE(deleted_at, ?2), updated_at = ?2 WHERE id = ?1",
-                                id.text, now_text()));
+    TRY_ASSIGN(
+        const int64_t changed,
+        writer_->execute("UPDATE ingestions SET status = 'DELETED', deleted_at = COALESCE(deleted_at, ?2), updated_at = ?2 WHERE id = ?1",
+                         id.text, now_text()));
     if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no ingestion {}", id.text));
     return {};
   });
@@ -91,7 +95,8 @@ Result<RunRecord> SqliteLedger::start_run(const IngestionId& ingestion, Trigger 
   TRY(hold_lock(holder));
   return write("starting a run", [&]() -> Result<RunRecord> {
     const RunId id(new_uuid());
-    TRY(writer_->execute("INSERT INTO runs (id, ingestion_id, sequence, trigger_type, status, holder, started_at) "
+    TRY(
+        writer_->execute("INSERT INTO runs (id, ingestion_id, sequence, trigger_type, status, holder, started_at) "
                          "VALUES (?, ?, (SELECT COALESCE(max(sequence), 0) + 1 FROM runs), ?, 'RUNNING', ?, ?)",
                          id.text, ingestion.text, to_string(trigger), holder.text, now_text()));
     return run_of(*writer_, id);
@@ -105,8 +110,8 @@ Result<void> SqliteLedger::add_to_run(const RunId& run, const RunMetrics& more, 
                                 "files_skipped = files_skipped + ?4, files_unchanged = files_unchanged + ?5, "
                                 "records_written = records_written + ?6, rows_rescued = rows_rescued + ?7, "
                                 "rows_rejected = rows_rejected + ?8, bytes_processed = bytes_processed + ?9 WHERE id = ?1",
-                                run.text, more.files_processed, more.files_failed, more.files_skipped, more.files_unchanged, more.records_written,
-                                more.rows_rescued, more.rows_rejected, more.bytes_processed));
+                                run.text, more.files_processed, more.files_failed, more.files_skipped, more.files_unchanged,
+                                more.records_written, more.rows_rescued, more.rows_rejected, more.bytes_processed));
     if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no run {}", run.text));
     for (const std::string& change : schema_changes) {
       TRY(writer_->execute("UPDATE runs SET schema_changes = json_insert(schema_changes, '$[#]', ?2) WHERE id = ?1", run.text, change));
@@ -120,9 +125,11 @@ Result<RunRecord> SqliteLedger::finish_run(const RunId& run, RunState state, std
     TRY_ASSIGN(const RunRecord found, run_of(*writer_, run));
     if (found.state == state) return found;
     if (!can_move(found.state, state)) {
-      return fail(ErrorCode::kConflict, fmt::format("run {} is {}: it cannot become {}", run.text, to_string(found.state), to_string(state)));
+      return fail(ErrorCode::kConflict,
+                  fmt::format("run {} is {}: it cannot become {}", run.text, to_string(found.state), to_string(state)));
     }
-    TRY(writer_->execute("UPDATE runs SET status = ?2, completed_at = ?3, error = ?4 WHERE id = ?1", run.text, to_string(state), now_text(), error));
+    TRY(writer_->execute("UPDATE runs SET status = ?2, completed_at = ?3, error = ?4 WHERE id = ?1", run.text, to_string(state), now_text(),
+                         error));
     return run_of(*writer_, run);
   });
 }
@@ -134,7 +141,8 @@ Result<int64_t> SqliteLedger::close_dead_runs(const IngestionId& ingestion) {
     int64_t closed = 0;
     for (const RunRecord& run : running) {
       if (!locks_.is_dead(WorkerId(run.holder))) continue;
-      TRY(writer_->execute("UPDATE runs SET status = 'FAILED', completed_at = ?2, error = 'the process died' WHERE id = ?1", run.id.text, now_text()));
+      TRY(writer_->execute("UPDATE runs SET status = 'FAILED', completed_at = ?2, error = 'the process died' WHERE id = ?1", run.id.text,
+                           now_text()));
       ++closed;
     }
     return closed;

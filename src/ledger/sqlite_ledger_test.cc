@@ -66,7 +66,11 @@ class SqliteLedgerTest : public testing::Test {
     const RunId run = must(ledger.start_run(ingestion_, Trigger::kCli, WorkerId(worker))).id;
     const Seen seen{.file = {.path = "/a", .version = "v1"}};
     must(ledger.record_discovered({.ingestion = ingestion_, .source = SourceId("s"), .run = run}, std::span(&seen, 1)));
-    return must(ledger.claim({.ingestion = ingestion_, .run = run, .worker = WorkerId(worker), .batch = BatchId(new_uuid()), .lease = std::chrono::hours(1)}))
+    return must(ledger.claim({.ingestion = ingestion_,
+                              .run = run,
+                              .worker = WorkerId(worker),
+                              .batch = BatchId(new_uuid()),
+                              .lease = std::chrono::hours(1)}))
         .value();
   }
 
@@ -105,9 +109,10 @@ TEST_F(SqliteLedgerTest, RefusesANewerSchema) {
 TEST_F(SqliteLedgerTest, TheMergeReadsTheCoveringIndexAlone) {
   open();
   auto connection = must(SqliteConnection::open(path(), {}));
-  auto rows = must(connection->query("EXPLAIN QUERY PLAN SELECT file_path, file_etag, file_size_bytes FROM processed_files "
-                                     "INDEXED BY idx_processed_files_merge WHERE ingestion_id = ? AND source_id = ? ORDER BY file_path",
-                                     "i", "s"));
+  auto rows =
+      must(connection->query("EXPLAIN QUERY PLAN SELECT file_path, file_etag, file_size_bytes FROM processed_files "
+                             "INDEXED BY idx_processed_files_merge WHERE ingestion_id = ? AND source_id = ? ORDER BY file_path",
+                             "i", "s"));
   ASSERT_TRUE(must(rows.next()));
   EXPECT_THAT(rows.text(3), testing::HasSubstr("USING COVERING INDEX idx_processed_files_merge"));
   EXPECT_FALSE(must(rows.next()));
@@ -117,9 +122,10 @@ TEST_F(SqliteLedgerTest, TheMergeReadsTheCoveringIndexAlone) {
 TEST_F(SqliteLedgerTest, ClaimsReadTheWaitingFilesInOrder) {
   open();
   auto connection = must(SqliteConnection::open(path(), {}));
-  auto rows = must(connection->query("EXPLAIN QUERY PLAN SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ? "
-                                     "AND status IN ('DISCOVERED', 'FAILED') AND worker_deaths = 0 ORDER BY file_path LIMIT 5",
-                                     "i"));
+  auto rows =
+      must(connection->query("EXPLAIN QUERY PLAN SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ? "
+                             "AND status IN ('DISCOVERED', 'FAILED') AND worker_deaths = 0 ORDER BY file_path LIMIT 5",
+                             "i"));
   ASSERT_TRUE(must(rows.next()));
   EXPECT_THAT(rows.text(3), testing::HasSubstr("idx_processed_files_claim"));
   EXPECT_FALSE(must(rows.next()));

@@ -70,24 +70,24 @@ struct ClaimRequest {
   IngestionId ingestion;
   RunId run;
   WorkerId worker;
-  BatchId batch;                         ///< id of the batch to make; the same id again after kOutcomeUnknown returns the same claim
+  BatchId batch;  ///< id of the batch to make; the same id again after kOutcomeUnknown returns the same claim
   BatchLimits limits;
-  int attempts_max = 3;                  ///< FAILED files with fewer attempts are claimed too, once per run
-  std::string order = "name";            ///< name | time
-  std::vector<int64_t> only;             ///< record ids; empty: any claimable file
+  int attempts_max = 3;        ///< FAILED files with fewer attempts are claimed too, once per run
+  std::string order = "name";  ///< name | time
+  std::vector<int64_t> only;   ///< record ids; empty: any claimable file
   std::chrono::microseconds lease{};
 };
 
 struct TakenOver {
-  ClaimedBatch batch;   ///< with the new lease (epoch + 1)
-  BatchRecord record;   ///< as it was found
+  ClaimedBatch batch;  ///< with the new lease (epoch + 1)
+  BatchRecord record;  ///< as it was found
 };
 
 /// Work of an ingestion that is not finished, as one run sees it.
 struct Outstanding {
-  int64_t claimable = 0;       ///< DISCOVERED, or FAILED and due in this run
-  int64_t in_live_batches = 0; ///< PROCESSING
-  int64_t batches = 0;         ///< STAGING, PREPARED or WITHDRAWING
+  int64_t claimable = 0;        ///< DISCOVERED, or FAILED and due in this run
+  int64_t in_live_batches = 0;  ///< PROCESSING
+  int64_t batches = 0;          ///< STAGING, PREPARED or WITHDRAWING
 };
 
 class WorkLedger {
@@ -112,17 +112,19 @@ class WorkLedger {
   virtual Result<void> pin_target(const Lease& lease, const TargetPin& target) = 0;
   /// Notes which file a thread is reading, where a dead worker's successor finds it (the lock file). Not durable, never fails.
   virtual void note_in_hand(const Lease& lease, int slot, std::string_view path) = 0;
-  /// STAGING -> PREPARED with per-file results; returns the batch's seq. Results take effect at confirm.
+  /// STAGING -> PREPARED with a result for each of its files; returns the batch's seq. Results take effect at confirm. Asked again by the
+  /// same lease, it returns the same seq and changes nothing.
   virtual Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) = 0;
   /// (b): in a fresh transaction on the primary.
   virtual Result<Standing> standing(const Lease& lease) = 0;
-  /// PREPARED -> COMMITTED (or WITHDRAWING ->, found present after the fence); files SUCCESS, FAILED, SKIPPED or back to DISCOVERED as their results say; history and attempts written;
-  /// the counts of the run that claimed the batch rise. Confirming a COMMITTED batch again is no error. Also allowed from WITHDRAWING
-  /// (rule W: the batch proved to be present).
+  /// PREPARED -> COMMITTED, or WITHDRAWING -> COMMITTED (rule W: found present after the fence). Files become SUCCESS, FAILED, SKIPPED or
+  /// DISCOVERED as their results say; history and attempts are written; the counts of the run that claimed the batch rise. A file SKIPPED
+  /// "Vanished" keeps no version: back as it was, it is seen as changed. Confirming a COMMITTED batch again is no error, whoever asks.
   virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;
   /// PREPARED -> WITHDRAWING.
   virtual Result<void> start_withdraw(const Lease& lease, std::string_view reason) = 0;
-  /// STAGING | WITHDRAWING -> WITHDRAWN; its files DISCOVERED, but FAILED "WorkerDied" where workers died too often with one in hand. With `gently` the claim's attempt is not counted (shutdown, lost race).
+  /// STAGING | WITHDRAWING -> WITHDRAWN; its files DISCOVERED, or FAILED "WorkerDied" at kWorkerDeathsMax deaths. With `gently` the claim's
+  /// attempt is not counted (shutdown, lost race). Done before by the same lease: no error.
   virtual Result<void> finish_withdraw(const Lease& lease, std::string_view reason, bool gently) = 0;
 
   /// --- recovery

@@ -77,7 +77,8 @@ Result<bool> WorkerLocks::hold() {
   if (file_ >= 0) return false;
   const std::string path = path_of(self_);
   const auto failed = [&](std::string_view what) {
-    return fail(ErrorCode::kUnavailable, fmt::format("{}: {}: {}; workers show by this file that they live", path, what, std::strerror(errno)));
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("{}: {}: {}; workers show by this file that they live", path, what, std::strerror(errno)));
   };
   std::error_code ignored;  // open() says it better
   std::filesystem::create_directories(folder_, ignored);

@@ -31,9 +31,9 @@ struct Lease {
 
 /// The table a batch was staged for (rule T). Pinned before the first data file is written.
 struct TargetPin {
-  std::string catalog_uri;    ///< without secrets
+  std::string catalog_uri;  ///< without secrets
   std::string warehouse;
-  std::string table;          ///< "ns.name"
+  std::string table;  ///< "ns.name"
   std::string table_uuid;
   std::string table_location;
   std::string data_location;      ///< data files of the batch lie below <data_location>/<batch-id>/
@@ -102,12 +102,12 @@ struct BatchRecord {
   int64_t seq = 0;  ///< 0 before prepare
   std::optional<TargetPin> target;
   std::optional<PreparedBatch> prepared;
-  std::optional<int64_t> snapshot_id;       ///< set by confirm
-  int64_t sequence_number = 0;              ///< of that snapshot
-  std::string reason;                       ///< of a withdrawal
+  std::optional<int64_t> snapshot_id;  ///< set by confirm
+  int64_t sequence_number = 0;         ///< of that snapshot
+  std::string reason;                  ///< of a withdrawal
   Timestamp created_at;
   std::optional<Timestamp> finished_at;
-  std::optional<Timestamp> swept_at;        ///< last clean sweep of a WITHDRAWN batch's prefix
+  std::optional<Timestamp> swept_at;  ///< last clean sweep of a WITHDRAWN batch's prefix
 };
 
 /// Answer to (b): is the batch still ours and PREPARED?

@@ -61,7 +61,7 @@ struct ClaimedFile {
   int64_t id = 0;  ///< of its ledger record; 0 in untracked batches
   SourceId source;
   std::string path;
-  std::string version;         ///< to be read at exactly this version
+  std::string version;  ///< to be read at exactly this version
   int64_t size_bytes = 0;
   Timestamp modified_at;
   int attempts = 0;            ///< this one included
@@ -91,7 +91,7 @@ struct FileResult {
   int64_t bytes_read = 0;     ///< as stored (before decompression)
   int64_t duration_ms = 0;
   std::string format;
-  std::string content_hash;   ///< xxh3-128 of the stored bytes, hexadecimal
+  std::string content_hash;  ///< xxh3-128 of the stored bytes, hexadecimal
   std::vector<RowRange> ranges;
   std::optional<Error> error;
 };

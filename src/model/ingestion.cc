@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 7> kSecretWords = {"secret", "token", "pa
 bool may_be_secret(std::string_view name) {
   std::string lower(name);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::any_of(kSecretWords.begin(), kSecretWords.end(), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+  return std::any_of(kSecretWords.begin(), kSecretWords.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 Properties without_secrets(const Properties& properties) {

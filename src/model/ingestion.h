@@ -39,8 +39,8 @@ struct JsonOptions {};
 
 /// Switches of inference (design, section 5).
 struct InferOptions {
-  bool timestamps = true;        ///< false: ISO 8601 text stays string
-  bool numbers_double = false;   ///< numbers: double
+  bool timestamps = true;       ///< false: ISO 8601 text stays string
+  bool numbers_double = false;  ///< numbers: double
 };
 
 /// Properties of a store or a catalog, by Iceberg's own names ("s3.endpoint"). Values may be secrets: never printed.
@@ -50,7 +50,7 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";     ///< auto | json | csv
+  std::string format = "auto";  ///< auto | json | csv
   CsvOptions csv;
   JsonOptions json;
   std::string source_system;
@@ -59,14 +59,14 @@ struct Source {
 /// Which rows may be bad before a file is.
 struct BadRows {
   BadRowAction action = BadRowAction::kFail;
-  std::optional<int64_t> rows_max;   ///< per file; nullopt: no limit
+  std::optional<int64_t> rows_max;    ///< per file; nullopt: no limit
   std::optional<double> percent_max;  ///< of a file's rows
 };
 
 struct SchemaOptions {
   SchemaMode mode = SchemaMode::kEvolve;
-  std::string contract;   ///< path of a contract file; empty: none
-  bool validate = true;   ///< compare each file's header with the contract
+  std::string contract;  ///< path of a contract file; empty: none
+  bool validate = true;  ///< compare each file's header with the contract
   bool strict_mode = false;
   InferOptions infer;
 };

@@ -19,8 +19,7 @@ constexpr FileState kFileStates[] = {FileState::kDiscovered, FileState::kProcess
                                      FileState::kSkipped};
 constexpr BatchState kBatchStates[] = {BatchState::kStaging, BatchState::kPrepared, BatchState::kCommitted, BatchState::kWithdrawing,
                                        BatchState::kWithdrawn};
-constexpr RunState kRunStates[] = {RunState::kPending, RunState::kRunning, RunState::kCompleted, RunState::kFailed,
-                                   RunState::kCancelled};
+constexpr RunState kRunStates[] = {RunState::kPending, RunState::kRunning, RunState::kCompleted, RunState::kFailed, RunState::kCancelled};
 
 template <class Enum, size_t N>
 std::set<std::pair<std::string, std::string>> moves_of(const Enum (&states)[N]) {
@@ -36,26 +35,26 @@ std::set<std::pair<std::string, std::string>> moves_of(const Enum (&states)[N]) 
 // Prevents: a state change that nobody decided on (a loaded file claimed again, a skipped one loaded behind the operator's back).
 TEST(FileStates, MoveOnlyAsTheDesignSays) {
   const std::set<std::pair<std::string, std::string>> expected = {
-      {"DISCOVERED", "PROCESSING"}, {"DISCOVERED", "SUCCESS"}, {"DISCOVERED", "SKIPPED"}, {"PROCESSING", "SUCCESS"},
+      {"DISCOVERED", "PROCESSING"}, {"DISCOVERED", "SUCCESS"}, {"DISCOVERED", "SKIPPED"},    {"PROCESSING", "SUCCESS"},
       {"PROCESSING", "FAILED"},     {"PROCESSING", "SKIPPED"}, {"PROCESSING", "DISCOVERED"}, {"SUCCESS", "DISCOVERED"},
-      {"FAILED", "PROCESSING"},     {"FAILED", "DISCOVERED"},  {"FAILED", "SUCCESS"},      {"FAILED", "SKIPPED"},
+      {"FAILED", "PROCESSING"},     {"FAILED", "DISCOVERED"},  {"FAILED", "SUCCESS"},        {"FAILED", "SKIPPED"},
       {"SKIPPED", "DISCOVERED"},    {"SKIPPED", "SUCCESS"}};
   EXPECT_EQ(moves_of(kFileStates), expected);
 }
 
 // Prevents: a prepared batch repeated or dropped without the fence (rule W), a finished one brought back to life.
 TEST(BatchStates, MoveOnlyAsTheProtocolSays) {
-  const std::set<std::pair<std::string, std::string>> expected = {{"STAGING", "PREPARED"},     {"STAGING", "WITHDRAWN"},
-                                                                  {"PREPARED", "COMMITTED"},   {"PREPARED", "WITHDRAWING"},
+  const std::set<std::pair<std::string, std::string>> expected = {{"STAGING", "PREPARED"},      {"STAGING", "WITHDRAWN"},
+                                                                  {"PREPARED", "COMMITTED"},    {"PREPARED", "WITHDRAWING"},
                                                                   {"WITHDRAWING", "WITHDRAWN"}, {"WITHDRAWING", "COMMITTED"}};
   EXPECT_EQ(moves_of(kBatchStates), expected);
 }
 
 // Prevents: a finished run reported as running again.
 TEST(RunStates, MoveOnlyForward) {
-  const std::set<std::pair<std::string, std::string>> expected = {{"PENDING", "RUNNING"}, {"PENDING", "FAILED"},
+  const std::set<std::pair<std::string, std::string>> expected = {{"PENDING", "RUNNING"},   {"PENDING", "FAILED"},
                                                                   {"PENDING", "CANCELLED"}, {"RUNNING", "COMPLETED"},
-                                                                  {"RUNNING", "FAILED"},  {"RUNNING", "CANCELLED"}};
+                                                                  {"RUNNING", "FAILED"},    {"RUNNING", "CANCELLED"}};
   EXPECT_EQ(moves_of(kRunStates), expected);
 }
 

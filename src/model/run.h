@@ -40,7 +40,7 @@ struct RunRecord {
   int64_t sequence = 0;  ///< per ledger, rising: "latest first" orders by it
   Trigger trigger = Trigger::kCli;
   RunState state = RunState::kPending;
-  std::string holder;    ///< worker that executes it
+  std::string holder;  ///< worker that executes it
   Timestamp started_at;
   std::optional<Timestamp> completed_at;
   RunMetrics metrics;

@@ -12,14 +12,13 @@
 namespace sluice {
 
 /// One line of JSON. Bytes that are no UTF-8 become U+FFFD: no stored document has room for them.
-inline std::string to_text(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+inline std::string to_text(const nlohmann::json& json) { return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 /// Parses `text` and hands it to `read`, which may use the throwing accessors. `what` names the document in errors.
 /// kCorruption: no JSON, or a field is missing or of another type; kInvalidInput: written by a newer program.
 template <class Read>
-auto read_versioned(std::string_view what, std::string_view text, int version_known, Read&& read) -> Result<decltype(read(nlohmann::json()))> {
+auto read_versioned(std::string_view what, std::string_view text, int version_known, Read&& read)
+    -> Result<decltype(read(nlohmann::json()))> {
   try {
     const nlohmann::json json = nlohmann::json::parse(text);
     const int version = json.at("v").get<int>();

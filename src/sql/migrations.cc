@@ -35,7 +35,8 @@ Result<void> migrate(SqliteConnection& connection, std::span<const Migration> mi
     // Asked again under the write lock: another program may have migrated meanwhile.
     TRY_ASSIGN(const int64_t version, version_of(connection));
     TRY(refuse_newer(connection, version, migrations.size()));
-    TRY(connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations "
+    TRY(
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations "
                            "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)"));
     for (const Migration& step : migrations.subspan(static_cast<size_t>(version))) {
       if (auto done = connection.run_script(std::string(step.sql)); !done) {

@@ -133,8 +133,7 @@ Result<sqlite3_stmt*> SqliteConnection::checkout(std::string_view sql) {
     return statement;
   }
   sqlite3_stmt* statement = nullptr;
-  const int code =
-      sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return std::unexpected(last_error(code));
   return statement;
 }
