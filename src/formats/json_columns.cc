@@ -62,8 +62,9 @@ std::optional<SchemaFault> JsonColumns::append(std::span<const JsonNode> nodes) 
 }
 
 SchemaFault JsonColumns::required_value_missing(const Field& column) const {
-  if (misfit_ == 0 || nodes_[misfit_].key != column.name) return {nodes_[0].raw, fmt::format("required column \"{}\" has no value", column.name), true};
-  return {nodes_[misfit_].raw, "required " + misfit_text(column, nodes_[misfit_]), true};
+  const JsonNode& misfit = nodes_[misfit_];
+  if (misfit_ > 0 && misfit.key == column.name) return {misfit.raw, "required " + misfit_text(column, misfit), true};
+  return {nodes_[0].raw, fmt::format("required column \"{}\" has no value", column.name), true};
 }
 
 /// False: fault_ says why.

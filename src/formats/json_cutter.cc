@@ -17,6 +17,7 @@ namespace {
 
 /// Read beyond a range's end in the same request: most last rows end there.
 constexpr int64_t kOverrunBytes = 64 * kKiB;
+constexpr int64_t kBufferBytesMin = 16 * kKiB;
 /// A head that ends within a token looks broken there; a fault this near to its end proves nothing.
 constexpr size_t kTokenBytesMax = 16;
 
@@ -50,7 +51,9 @@ Error error_at(std::string_view type, int64_t line, int64_t byte, std::string_vi
 
 Result<RowCutter> RowCutter::open(Blob& blob, ByteRange range, bool sample, int64_t block_bytes, Context& context) {
   RowCutter cutter(blob, block_bytes);
-  cutter.buffer_.resize(static_cast<size_t>(block_bytes) + kJsonPaddingBytes);
+  // A small file gets a small buffer, with room for one byte more: a read that comes back short has seen the end.
+  const int64_t bytes_left = std::max<int64_t>(blob.size_bytes() - range.offset, 0);
+  cutter.resize_buffer(static_cast<size_t>(std::min(block_bytes, std::max(bytes_left, kBufferBytesMin) + 1)));
   TRY(cutter.open_source(range, sample, context));
   if (range.offset == 0) {
     TRY(cutter.recognise(context));
@@ -81,7 +84,7 @@ Result<void> RowCutter::open_source(ByteRange range, bool sample, Context& conte
 
 Result<void> RowCutter::recognise(Context& context) {
   while (end_ < 3 && !eof_) TRY(fill(context));
-  const std::string_view head(buffer_.data(), end_);
+  const std::string_view head(buffer_.get(), end_);
   if (head.starts_with("\xEF\xBB\xBF")) {
     begin_ = 3;
     last_start_ = std::max<int64_t>(last_start_, 3);  // the first row is the first range's, though that may end within the mark
@@ -90,7 +93,7 @@ Result<void> RowCutter::recognise(Context& context) {
     return std::unexpected(error_at(error_type::kParseError, 1, 0, "the file is UTF-16; convert it to UTF-8"));
   }
   for (;;) {
-    const std::string_view text(buffer_.data() + begin_, end_ - begin_);
+    const std::string_view text(buffer_.get() + begin_, end_ - begin_);
     const auto layout = recognise_layout(text, eof_);
     if (layout || static_cast<int64_t>(text.size()) > kRowBytesMax) {
       layout_ = layout.value_or(JsonLayout::kLines);
@@ -102,9 +105,9 @@ Result<void> RowCutter::recognise(Context& context) {
 
 Result<void> RowCutter::skip_first_line(Context& context) {
   for (;;) {
-    const void* found = std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);
+    const void* found = std::memchr(buffer_.get() + begin_, '\n', end_ - begin_);
     if (found) {
-      begin_ = static_cast<size_t>(static_cast<const char*>(found) - buffer_.data()) + 1;
+      begin_ = static_cast<size_t>(static_cast<const char*>(found) - buffer_.get()) + 1;
       return {};
     }
     begin_ = end_;
@@ -114,21 +117,25 @@ Result<void> RowCutter::skip_first_line(Context& context) {
   }
 }
 
+void RowCutter::resize_buffer(size_t capacity) {
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity + kJsonPaddingBytes);
+  if (end_ > 0) std::memcpy(larger.get(), buffer_.get(), end_);
+  std::memset(larger.get() + capacity, 0, kJsonPaddingBytes);
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
+}
+
 /// Reads on behind end_; false: there is nothing more. Moves what is not yet cut to the front of the buffer.
 Result<bool> RowCutter::fill(Context& context) {
   if (eof_) return false;
   TRY(context.check());
-  if (begin_ > 0) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  if (begin_ > 0) std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
   base_ += static_cast<int64_t>(begin_);
   end_ -= begin_;
   begin_ = 0;
-  size_t capacity = buffer_.size() - kJsonPaddingBytes;
-  if (end_ == capacity) {
-    capacity = std::min(2 * capacity, static_cast<size_t>(kRowBytesMax + 2 * block_bytes_));
-    buffer_.resize(capacity + kJsonPaddingBytes);
-  }
-  const size_t wanted = capacity - end_;
-  TRY_ASSIGN(const size_t count, source_->read({buffer_.data() + end_, wanted}, context));
+  if (end_ == capacity_) resize_buffer(std::min(2 * capacity_, static_cast<size_t>(kRowBytesMax + 2 * block_bytes_)));
+  const size_t wanted = capacity_ - end_;
+  TRY_ASSIGN(const size_t count, source_->read({buffer_.get() + end_, wanted}, context));
   end_ += count;
   if (count == wanted) return true;
   const int64_t position = base_ + static_cast<int64_t>(end_);
@@ -148,7 +155,7 @@ Result<bool> RowCutter::next_line(RawRow& row, Context& context) {
   size_t searched = 0;
   for (;;) {
     if (base_ + static_cast<int64_t>(begin_) > last_start_) return finish(context);
-    const char* line = buffer_.data() + begin_;
+    const char* line = buffer_.get() + begin_;
     const size_t available = end_ - begin_;
     const void* found = std::memchr(line + searched, '\n', available - searched);
     if (!found && static_cast<int64_t>(available) > kRowBytesMax) return std::unexpected(too_large());
@@ -222,7 +229,7 @@ Result<size_t> RowCutter::find_value_end(Context& context) {
   bool in_string = false;
   const bool is_word = std::string_view("{[\"").find(buffer_[begin_]) == std::string_view::npos;
   for (size_t at = 0;;) {
-    const char* value = buffer_.data() + begin_;
+    const char* value = buffer_.get() + begin_;
     for (const size_t available = end_ - begin_; at < available; ++at) {
       const char c = value[at];
       if (is_word) {
@@ -248,8 +255,8 @@ Result<size_t> RowCutter::find_value_end(Context& context) {
 Result<bool> RowCutter::finish(Context& context) {
   begin_ = end_ = 0;
   while (!eof_ && !sample_) {
-    TRY_ASSIGN(const size_t count, source_->read({buffer_.data(), buffer_.size()}, context));
-    eof_ = count < buffer_.size();
+    TRY_ASSIGN(const size_t count, source_->read({buffer_.get(), capacity_}, context));
+    eof_ = count < capacity_;
   }
   last_start_ = -1;
   return false;
@@ -266,14 +273,14 @@ void RowCutter::set_row(RawRow& row, size_t length) {
   size_t first = begin_, last = begin_ + length;
   while (first < last && is_json_space(buffer_[first])) ++first;
   while (last > first && is_json_space(buffer_[last - 1])) --last;
-  row.text = {buffer_.data() + first, last - first};
+  row.text = {buffer_.get() + first, last - first};
   row.byte = base_ + static_cast<int64_t>(first);
   row.line = line_;
 }
 
 /// Goes on behind `length` bytes of a document, counting the lines that begin within.
 void RowCutter::pass(size_t length) {
-  const char* at = buffer_.data() + begin_;
+  const char* at = buffer_.get() + begin_;
   line_ += std::count(at, at + length, '\n');
   begin_ += length;
 }

@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/byte_source.h"
 #include "base/context.h"
@@ -54,6 +53,7 @@ class RowCutter {
   Result<void> recognise(Context& context);
   Result<void> skip_first_line(Context& context);
   Result<bool> fill(Context& context);
+  void resize_buffer(size_t capacity);
   Result<bool> next_line(RawRow& row, Context& context);
   Result<bool> next_document(RawRow& row, Context& context);
   Result<size_t> find_value_end(Context& context);
@@ -72,12 +72,13 @@ class RowCutter {
   bool sample_ = false;
   bool eof_ = false;
 
-  std::vector<char> buffer_;  ///< [begin_, end_) is read and not yet cut; kJsonPaddingBytes more are allocated
+  std::unique_ptr<char[]> buffer_;  ///< [begin_, end_) is read and not yet cut
+  size_t capacity_ = 0;             ///< without kJsonPaddingBytes behind
   size_t begin_ = 0, end_ = 0;
-  int64_t base_ = 0;          ///< where buffer_[0] stands in the file
-  int64_t line_ = 1;          ///< of buffer_[begin_]; 0: not known
+  int64_t base_ = 0;                ///< where buffer_[0] stands in the file
+  int64_t line_ = 1;                ///< of buffer_[begin_]; 0: not known
 
-  bool in_array_ = false;     ///< documents: between the brackets of an array at the top
+  bool in_array_ = false;           ///< documents: between the brackets of an array at the top
   enum { kArrayStart, kAfterComma, kAfterRow } place_ = kArrayStart;  ///< there
 };
 

@@ -176,7 +176,7 @@ class EndlessBlob final : public Blob {
 
 // Prevents: a gigabyte without a line break read into memory.
 TEST(JsonCutter, RefusesAHugeRowWithoutReadingItAll) {
-  for (const std::string head : {"{\"a\":1}\n{\"a\":\"", "{\n\"a\":1}\n{\"a\":\"", "[{\"a\":1},{\"a\":\"", "[{\"a\":1},["}) {
+  for (const std::string head : {"{\"a\":1}\n{\"a\":\"", "[{\"a\":1},["}) {
     EndlessBlob blob(head, head.back() == '[' ? '[' : 'x');
     EXPECT_THAT(rows_of(blob), ElementsAre(HasSubstr("{"), HasSubstr("a row of more than 64 MiB"))) << head;
     EXPECT_LT(blob.bytes_read, kRowBytesMax + 4 * kMiB) << head;
