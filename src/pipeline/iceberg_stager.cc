@@ -149,12 +149,16 @@ class IcebergStager final : public Stager {
     return it == ingestion_.sources.end() ? "" : it->source_system;
   }
 
-  std::unique_ptr<PartitionedWriter> open_writer() const {
-    return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, kWriterBytesMax);
+  Result<std::unique_ptr<PartitionedWriter>> open_writer() const {
+    PartitionedWriterLimits limits;
+    limits.buffered_bytes_max = kWriterBytesMax;
+    return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, limits);
   }
 
   Result<void> write_large(HeldFile& held, Context& context) {
-    if (!held.own) held.own = open_writer();
+    if (!held.own) {
+      TRY_ASSIGN(held.own, open_writer());
+    }
     TRY_ASSIGN(const auto rows, table_rows(target_.schema, held.segments, facts_));
     TRY_ASSIGN(auto ranges, held.own->append(*rows, context));
     append_ranges(held.ranges, std::move(ranges));
@@ -189,7 +193,9 @@ class IcebergStager final : public Stager {
 
   Result<void> flush(Lane& lane, Context& context) {
     if (lane.waiting.empty()) return {};
-    if (!lane.writer) lane.writer = open_writer();
+    if (!lane.writer) {
+      TRY_ASSIGN(lane.writer, open_writer());
+    }
     const std::vector<RowSegment> segments = std::exchange(lane.waiting, {});
     lane.rows = lane.bytes = 0;
     return partitioned_ ? write_apart(*lane.writer, segments, context) : write_together(*lane.writer, segments, context);
