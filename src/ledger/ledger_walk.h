@@ -12,8 +12,8 @@ namespace sluice {
 
 class LedgerWalk : public LedgerConformance {
  protected:
-  static constexpr int kSteps = 150;
-  static constexpr int kFiles = 12;
+  static constexpr int kSteps = 500;
+  static constexpr int kFiles = 4;
   static constexpr size_t kWorkers = 3;
 
   using FileStates = std::map<std::string, FileState>;
