@@ -185,7 +185,7 @@ Result<std::string> read_metadata_column(std::string_view text) {
                      std::array{"_source_file"sv, "_source_row"sv, "_loaded_at"sv, "_source_system"sv, "_batch_id"sv});
 }
 
-Result<Timestamp> read_time(std::string_view text) {
+Result<Timestamp> read_instant(std::string_view text) {
   if (const auto time = parse_timestamp(text)) return *time;
   return invalid_input(fmt::format("\"{}\" is no time: write 2026-11-21T11:08:00Z or 2026-11-21", text));
 }

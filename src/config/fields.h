@@ -34,7 +34,7 @@ Result<std::string> read_format(std::string_view text);  ///< auto | json | csv
 Result<std::string> read_order(std::string_view text);   ///< name | time
 Result<std::string> read_metadata_column(std::string_view text);
 /// A time; `now` is left to the caller, who knows the clock.
-Result<Timestamp> read_time(std::string_view text);
+Result<Timestamp> read_instant(std::string_view text);
 
 /// "ns.name", or "catalog.ns.name" where the first part names one of `catalogs`. Without a catalog: `local`, or the only one there is.
 Result<TableRef> parse_table_ref(std::string_view text, std::span<const std::string> catalogs);

@@ -102,7 +102,7 @@ Result<void> read_ready(YamlMap& map, Ready& ready) {
   TRY(map.apply("min_age", parse_duration, ready.min_age));
   TRY(map.apply_text("marker", ready.marker));
   TRY(map.apply_texts("ignore", ready.ignore));
-  return map.apply("modified_after", read_time, ready.modified_after);
+  return map.apply("modified_after", read_instant, ready.modified_after);
 }
 
 Result<void> read_bad_rows(YamlMap& map, BadRows& bad) {
@@ -145,7 +145,7 @@ Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
       [&](std::string_view text) -> Result<std::optional<Timestamp>> {
         ingestion.start_from_now = text == "now";
         if (ingestion.start_from_now) return std::nullopt;
-        TRY_ASSIGN(const Timestamp time, read_time(text));
+        TRY_ASSIGN(const Timestamp time, read_instant(text));
         return time;
       },
       ingestion.start_from));

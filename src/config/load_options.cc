@@ -69,9 +69,9 @@ Result<void> apply_readiness(const LoadOptions& options, Ingestion& ingestion) {
   TRY(apply("--min-age", options.min_age, parse_duration, ready.min_age));
   if (options.marker) ready.marker = *options.marker;
   if (!options.ignore.empty()) ready.ignore = options.ignore;
-  TRY(apply("--modified-after", options.modified_after, read_time, ready.modified_after));
+  TRY(apply("--modified-after", options.modified_after, read_instant, ready.modified_after));
   ingestion.start_from_now = options.start_from == "now";
-  if (!ingestion.start_from_now) TRY(apply("--start-from", options.start_from, read_time, ingestion.start_from));
+  if (!ingestion.start_from_now) TRY(apply("--start-from", options.start_from, read_instant, ingestion.start_from));
   return {};
 }
 
