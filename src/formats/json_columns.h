@@ -72,9 +72,9 @@ class JsonColumns {
   RowWriter rows_;
   std::span<const JsonNode> nodes_;  ///< of the row in hand
   SchemaFault fault_;
-  uint32_t misfit_ = 0;                           ///< a value that did not fit its required column; 0: none
-  std::vector<Step> path_;                        ///< of the value in hand
-  std::vector<PendingLeftover> pending_;          ///< of the column in hand: dropped where all of it is rescued
+  uint32_t misfit_ = 0;                   ///< a value that did not fit its required column; 0: none
+  std::vector<Step> path_;                ///< of the value in hand
+  std::vector<PendingLeftover> pending_;  ///< of the column in hand: dropped where all of it is rescued
   std::vector<std::string_view> map_keys_;
   NameIndex drift_names_;
   std::vector<ColumnGuess> drift_;

@@ -34,6 +34,7 @@ std::optional<JsonLayout> recognise_layout(std::string_view head, bool is_whole)
   const auto fault = read_json_value(head, end);
   if (!fault) {
     const size_t next = std::min(head.find_first_not_of(" \t\r", end), head.size());
+    if (next == head.size() && !is_whole) return std::nullopt;
     return end > line_end || (next < line_end && head[next] == '{') ? JsonLayout::kDocuments : JsonLayout::kLines;
   }
   if (!is_whole && fault->at + kTokenBytesMax > head.size()) return std::nullopt;

@@ -75,10 +75,10 @@ class RowCutter {
   std::unique_ptr<char[]> buffer_;  ///< [begin_, end_) is read and not yet cut
   size_t capacity_ = 0;             ///< without kJsonPaddingBytes behind
   size_t begin_ = 0, end_ = 0;
-  int64_t base_ = 0;                ///< where buffer_[0] stands in the file
-  int64_t line_ = 1;                ///< of buffer_[begin_]; 0: not known
+  int64_t base_ = 0;  ///< where buffer_[0] stands in the file
+  int64_t line_ = 1;  ///< of buffer_[begin_]; 0: not known
 
-  bool in_array_ = false;           ///< documents: between the brackets of an array at the top
+  bool in_array_ = false;                                             ///< documents: between the brackets of an array at the top
   enum { kArrayStart, kAfterComma, kAfterRow } place_ = kArrayStart;  ///< there
 };
 

@@ -94,6 +94,7 @@ TEST(JsonCutter, BlockBordersDoNotMatter) {
       "\xEF\xBB\xBF{\"a\":\"xyz\"}\r\n\n{\"b\":[1,2]}\n  {\"c\":\"\\\"\\\\\"}  \n{}",
       "{\n\"a\": \"}\\\\\\\"\"\n}\n\n{\"b\":{}}{\"c\":[[]]}\n",
       "[ {\"a\":\"]\\\"\"}, {\"b\":{}} ,\n12, \"x\" ]\n[{}]",
+      "{\"a\":1} {\"b\":2}{\"c\":",
   };
   for (const auto& text : texts) {
     const auto whole = rows_of(text);
@@ -161,7 +162,8 @@ class EndlessBlob final : public Blob {
     Result<size_t> read(std::span<char> into, Context&) override {
       const auto count = std::min(into.size(), static_cast<size_t>(end - at));
       std::ranges::fill(into.first(count), blob.fill_);
-      for (size_t i = 0; i < count && static_cast<size_t>(at) + i < blob.head_.size(); ++i) into[i] = blob.head_[static_cast<size_t>(at) + i];
+      for (size_t i = 0; i < count && static_cast<size_t>(at) + i < blob.head_.size(); ++i)
+        into[i] = blob.head_[static_cast<size_t>(at) + i];
       at += static_cast<int64_t>(count);
       blob.bytes_read += static_cast<int64_t>(count);
       return count;

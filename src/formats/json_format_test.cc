@@ -130,7 +130,8 @@ TEST(JsonFormat, RescuesWhatDoesNotFit) {
 
 // Prevents: a repeated key that overwrites a value silently, or shifts the column by a row.
 TEST(JsonFormat, RescuesARepeatedKey) {
-  const auto all = read("{\"a\":1,\"a\":2,\"s\":{\"b\":1,\"b\":3}}\n{\"a\":4,\"\\u0061\":null}\n", plan_of({{"a", "long"}, {"s", "struct<b: long>"}}));
+  const auto all =
+      read("{\"a\":1,\"a\":2,\"s\":{\"b\":1,\"b\":3}}\n{\"a\":4,\"\\u0061\":null}\n", plan_of({{"a", "long"}, {"s", "struct<b: long>"}}));
   EXPECT_THAT(all.column(0), ElementsAre("1", "4"));
   EXPECT_THAT(all.column(2), ElementsAre(R"({"a": 2, "s.b": 3})", R"({"a": null})"));
   EXPECT_THAT(all.drift, IsEmpty());
@@ -153,8 +154,9 @@ TEST(JsonFormat, FillsNestedColumns) {
   EXPECT_THAT(all.rows[0][0], HasSubstr("a:int64 = 1"));
   EXPECT_THAT(all.rows[0][0], HasSubstr("c:string = x"));
   EXPECT_EQ(all.column(4)[0], "null");
-  EXPECT_THAT(all.rows[1], ElementsAre("null", "null", "null", "null",
-                                       R"({"s": {"a":"bad","b":{"c":"y"}}, "l": [1,"bad"], "m": {"k":"bad"}, "ls": [{"a":1},{"a":"bad"}]})"));
+  EXPECT_THAT(all.rows[1],
+              ElementsAre("null", "null", "null", "null",
+                          R"({"s": {"a":"bad","b":{"c":"y"}}, "l": [1,"bad"], "m": {"k":"bad"}, "ls": [{"a":1},{"a":"bad"}]})"));
   EXPECT_THAT(all.rows[2][0], HasSubstr("a:int64 = 2"));
   EXPECT_EQ(all.rows[2][4], R"({"s.u": 7, "s.b.v": [1], "ls[1].w": 5})");
   EXPECT_THAT(all.rows[3], ElementsAre("null", "null", "null", "null", R"({"s": [1], "l": {"a":1}, "m": [], "ls": 3})"));
@@ -167,7 +169,8 @@ TEST(JsonFormat, RefusesWhatDoesNotFitAFixedSchema) {
   ReadPlan plan = plan_of({{"a", "long"}, {"s", "struct<b: long>"}});
   plan.rescue = false;
   plan.report_drift = false;
-  EXPECT_EQ(message(read("{\"a\":1}\n\n {\"a\":\"x\"}\n", plan)), "SchemaMismatch: line 3: column \"a\" is long, the string \"x\" does not fit (byte 15)");
+  EXPECT_EQ(message(read("{\"a\":1}\n\n {\"a\":\"x\"}\n", plan)),
+            "SchemaMismatch: line 3: column \"a\" is long, the string \"x\" does not fit (byte 15)");
   EXPECT_EQ(message(read("{\"a\":1,\"n\":2}\n", plan)), "SchemaMismatch: line 1: column \"n\" is not in the schema (byte 11)");
   EXPECT_EQ(message(read("{\"s\":{\"c\":2}}\n", plan)), "SchemaMismatch: line 1: column \"s.c\" is not in the schema (byte 10)");
   EXPECT_EQ(message(read("{\"a\":1,\"a\":2}\n", plan)), "SchemaMismatch: line 1: column \"a\" comes twice in the row (byte 11)");
@@ -183,7 +186,8 @@ TEST(JsonFormat, RequiresRequiredColumns) {
   ReadPlan plan = plan_of({{"b", "long"}, {"a", "long"}});
   plan.columns.fields[1].required = true;
   EXPECT_EQ(message(read("{\"a\":1}\n{\"b\":1}\n", plan)), "SchemaMismatch: line 2: required column \"a\" has no value (byte 8)");
-  EXPECT_EQ(message(read("{\"a\":\"x\"}\n", plan)), "SchemaMismatch: line 1: required column \"a\" is long, the string \"x\" does not fit (byte 5)");
+  EXPECT_EQ(message(read("{\"a\":\"x\"}\n", plan)),
+            "SchemaMismatch: line 1: required column \"a\" is long, the string \"x\" does not fit (byte 5)");
   plan.bad_rows.action = BadRowAction::kSkip;
   const auto all = read("{\"a\":1}\n{\"b\":7,\"c\":1}\n{\"a\":3}\n", plan);
   EXPECT_THAT(all.column(0), ElementsAre("null", "null"));
@@ -308,7 +312,8 @@ TEST(JsonFormat, InfersFromASample) {
   EXPECT_EQ(inferred("{\"a\":1}\n{\"a\":\"x\"}\n", 12), "1 rows: a long,");
   EXPECT_EQ(inferred("{\"a\":1}\n", 3), "0 rows:");
   EXPECT_EQ(inferred("broken\n[1]\n"), "ParseError: line 1: expected a value (byte 0)");
-  EXPECT_EQ(inferred("{\"a\":1,\"t\":\"2024-01-02\"}\n", kMiB, {.timestamps = false, .numbers_double = true}), "1 rows: a double, t string,");
+  EXPECT_EQ(inferred("{\"a\":1,\"t\":\"2024-01-02\"}\n", kMiB, {.timestamps = false, .numbers_double = true}),
+            "1 rows: a double, t string,");
 }
 
 }  // namespace

@@ -64,11 +64,12 @@ void read_by_schemas(Blob& blob, size_t rows) {
   plan.bad_rows.action = BadRowAction::kSkip;
   plan.block_rows_max = 3;
   const TypePtr text = make_type(TypeId::kString), number = make_type(TypeId::kLong);
-  plan.columns.fields = {{.name = "a", .type = number},
-                         {.name = "b", .type = make_struct({{.name = "a", .type = make_list(number)}, {.name = "b", .required = true, .type = text}})},
-                         {.name = "c", .type = make_map(text, make_type(TypeId::kDouble))},
-                         {.name = "d", .type = make_decimal(9, 2)},
-                         {.name = "e", .type = make_type(TypeId::kTimestamptz)}};
+  plan.columns.fields = {
+      {.name = "a", .type = number},
+      {.name = "b", .type = make_struct({{.name = "a", .type = make_list(number)}, {.name = "b", .required = true, .type = text}})},
+      {.name = "c", .type = make_map(text, make_type(TypeId::kDouble))},
+      {.name = "d", .type = make_decimal(9, 2)},
+      {.name = "e", .type = make_type(TypeId::kTimestamptz)}};
   assign_field_ids(plan.columns.fields, 0);
   require(read_all(blob, plan) == rows);
 

@@ -26,11 +26,7 @@ class Walker {
  public:
   /// `unescaped`: nullptr where the row has no escape; else with room for the whole row, so that views into it stay valid while it fills.
   Walker(std::string_view row, std::span<const uint32_t> tokens, std::vector<JsonNode>& nodes, std::string* unescaped)
-      : row_(row),
-        token_(tokens.data()),
-        end_(tokens.data() + tokens.size()),
-        nodes_(nodes),
-        unescaped_(unescaped) {}
+      : row_(row), token_(tokens.data()), end_(tokens.data() + tokens.size()), nodes_(nodes), unescaped_(unescaped) {}
 
   bool walk() { return peek() == '{' && walk_value({}, 0) && token_ == end_; }
   size_t nodes_count() const { return count_; }

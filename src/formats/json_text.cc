@@ -250,7 +250,8 @@ class ValueReader {
       }
       at_ += length;
     }
-    fault_ = {JsonFault::kEndsEarly, text_.size(), fmt::format("the text ends inside the string that begins {} bytes before", text_.size() - begin)};
+    fault_ = {JsonFault::kEndsEarly, text_.size(),
+              fmt::format("the text ends inside the string that begins {} bytes before", text_.size() - begin)};
     return false;
   }
 
