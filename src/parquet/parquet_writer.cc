@@ -75,8 +75,7 @@ class BufferedParquetWriter final : public ParquetWriter {
         codec_(codec),
         arrow_schema_(to_arrow(schema)),
         leaves_(leaves_of(schema_)),
-        sink_(std::make_shared<ArrowSink>(std::move(sink))),
-        choice_(leaves_) {}
+        sink_(std::make_shared<ArrowSink>(std::move(sink))) {}
 
   ~BufferedParquetWriter() override { sink_->drop(); }
 
@@ -88,7 +87,6 @@ class BufferedParquetWriter final : public ParquetWriter {
     auto rows = arrow::RecordBatch::Make(arrow_schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
     if (file_ && waiting_.empty() && rows->num_rows() >= kGatheredRowsMin) return write(*rows);
-    if (!file_) choice_.look_at(rows->columns());
     TRY_ASSIGN(const int64_t bytes, size_of(*rows));
     waiting_rows_ += rows->num_rows();
     waiting_bytes_ += bytes;
@@ -170,8 +168,7 @@ class BufferedParquetWriter final : public ParquetWriter {
     return columns;
   }
 
-  std::shared_ptr<parquet::WriterProperties> properties(const std::vector<std::string>& paths) {
-    parquet::WriterProperties::Builder builder;
+  void set_properties(parquet::WriterProperties::Builder& builder, int64_t row_bytes) {
     builder.memory_pool(&pool_);
     builder.version(parquet::ParquetVersion::PARQUET_2_6);
     builder.data_page_version(parquet::ParquetDataPageVersion::V1);
@@ -184,29 +181,28 @@ class BufferedParquetWriter final : public ParquetWriter {
     }
     builder.data_pagesize(options_.page_bytes);
     builder.max_rows_per_page(options_.page_rows);
-    builder.write_batch_size(rows_between_page_checks());
+    builder.write_batch_size(std::clamp(options_.page_bytes / std::max<int64_t>(1, row_bytes), kRowsBetweenPageChecksMin,
+                                        std::max(kRowsBetweenPageChecksMin, options_.page_rows)));
     builder.set_size_statistics_level(parquet::SizeStatisticsLevel::None);  // 5% of the time for what no Iceberg reader uses
     builder.dictionary_pagesize_limit(options_.dictionary_bytes);
     builder.max_row_group_length(std::numeric_limits<int64_t>::max());  // row groups are cut here, where NaNs are counted
-    for (size_t i = 0; i < paths.size(); ++i) {
-      if (!choice_.pays(i)) builder.disable_dictionary(paths[i]);
-    }
-    return builder.build();
   }
 
-  int64_t rows_between_page_checks() const {
-    const int64_t row_bytes = std::max<int64_t>(1, waiting_bytes_ / std::max<int64_t>(1, waiting_rows_));
-    return std::clamp(options_.page_bytes / row_bytes, kRowsBetweenPageChecksMin, std::max(kRowsBetweenPageChecksMin, options_.page_rows));
-  }
-
-  /// Opens the file with encodings chosen by the rows that wait.
-  Result<void> open_file() {
+  /// Opens the file with encodings chosen by its first rows.
+  Result<void> open_file(const arrow::RecordBatch& first_rows, int64_t row_bytes) {
+    parquet::WriterProperties::Builder builder;
+    set_properties(builder, row_bytes);
     auto arrow_properties = parquet::ArrowWriterProperties::Builder().build();
     std::shared_ptr<parquet::SchemaDescriptor> descriptor;
-    TRY(check(parquet::arrow::ToParquetSchema(arrow_schema_.get(), *properties({}), *arrow_properties, &descriptor)));
+    TRY(check(parquet::arrow::ToParquetSchema(arrow_schema_.get(), *builder.build(), *arrow_properties, &descriptor)));
+    const std::vector<std::string> paths = column_paths(*descriptor);
+    const std::vector<bool> pays = dictionary_pays(leaves_, first_rows);
+    for (size_t i = 0; i < paths.size(); ++i) {
+      if (!pays[i]) builder.disable_dictionary(paths[i]);
+    }
     try {
       const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
-      auto file = open_measured_file(sink_, root, properties(column_paths(*descriptor)), row_group_);
+      auto file = open_measured_file(sink_, root, builder.build(), row_group_);
       TRY(check(parquet::arrow::FileWriter::Make(&pool_, std::move(file), arrow_schema_, arrow_properties, &file_)));
     } catch (const parquet::ParquetException& e) {
       return sink_->failure(path_, arrow::Status::Invalid(e.what()));
@@ -215,13 +211,13 @@ class BufferedParquetWriter final : public ParquetWriter {
   }
 
   Result<void> write_waiting() {
-    if (!file_) TRY(open_file());
+    if (file_ && waiting_.empty()) return {};
+    const int64_t row_bytes = waiting_bytes_ / std::max<int64_t>(1, waiting_rows_);
     const auto waiting = std::exchange(waiting_, {});
     waiting_rows_ = waiting_bytes_ = 0;
-    if (waiting.empty()) return {};
-    if (waiting.size() == 1) return write(*waiting.front());
-    auto together = arrow::ConcatenateRecordBatches(waiting);
+    auto together = waiting.empty() ? arrow::RecordBatch::MakeEmpty(arrow_schema_) : arrow::ConcatenateRecordBatches(waiting);
     TRY(check(together.status()));
+    if (!file_) TRY(open_file(**together, row_bytes));
     return write(**together);
   }
 
@@ -288,7 +284,6 @@ class BufferedParquetWriter final : public ParquetWriter {
   const std::vector<Leaf> leaves_;
   const std::shared_ptr<ArrowSink> sink_;
 
-  DictionaryChoice choice_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> waiting_;
   int64_t waiting_rows_ = 0, waiting_bytes_ = 0;
 

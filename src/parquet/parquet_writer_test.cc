@@ -131,6 +131,16 @@ TEST(ParquetWriter, EveryTypeReadsBack) {
   EXPECT_EQ(open_file(written.bytes)->metadata()->key_value_metadata()->Get("iceberg.schema").ValueOrDie(), "{}");
 }
 
+// Prevents: a crash, or a file that readers refuse, where no row came.
+TEST(ParquetWriter, AFileWithoutRowsIsAFile) {
+  const Written written = write(every_type(), {});
+  EXPECT_EQ(written.file.rows, 0);
+  EXPECT_TRUE(written.file.split_offsets.empty());
+  EXPECT_EQ(read_table(written.bytes)->num_rows(), 0);
+  EXPECT_EQ(written.file.columns.at(1).value_count, 0);
+  EXPECT_EQ(written.file.columns.at(1).lower_bound, std::nullopt);
+}
+
 // Prevents: a node without its field id (readers then see null), and logical types that shift or misread values.
 TEST(ParquetWriter, SchemaCarriesFieldIdsAndLogicalTypes) {
   const Written written = write(every_type(), {every_type_rows()});
