@@ -213,6 +213,7 @@ struct BadValue {
   const char* says;
 };
 
+// A wrong value that passes for a default loads other files than meant; one without its place costs a search.
 TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
   for (const BadValue& bad : std::initializer_list<BadValue>{
            {"paritition_by: x", "6:5", "did you mean \"partition_by\"?"},
@@ -295,6 +296,7 @@ TEST(Config, ProfilesAreLaidOver) {
   EXPECT_THAT(error_of(text, "prod"), AllOf(HasSubstr("no profile \"prod\""), HasSubstr("dev, bad, worse")));
 }
 
+// A missing sluice.yaml must not pass as an empty one, and a folder not as a file.
 TEST(Config, FilesAreReadAndMissingOnesNamed) {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("sluice-config-" + new_uuid());
   std::filesystem::create_directories(folder);

@@ -21,6 +21,7 @@ TEST(Fields, SizesHaveUnits) {
   for (const char* bad : {"", "GiB", "1.5GiB", "-1", "1 gb", "9999999999GiB", "1GiBs"}) EXPECT_FALSE(parse_size_bytes(bad)) << bad;
 }
 
+// "5" once meant seconds here and minutes there: without a unit it is refused.
 TEST(Fields, DurationsHaveUnits) {
   using namespace std::chrono_literals;
   EXPECT_EQ(parse_duration("30s").value(), 30s);
@@ -50,6 +51,7 @@ TEST(Fields, TablesNameCatalogAndNamespace) {
   for (const char* bad : {"", ".a", "a.", "a..b"}) EXPECT_FALSE(parse_table_ref(bad, catalogs)) << bad;
 }
 
+// A far-fetched suggestion sends people the wrong way.
 TEST(Fields, SuggestsOnlyWhatIsNear) {
   const std::vector<std::string_view> known = {"table", "tracking", "run"};
   EXPECT_EQ(did_you_mean("tabel", known), "; did you mean \"table\"?");
@@ -125,6 +127,7 @@ TEST(LoadOptions, EveryFlagArrives) {
   EXPECT_THAT(i.metadata_columns, ElementsAre("_source_file", "_batch_id"));
 }
 
+// A wrong flag must be named: the message of a value alone does not say which of ten it was.
 TEST(LoadOptions, DefaultsAndMistakes) {
   const std::vector<std::string> catalogs = {"local"};
   const Ingestion plain = build_ingestion({.paths = {"/in"}, .table = "a.b"}, catalogs).value();

@@ -136,6 +136,7 @@ TEST_F(ListingFeedTest, KeepsBadNamesApart) {
   EXPECT_THAT(page.bad_names, SizeIs(2));
 }
 
+// Files whose names look like patterns could not be loaded at all.
 TEST_F(ListingFeedTest, NamesWithPatternCharactersMatchThemselves) {
   for (const char* name : {"d/a[1].json", "d/a1.json", "{x}/y", "d/sp ace#%41?\n\xC3\xA9"}) put(name);
   EXPECT_THAT(names(feed({"d/a[1].json"})), ElementsAre("d/a1.json", "d/a[1].json"));

@@ -54,7 +54,7 @@ Result<bool> LocalListing::fill(ListPage& page, int64_t limit, Context& context)
     path_.append(folder.name(entry));
     if (already_listed(path_, entry.is_folder)) continue;
     if (!entry.is_folder) {
-      TRY(add_file(page, folder.name(entry)));
+      TRY(add_file(page));
     } else if (delimiter_) {
       last_ = path_;
       page.prefixes.push_back(Key("file://").append(path_));
@@ -158,12 +158,12 @@ bool LocalListing::already_listed(std::string_view path, bool is_folder) const {
   return delimiter_ && start_after_.size() == path.size();
 }
 
-Result<void> LocalListing::add_file(ListPage& page, std::string_view name) {
+Result<void> LocalListing::add_file(ListPage& page) {
   TRY(need_descriptor());
   if (!fd_.is_open()) return {};
   struct stat status{};
-  const std::string terminated(name);
-  if (::fstatat(fd_.get(), terminated.c_str(), &status, 0) != 0) {
+  // path_ ends with the name, and with a zero.
+  if (::fstatat(fd_.get(), path_.c_str() + folders_.back().path_length, &status, 0) != 0) {
     if (!is_gone(errno)) warn(io_error(errno, "looking at", path_));
     return {};
   }

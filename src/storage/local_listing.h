@@ -47,7 +47,7 @@ class LocalListing {
   void classify_link(const char* name, bool& is_folder, bool& keep);
   void sort(Folder& folder) const;
   bool already_listed(std::string_view path, bool is_folder) const;
-  Result<void> add_file(ListPage& page, std::string_view name);
+  Result<void> add_file(ListPage& page);
   Result<void> need_descriptor();
   void leave_finished_folders();
   void warn(Error error) { warnings_.push_back(std::move(error)); }

@@ -60,7 +60,11 @@ Result<std::string> local_path(std::string_view uri) {
   return std::string(path);
 }
 
-std::string file_uri(std::string_view path) { return std::string(kFileUri).append(path); }
+std::string file_uri(std::string_view path) {
+  std::string uri;
+  uri.reserve(kFileUri.size() + path.size());
+  return uri.append(kFileUri).append(path);
+}
 
 Result<std::string> absolute_uri(std::string_view text) {
   if (text.empty()) return invalid_input("a path is empty");

@@ -112,6 +112,7 @@ TEST_F(LocalStoreTest, AFileThatShrinksWhileReadIsAConflict) {
   EXPECT_EQ(read.error().type, "ChangedWhileRead");
 }
 
+// Same length, other bytes: a reader that stops at the last byte would never ask again, and admit a mixture.
 TEST_F(LocalStoreTest, AFileRewrittenInPlaceIsFoundOutBeforeTheLastBytesAreHandedOut) {
   const fs::path path = write("a", std::string(10, 'x'));
   const auto source = open_blob(store_, store_.stat(path.string(), context_).value())->open({}, context_).value();

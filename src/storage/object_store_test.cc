@@ -220,6 +220,7 @@ TEST_P(ObjectStoreTest, UploadsAppearWholeOrNotAtAll) {
   EXPECT_FALSE((*upload)->write(std::string_view("late"), context_));
 }
 
+// A failed file drops its upload; what stayed behind would be an orphan, or worse, data.
 TEST_P(ObjectStoreTest, DroppedAndAbortedUploadsLeaveNothing) {
   for (const bool if_none_match : {true, false}) {
     auto dropped = store_.start_upload(root_ + "dropped", {.if_none_match = if_none_match}, context_);
@@ -244,6 +245,7 @@ TEST_P(ObjectStoreTest, TheLaterOfTwoConditionalUploadsLoses) {
   EXPECT_EQ(read_now(store_, {root_ + "k", "", {}}).value(), "2");
 }
 
+// Moving a loaded file away must not overwrite another of that name.
 TEST_P(ObjectStoreTest, CopyKeepsBytesAndHonoursConditions) {
   put("a", "bytes");
   ASSERT_TRUE(store_.copy(root_ + "a", root_ + "done/a", {.if_none_match = true}, context_));
@@ -284,6 +286,7 @@ TEST_P(ObjectStoreTest, ListsInByteOrderOfFullPathsOrSaysThatItDoesNot) {
   EXPECT_THAT(names({.limit = 3}), ElementsAre("B", "a-b", "a.b", "a/b/c.json", "a0", "b/a"));
 }
 
+// A group listed once per page, or lost between two, hides or doubles a folder.
 TEST_P(ObjectStoreTest, GroupsByDelimiter) {
   for (const std::string name : {"x/a/1", "x/a/2", "x/a-b", "x/c/d/e", "y"}) put(name, "x");
   const ListPage page = list({.prefix = "x/", .delimiter = true, .limit = 1});

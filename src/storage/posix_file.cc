@@ -48,7 +48,11 @@ Error io_error(int error_number, std::string_view doing, std::string_view path) 
 }
 
 std::string version_of(const struct stat& status) {
-  return fmt::format("{}-{}", status.st_size, status.st_mtim.tv_sec * kNanosPerSecond + status.st_mtim.tv_nsec);
+  // Once for each file of a listing: no parsing of format strings.
+  std::string version = fmt::format_int(status.st_size).str();
+  version += '-';
+  const fmt::format_int mtime_ns(status.st_mtim.tv_sec * kNanosPerSecond + status.st_mtim.tv_nsec);
+  return version.append(mtime_ns.data(), mtime_ns.size());
 }
 
 ObjectInfo object_info(std::string_view path, const struct stat& status) {

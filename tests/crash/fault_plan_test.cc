@@ -74,6 +74,7 @@ TEST_F(FaultPlanTest, NothingHappensBetweenCrashAndRestart) {
   EXPECT_EQ(effects_, 3);
 }
 
+// A test that aims at the second commit must not hit the second of anything.
 TEST_F(FaultPlanTest, CountsByNameAndTakesSeveralFaults) {
   FaultPlan plan({Fault{.at = 2, .operation = "x."}, Fault{.at = 1, .kind = FaultKind::kFailAfter, .operation = "y"}});
   EXPECT_TRUE(act(plan, "x.a"));
@@ -84,6 +85,7 @@ TEST_F(FaultPlanTest, CountsByNameAndTakesSeveralFaults) {
   EXPECT_EQ(effects_, 4);
 }
 
+// A sweep ends when a run passes untouched: a plan that fires without a fault would never let it.
 TEST_F(FaultPlanTest, WithoutFaultsItOnlyCounts) {
   FaultPlan plan;
   EXPECT_TRUE(act(plan, "a"));

@@ -39,6 +39,7 @@ class FaultyCatalogTest : public ::testing::Test {
   Context context_;
 };
 
+// An operation that does not ask the plan is left out of every sweep.
 TEST_F(FaultyCatalogTest, EveryOperationIsCounted) {
   FaultPlan plan;
   FaultyCatalog catalog(inner_, plan);

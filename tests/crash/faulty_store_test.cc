@@ -77,6 +77,7 @@ TEST_F(FaultyStoreTest, FailsBeforeOrAfterTheEffect) {
   }
 }
 
+// Files must fail between two blocks too, when half of their rows are read.
 TEST_F(FaultyStoreTest, ReadsFailInTheMiddle) {
   put(kKey);
   FaultPlan plan({.at = 2, .operation = "store.read"});
