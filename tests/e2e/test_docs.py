@@ -1,0 +1,97 @@
+"""The documents do what they say: every command block of README.md and docs/guide runs, in order, in one scratch folder per page.
+
+```sh        runs with bash, `sluice` and the project's Python on the PATH; `sh exit=3` says another exit code than 0
+```python    runs with the project's Python
+```yaml file=NAME, ```json file=NAME ...   writes the block to that file; without `file=` a block is only shown
+Anything else (text, sql, ini) is shown and not run.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/guide").glob("*.md"))]
+TIMEOUT_S = 120
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass
+class Block:
+    page: Path
+    line: int
+    language: str
+    options: dict
+    text: str
+
+    def __str__(self):
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(page):
+    text = page.read_text()
+    for match in FENCE.finditer(text):
+        options = dict(word.split("=", 1) for word in match.group(2).split())
+        yield Block(page, text.count("\n", 0, match.start()) + 1, match.group(1), options, match.group(3))
+
+
+def run_block(block, folder, environment):
+    if "file" in block.options:
+        (folder / block.options["file"]).write_text(block.text)
+        return
+    commands = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+    if block.language not in commands:
+        return
+    done = subprocess.run(
+        [*commands[block.language], block.text],
+        cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S,
+    )  # fmt: skip
+    wanted = int(block.options.get("exit", 0))
+    assert done.returncode == wanted, f"{block}: exit code {done.returncode}, the page says {wanted}\n{block.text}---\n{done.stdout[-4000:]}"
+
+
+# Prevents documents whose commands were true once: a flag that is gone, an exit code that changed, a query that finds nothing.
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_of_the_page(program, tmp_path, page):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "sluice").symlink_to(program)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {"PATH": path, "HOME": str(tmp_path), "LANG": "C.UTF-8", "TZ": "UTC"}
+    for block in blocks_of(page):
+        run_block(block, folder, environment)
+
+
+# Prevents links that lead nowhere after a page or a file was renamed.
+def test_links_lead_somewhere():
+    broken = []
+    for page in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken, "\n".join(broken)
+
+
+# Prevents a command or a flag that the reference does not mention.
+@pytest.mark.parametrize("command", ["", "load", "run", "retry", "forget", "status", "files", "runs", "run-info", "table", "check"])
+def test_the_reference_knows_every_flag(program, command):
+    shown = subprocess.run([program, *command.split(), "--help"], capture_output=True, text=True, check=True).stdout
+    reference = (ROOT / "docs/reference/cli.md").read_text()
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
+    missing = sorted(flag for flag in flags if not re.search(re.escape(flag) + r"(?![\w-])", reference))
+    assert not missing, f"sluice {command}: docs/reference/cli.md does not mention {', '.join(missing)}"
+    assert f"sluice {command}".strip() in reference
+
+
+# Prevents an error_type that a user sees and cannot look up.
+def test_the_reference_knows_every_error_type():
+    names = re.findall(r'inline constexpr std::string_view k\w+ = "(\w+)";', (ROOT / "src/model/file.h").read_text())
+    reference = (ROOT / "docs/reference/errors.md").read_text()
+    assert names and not [name for name in names if f"`{name}`" not in reference]
