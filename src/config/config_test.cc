@@ -97,7 +97,8 @@ TEST(Config, EveryKeyOfAnIngestionArrives) {
 ingestions:
   orders:
     sources:
-      - {id: live, paths: [/in/*.csv], format: csv, csv: {delimiter: ";", quote: "'", header: false, null_tokens: ["", NA]}, source_system: sales}
+      - {id: live, paths: [/in/*.csv], format: csv, source_system: sales,
+         csv: {delimiter: ";", quote: "'", header: false, null_tokens: ["", NA]}}
       - {id: archive, paths: /old, format: json, json: {}}
     table: bronze.raw.orders
     partition_by: [day(order_time), "bucket(16, customer_id)"]
