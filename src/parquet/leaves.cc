@@ -93,6 +93,19 @@ size_t leaves_count(const Type& type) {
 
 void visit_leaves(const arrow::Array& column, bool with_visibility, const Visit& visit) { visit_below(column, with_visibility, {}, visit); }
 
+int64_t bytes_of(const arrow::Array& column) {
+  int64_t bytes = 0;
+  visit_leaves(column, false, [&](const arrow::Array& leaf, const Visibility&) {
+    if (leaf.type_id() == arrow::Type::STRING || leaf.type_id() == arrow::Type::BINARY) {
+      const auto& texts = static_cast<const arrow::BinaryArray&>(leaf);
+      bytes += texts.value_offset(leaf.length()) - texts.value_offset(0) + leaf.length() * static_cast<int64_t>(sizeof(int32_t));
+    } else {
+      bytes += (leaf.length() * static_cast<const arrow::FixedWidthType&>(*leaf.type()).bit_width() + 7) / 8;
+    }
+  });
+  return bytes;
+}
+
 int64_t count_nans(const arrow::Array& leaf, const Visibility& visibility) {
   if (leaf.type_id() == arrow::Type::FLOAT) return count_nans_in(static_cast<const arrow::FloatArray&>(leaf), visibility);
   if (leaf.type_id() == arrow::Type::DOUBLE) return count_nans_in(static_cast<const arrow::DoubleArray&>(leaf), visibility);

@@ -32,6 +32,9 @@ using Visibility = std::vector<uint8_t>;
 void visit_leaves(const arrow::Array& column, bool with_visibility,
                   const std::function<void(const arrow::Array& leaf, const Visibility& visibility)>& visit);
 
+/// Bytes that the column's own rows take in memory, shared buffers by what is used of them: an estimate, for limits.
+int64_t bytes_of(const arrow::Array& column);
+
 /// Visible NaNs in a float or double array.
 int64_t count_nans(const arrow::Array& leaf, const Visibility& visibility);
 

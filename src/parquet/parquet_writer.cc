@@ -7,7 +7,6 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
-#include <arrow/util/byte_size.h>
 #include <arrow/util/compression.h>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
@@ -87,9 +86,8 @@ class BufferedParquetWriter final : public ParquetWriter {
     auto rows = arrow::RecordBatch::Make(arrow_schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
     if (file_ && waiting_.empty() && rows->num_rows() >= kGatheredRowsMin) return write(*rows);
-    TRY_ASSIGN(const int64_t bytes, size_of(*rows));
     waiting_rows_ += rows->num_rows();
-    waiting_bytes_ += bytes;
+    for (const auto& column : rows->columns()) waiting_bytes_ += bytes_of(*column);
     waiting_.push_back(std::move(rows));
     const int64_t rows_max = file_ ? kGatheredRowsMin : kSampleRowsMax, bytes_max = file_ ? kGatheredBytesMax : kSampleBytesMax;
     if (waiting_rows_ < rows_max && waiting_bytes_ < bytes_max) return {};
@@ -136,12 +134,6 @@ class BufferedParquetWriter final : public ParquetWriter {
     return {};
   }
 
-  Result<int64_t> size_of(const arrow::RecordBatch& rows) const {
-    auto bytes = arrow::util::ReferencedBufferSize(rows);
-    TRY(check(bytes.status()));
-    return *bytes;
-  }
-
   /// The batch's columns in the file's types.
   Result<Arrays> conform(const arrow::RecordBatch& batch) const {
     if (batch.num_columns() != arrow_schema_->num_fields()) {
@@ -157,7 +149,7 @@ class BufferedParquetWriter final : public ParquetWriter {
         TRY(check(decoded.status()));
         columns[i] = std::move(decoded).ValueUnsafe();
       }
-      if (batch.column_name(i) != field.name() || !columns[i]->type()->Equals(*field.type())) {
+      if (batch.column_name(i) != field.name() || !columns[i]->type()->Equals(field.type())) {
         return invalid_input(fmt::format("writing {}: column {} is {} {}, expected {} {}", path_, i + 1, batch.column_name(i),
                                          columns[i]->type()->ToString(), field.name(), field.type()->ToString()));
       }
