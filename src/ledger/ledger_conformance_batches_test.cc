@@ -374,7 +374,8 @@ TEST_P(LedgerConformance, RuleN_UntrackedBatchesTouchNoFiles) {
   EXPECT_EQ(run_record().metrics.records_written, 5);
 }
 
-// Prevents: rule M asking the table for a batch that published nothing, for another table's, or for an older one than the last.
+// Prevents: rule M asking the table for a batch that published nothing, for another table's, or for an older one than the last; or for none
+// where the table is not named, so that nothing is ever compared.
 TEST_P(LedgerConformance, RuleM_TheLastCommittedBatchIsTheNewestThatPublishedIntoThisTable) {
   discover_new({"/a"});
   const ClaimedBatch first = claim(a_);
@@ -391,6 +392,9 @@ TEST_P(LedgerConformance, RuleM_TheLastCommittedBatchIsTheNewestThatPublishedInt
   EXPECT_EQ(last->id, first.lease.batch);
   EXPECT_EQ(last->sequence_number, 1);
   EXPECT_EQ(must(a_.work().last_committed(ingestion_, "another")), std::nullopt);
+  const auto anywhere = must(a_.work().last_committed(ingestion_, ""));
+  ASSERT_TRUE(anywhere.has_value());
+  EXPECT_EQ(anywhere->id, first.lease.batch);
   EXPECT_EQ(must(a_.work().highest_seq(ingestion_)), 3);
 }
 

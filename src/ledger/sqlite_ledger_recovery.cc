@@ -93,9 +93,10 @@ Result<std::optional<BatchRecord>> SqliteLedger::find_batch(const BatchId& batch
 
 Result<std::optional<BatchRecord>> SqliteLedger::last_committed(const IngestionId& ingestion, std::string_view table_uuid) {
   return read("looking for the last committed batch", [&]() -> Result<std::optional<BatchRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(batches_where("ingestion_id = ? AND state = 'COMMITTED' AND tracked = 1 AND disowned = 0 "
-                                                       "AND snapshot_id IS NOT NULL AND table_uuid = ? ORDER BY seq DESC LIMIT 1"),
-                                         ingestion.text, table_uuid));
+    TRY_ASSIGN(auto rows,
+               reader_->query(batches_where("ingestion_id = ?1 AND state = 'COMMITTED' AND tracked = 1 AND disowned = 0 AND "
+                                            "snapshot_id IS NOT NULL AND (?2 = '' OR table_uuid = ?2) ORDER BY seq DESC LIMIT 1"),
+                              ingestion.text, table_uuid));
     return first_row(std::move(rows), batch_from);
   });
 }
