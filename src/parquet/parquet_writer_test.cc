@@ -20,7 +20,6 @@
 namespace sluice {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Optional;
 
