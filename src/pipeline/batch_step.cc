@@ -141,6 +141,7 @@ Result<void> finish(const BatchStep& step, const ClaimedBatch& batch, StagedBatc
   const Publisher publisher{step.parts.work, step.sink, step.parts.clock, step.ingestion};
   TRY_ASSIGN(const PublishEnd how, publish_and_confirm(publisher, batch.lease, prepared, published, context));
   end.confirmed = how == PublishEnd::kConfirmed;
+  for (const FileResult& result : staged.results) step.observer.file_read(result);
   if (end.confirmed) step.observer.confirmed(prepared, published, count_loaded(staged.results));
   end.results = std::move(staged.results);
   return {};

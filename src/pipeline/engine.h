@@ -32,7 +32,7 @@ class RunObserver {
   virtual void claimed(const ClaimedBatch&) {}
   /// Bytes of input read since the last call (stored bytes) and rows parsed: for the progress bar.
   virtual void progress(int64_t /*bytes*/, int64_t /*rows*/) {}
-  /// A file was read to its end or given up; its outcome counts once its batch is confirmed.
+  /// What became of each file of a batch, once its rows are staged for good; its outcome counts when the batch is confirmed.
   virtual void file_read(const FileResult&) {}
   virtual void publishing(const PreparedBatch&) {}
   /// The batch is COMMITTED; `files` are its files that were loaded.

@@ -81,7 +81,6 @@ class FileStage {
         failed_ = true;
         break;
       }
-      step_.observer.file_read(*result);
       staged_.results[order_[next]] = *std::move(result);
     }
     step_.ledger.note_in_hand(batch_.lease, slot, "");

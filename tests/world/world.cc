@@ -2,8 +2,8 @@
 
 #include <arrow/array.h>
 #include <arrow/buffer.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/io/memory.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
