@@ -14,6 +14,7 @@ namespace sluice {
 namespace {
 
 constexpr int64_t kManifestBytesDefault = 8 * kMiB;
+constexpr int64_t kManifestBytesMax = 128 * kMiB;  // a merged manifest is built in memory
 constexpr int64_t kMinCountToMergeDefault = 100;
 
 int64_t number_property(const TableMetadata& metadata, const char* key, int64_t otherwise) {
@@ -21,6 +22,10 @@ int64_t number_property(const TableMetadata& metadata, const char* key, int64_t 
   int64_t value = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
   return !text.empty() && end.ec == std::errc() && value > 0 ? value : otherwise;
+}
+
+int64_t manifest_bytes_target(const TableMetadata& metadata) {
+  return std::min(number_property(metadata, "commit.manifest.target-size-bytes", kManifestBytesDefault), kManifestBytesMax);
 }
 
 DataFile to_data_file(const StagedFile& staged) {
@@ -95,7 +100,7 @@ class Merge {
 /// The newest manifests of the new ones' spec, up to the target size: merged once there are enough of them. Older ones are full already.
 std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std::vector<ManifestFile>& manifests, int spec_id) {
   if (metadata.property("commit.manifest-merge.enabled", "true") == "false") return {};
-  const int64_t bytes_max = number_property(metadata, "commit.manifest.target-size-bytes", kManifestBytesDefault);
+  const int64_t bytes_max = manifest_bytes_target(metadata);
   const int64_t count_min = number_property(metadata, "commit.manifest.min-count-to-merge", kMinCountToMergeDefault);
   std::vector<ManifestFile> bin;
   int64_t bytes = 0;
@@ -177,7 +182,7 @@ Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, c
                                                            const std::vector<StagedFile>& files, int64_t snapshot_id,
                                                            const std::string& name_prefix, Context& context) {
   std::vector<StagedManifest> staged;
-  const int64_t bytes_max = number_property(metadata, "commit.manifest.target-size-bytes", kManifestBytesDefault);
+  const int64_t bytes_max = manifest_bytes_target(metadata);
   std::set<std::vector<Literal>> partitions;
   for (size_t next = 0; next < files.size();) {
     TRY_ASSIGN(ManifestShape shape, manifest_shape(metadata, spec_id, snapshot_id));
@@ -210,6 +215,8 @@ Result<CommitPlan> plan_append(ObjectStore& store, const LoadedTable& base, cons
   std::vector<ManifestFile> manifests;
   for (const StagedManifest& manifest : staged) manifests.push_back(manifest.manifest);
   TRY_ASSIGN(std::vector<ManifestFile> old, manifests_of(store, parent));
+  // What holds nothing but deletions of older snapshots says nothing to this one.
+  std::erase_if(old, [](const ManifestFile& manifest) { return !manifest.has_live_files(); });
   std::ranges::move(old, std::back_inserter(manifests));
   if (!staged.empty()) {
     TRY_ASSIGN(manifests, merged(store, metadata, std::move(manifests), staged.front().manifest.spec_id, snapshot_id, prefix, plan, context));

@@ -1,5 +1,6 @@
 #include "iceberg/avro.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -147,6 +148,7 @@ class ValueReader {
   }
 
   Result<void> read_record(const AvroType& type, AvroValue& into) {
+    if (static_cast<int64_t>(type.fields.size()) > values_left_) return broken("it holds more values than its bytes can mean");
     auto& items = into.value.emplace<AvroValue::Items>(type.fields.size());
     for (size_t i = 0; i < items.size(); ++i) TRY(read(*type.fields[i].type, items[i]));
     return {};

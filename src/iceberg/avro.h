@@ -35,6 +35,7 @@ struct AvroType {
   enum Kind { kNull, kBoolean, kInt, kLong, kFloat, kDouble, kBytes, kString, kFixed, kEnum, kArray, kMap, kUnion, kRecord } kind = kNull;
   int64_t size = 0;               ///< fixed: bytes; enum: symbols
   std::vector<AvroField> fields;  ///< record: its fields; array: the element; map: the value; union: its branches
+  int height = 0;                 ///< levels of types below this one; at most kAvroSchemaDepthMax
 };
 
 /// A decoded value: null; boolean; int, long and enum index; float and double; bytes, string and fixed; or the items of an array, the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -51,7 +52,7 @@ class SchemaBuilder {
     type->kind = AvroType::kUnion;
     for (const json& branch : branches) {
       TRY_ASSIGN(AvroTypePtr built, build(branch, depth + 1));
-      type->fields.push_back({.type = std::move(built)});
+      TRY(add(*type, {.type = std::move(built)}));
     }
     return type;
   }
@@ -68,7 +69,7 @@ class SchemaBuilder {
       TRY(field.finish());
       if (field_type == nullptr) return broken(fmt::format("field {} has no type", built.name));
       TRY_ASSIGN(built.type, build(*field_type, depth + 1));
-      type->fields.push_back(std::move(built));
+      TRY(add(*type, std::move(built)));
     }
     TRY(fields.finish());
     return register_name(name, std::move(type));
@@ -83,7 +84,7 @@ class SchemaBuilder {
     TRY(fields.finish());
     if (content == nullptr) return broken("an array or map without a type of what it holds");
     TRY_ASSIGN(AvroTypePtr built, build(*content, depth + 1));
-    type->fields.push_back({.id = id, .type = std::move(built)});
+    TRY(add(*type, {.id = id, .type = std::move(built)}));
     return type;
   }
 
@@ -96,6 +97,14 @@ class SchemaBuilder {
     if (type->size < 0) fields.fail("its size is negative");
     TRY(fields.finish());
     return register_name(name, std::move(type));
+  }
+
+  // Names let a short text build a tall tree, and values are decoded by recursion.
+  static Result<void> add(AvroType& type, AvroField field) {
+    type.height = std::max(type.height, field.type->height + 1);
+    if (type.height > kAvroSchemaDepthMax) return broken("nested too deep");
+    type.fields.push_back(std::move(field));
+    return {};
   }
 
   Result<AvroTypePtr> register_name(const std::string& name, AvroTypePtr type) {

@@ -62,10 +62,12 @@ struct ManifestFile {
   int64_t sequence_number = 0;
   int64_t min_sequence_number = 0;
   int64_t added_snapshot_id = 0;
-  int64_t added_files = 0, existing_files = 0, deleted_files = 0;
-  int64_t added_rows = 0, existing_rows = 0, deleted_rows = 0;
+  int64_t added_files = 0, existing_files = 0, deleted_files = 0;  ///< -1: the writer (version 1) did not say
+  int64_t added_rows = 0, existing_rows = 0, deleted_rows = 0;     ///< -1: the same
   std::vector<PartitionSummary> partitions;
   std::optional<std::string> key_metadata;
+
+  bool has_live_files() const { return added_files != 0 || existing_files != 0; }
 };
 
 /// Sequence number of a manifest that is not committed yet; write_manifest_list puts the snapshot's own in its place.
@@ -108,7 +110,8 @@ using EntryVisitor = std::function<Result<void>(ManifestEntry entry)>;
 Result<void> read_manifest(std::string_view bytes, const ManifestFile& manifest, const std::vector<TypePtr>& types,
                            const PartitionSpec& spec, const EntryVisitor& visit);
 
-/// Manifests whose sequence number is not assigned get `sequence_number`.
+/// Manifests whose sequence number is not assigned get `sequence_number`. kInvalidInput: a manifest without counts, which version 2
+/// does not allow (readers would pass over its rows).
 Result<std::string> write_manifest_list(const std::vector<ManifestFile>& manifests, int64_t snapshot_id,
                                         std::optional<int64_t> parent_snapshot_id, int64_t sequence_number);
 Result<std::vector<ManifestFile>> read_manifest_list(std::string_view bytes);

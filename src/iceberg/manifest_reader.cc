@@ -1,6 +1,8 @@
 // Reads manifests and manifest lists of any writer: fields are found by Iceberg's field ids, never by position. Trusts nothing it reads.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "iceberg/avro.h"
 #include "iceberg/manifest.h"
 #include "iceberg/manifest_schema.h"
@@ -127,7 +129,7 @@ std::vector<int64_t> integers(Record& record, int id) {
 
 Int128 from_big_endian(const std::string& bytes) {
   Int128 value = !bytes.empty() && (bytes[0] & 0x80) ? -1 : 0;
-  for (const char byte : bytes) value = static_cast<Int128>(static_cast<unsigned __int128>(value) << 8 | static_cast<unsigned char>(byte));
+  for (const char byte : bytes) value = value * 256 + static_cast<unsigned char>(byte);
   return value;
 }
 
@@ -210,8 +212,9 @@ Result<ManifestEntry> manifest_entry(const AvroType& type, const AvroValue& valu
   TRY(record.check());
   // Inheritance (spec): what is null comes from the manifest list; only added entries may have null sequence numbers.
   if (!entry.snapshot_id) entry.snapshot_id = manifest.added_snapshot_id;
-  if (!entry.sequence_number && (entry.status == EntryStatus::kAdded || manifest.sequence_number == 0)) entry.sequence_number = manifest.sequence_number;
-  if (!entry.file_sequence_number) entry.file_sequence_number = entry.sequence_number;
+  const bool inherits = entry.status == EntryStatus::kAdded || manifest.sequence_number == 0;
+  if (!entry.sequence_number && inherits) entry.sequence_number = manifest.sequence_number;
+  if (!entry.file_sequence_number && inherits) entry.file_sequence_number = manifest.sequence_number;
 
   const AvroType* file_type = record.record_type(2);
   const AvroValue* file = record.find(2);
@@ -252,10 +255,10 @@ Result<ManifestFile> manifest_file(const AvroType& type, const AvroValue& value)
   manifest.sequence_number = record.integer(515, 0);
   manifest.min_sequence_number = record.integer(516, 0);
   manifest.added_snapshot_id = record.integer(503);
-  manifest.added_files = record.integer(504, 0), manifest.existing_files = record.integer(505, 0);
-  manifest.deleted_files = record.integer(506, 0);
-  manifest.added_rows = record.integer(512, 0), manifest.existing_rows = record.integer(513, 0);
-  manifest.deleted_rows = record.integer(514, 0);
+  manifest.added_files = record.integer(504, -1), manifest.existing_files = record.integer(505, -1);
+  manifest.deleted_files = record.integer(506, -1);
+  manifest.added_rows = record.integer(512, -1), manifest.existing_rows = record.integer(513, -1);
+  manifest.deleted_rows = record.integer(514, -1);
   manifest.key_metadata = record.maybe_bytes(519);
   const AvroType* summaries = summary_type(type);
   if (const auto* items = record.items(507); items && summaries) {
@@ -324,6 +327,11 @@ Result<std::string> write_manifest_list(const std::vector<ManifestFile>& manifes
                                            {"format-version", "2"}});
   AvroEncoder record;
   for (const ManifestFile& manifest : manifests) {
+    if (std::min({manifest.added_files, manifest.existing_files, manifest.deleted_files, manifest.added_rows, manifest.existing_rows,
+                  manifest.deleted_rows}) < 0) {
+      return invalid_input(fmt::format("{}: the table's manifest list does not count this manifest's files (format version 1); run "
+                                       "rewrite_manifests in Spark, then load again", manifest.path));
+    }
     record.clear();
     put_manifest(record, manifest, sequence_number);
     file.append(record.bytes());

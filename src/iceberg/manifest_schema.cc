@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -30,13 +31,20 @@ std::string array_of(std::string_view items, int element_id) {
   return fmt::format(R"({{"type":"array","items":{},"element-id":{}}})", items, element_id);
 }
 
-/// Avro's named types may be defined once; `defined` remembers them.
-std::string fixed(const std::string& name, int size, const std::string& logical, std::set<std::string>& defined) {
-  if (!defined.insert(name).second) return fmt::format("\"{}\"", name);
+/// Avro's names may be defined once, and some readers do not follow a second use to the first: it gets a name of its own.
+std::string unused_name(const std::string& name, int id, std::set<std::string>& used) {
+  if (used.insert(name).second) return name;
+  std::string other = fmt::format("{}_{}", name, id);
+  while (!used.insert(other).second) other += '_';
+  return other;
+}
+
+std::string fixed(std::string name, int size, const std::string& logical, int id, std::set<std::string>& defined) {
+  name = unused_name(name, id, defined);
   return fmt::format(R"({{"type":"fixed","name":"{}","size":{}{}}})", name, size, logical);
 }
 
-std::string partition_type(const Type& type, std::set<std::string>& defined) {
+std::string partition_type(const Type& type, int id, std::set<std::string>& defined) {
   switch (type.id) {
     case TypeId::kBoolean: return R"("boolean")";
     case TypeId::kInt: return R"("int")";
@@ -47,14 +55,19 @@ std::string partition_type(const Type& type, std::set<std::string>& defined) {
     case TypeId::kTime: return R"({"type":"long","logicalType":"time-micros"})";
     case TypeId::kTimestamp: return R"({"type":"long","logicalType":"timestamp-micros","adjust-to-utc":false})";
     case TypeId::kTimestamptz: return R"({"type":"long","logicalType":"timestamp-micros","adjust-to-utc":true})";
-    case TypeId::kUuid: return fixed("uuid_fixed", 16, R"(,"logicalType":"uuid")", defined);
-    case TypeId::kFixed: return fixed(fmt::format("fixed_{}", type.length), type.length, "", defined);
+    case TypeId::kUuid: return fixed("uuid_fixed", 16, R"(,"logicalType":"uuid")", id, defined);
+    case TypeId::kFixed: return fixed(fmt::format("fixed_{}", type.length), type.length, "", id, defined);
     case TypeId::kDecimal:
       return fixed(fmt::format("decimal_{}_{}", type.precision, type.scale), decimal_bytes(type.precision),
-                   fmt::format(R"(,"logicalType":"decimal","precision":{},"scale":{})", type.precision, type.scale), defined);
+                   fmt::format(R"(,"logicalType":"decimal","precision":{},"scale":{})", type.precision, type.scale), id, defined);
     case TypeId::kBinary: return R"("bytes")";
     default: return R"("string")";
   }
+}
+
+/// `text` as a JSON string, quotes included.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// Avro names are letters, digits and underscores: other characters become _xHH (and a leading digit gets an underscore before it).
@@ -75,16 +88,12 @@ std::string avro_name(const std::string& name) {
 
 std::string partition_record(const PartitionSpec& spec, const std::vector<TypePtr>& types) {
   std::vector<std::string> fields;
-  std::set<std::string> defined;
+  std::set<std::string> defined, names;
   for (size_t i = 0; i < spec.fields.size(); ++i) {
     const PartitionField& field = spec.fields[i];
-    const std::string name = avro_name(field.name);
-    std::string text = optional(name, partition_type(*types[i], defined), field.field_id);
-    if (name != field.name) {
-      std::string raw;  // quotes and backslashes of the name, for JSON
-      for (const char c : field.name) raw += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
-      text.insert(text.size() - 1, fmt::format(R"(,"iceberg-field-name":"{}")", raw));
-    }
+    const std::string name = unused_name(avro_name(field.name), field.field_id, names);
+    std::string text = optional(name, partition_type(*types[i], field.field_id, defined), field.field_id);
+    if (name != field.name) text.insert(text.size() - 1, fmt::format(R"(,"iceberg-field-name":{})", quoted(field.name)));
     fields.push_back(std::move(text));
   }
   return record("r102", fields);

@@ -40,7 +40,7 @@ class SqlCatalog final : public Catalog {
     TRY_ASSIGN(const auto existing, rows_->find(namespace_text(id), id.name));
     if (existing) return fail(ErrorCode::kConflict, fmt::format("table {} exists already", id.text()));
     TRY_ASSIGN(TableMetadata metadata, first_metadata(id, table));
-    TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata.location, store_properties_));
+    TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(metadata), store_properties_));
     TRY(check_location_is_free(*store, metadata, context));
     TRY_ASSIGN(const std::string location, write_metadata_file(*store, metadata, 0, context));
     const TableRow row{namespace_text(id), id.name, location};
@@ -53,7 +53,7 @@ class SqlCatalog final : public Catalog {
     TRY(check_writable(base.metadata));
     TRY_ASSIGN(TableMetadata changed, apply(base.metadata, change, clock_.now()));
     TRY_ASSIGN(const auto fallen_out, log_previous_metadata(changed, base.metadata, base.metadata_location));
-    TRY_ASSIGN(ObjectStore * store, stores_.store_for(changed.location, store_properties_));
+    TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(changed), store_properties_));
     const int version = metadata_file_version(base.metadata_location) + 1;
     TRY_ASSIGN(const std::string location, write_metadata_file(*store, changed, version, context));
     const TableRow row{namespace_text(base.id), base.id.name, location};
@@ -95,9 +95,16 @@ class SqlCatalog final : public Catalog {
     PartitionSpec spec{0, table.partition_fields};
     int next_id = kLastPartitionIdOfNone;
     for (PartitionField& field : spec.fields) field.field_id = ++next_id;
+    std::map<std::string, std::string> properties = table.properties;
+    if (const auto version = properties.find("format-version"); version != properties.end()) {
+      if (version->second != std::to_string(kFormatVersionWritten)) {
+        return invalid_input(fmt::format("format version {} is not supported yet: tables are made with version 2", version->second));
+      }
+      properties.erase(version);  // a field of the metadata, not a property
+    }
     std::string location = table.location;
     if (location.empty()) location = fmt::format("{}/{}/{}", warehouse_, fmt::join(id.ns, "/"), id.name);
-    return new_table_metadata(new_uuid(), location, std::move(schema), std::move(spec), table.properties, clock_.now());
+    return new_table_metadata(new_uuid(), location, std::move(schema), std::move(spec), std::move(properties), clock_.now());
   }
 
   /// Two tables must not share a place: a catalog that does not know the one that lies there is another catalog's warehouse.
@@ -129,7 +136,8 @@ class SqlCatalog final : public Catalog {
       const std::string there = *now ? (*now)->metadata_location : "";
       if (there == row.metadata_location) return {};
       if (there != expected) return fate_in_log(row, there, answer.error(), context);
-      answer = fail(ErrorCode::kConflict, fmt::format("the change of table {}.{} did not reach the catalog", row.ns, row.name));
+      // The file stays: the row does not name it now, and a file too many harms nobody.
+      return fail(ErrorCode::kConflict, fmt::format("the change of table {}.{} did not reach the catalog", row.ns, row.name));
     }
     remove_files(store, {row.metadata_location}, context);
     return answer;

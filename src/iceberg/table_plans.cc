@@ -63,10 +63,14 @@ Result<TableChange> plan_spec_change(const TableMetadata& base, PartitionSpec sp
 }
 
 std::string normalized_path(const std::string& path) {
-  if (path.starts_with("file:///")) return path;
-  if (path.starts_with("file:/")) return "file://" + path.substr(5);
-  if (path.starts_with("/")) return "file://" + path;
-  return path;
+  std::string_view rest = path;
+  if (rest.starts_with("file:")) {
+    rest.remove_prefix(std::string_view("file:").size());
+    if (rest.starts_with("//localhost/")) rest.remove_prefix(std::string_view("//localhost").size());
+  }
+  if (!rest.starts_with('/')) return path;
+  rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+  return "file:///" + std::string(rest);
 }
 
 Result<void> for_each_live_file(ObjectStore& store, const TableMetadata& metadata,
@@ -77,6 +81,7 @@ Result<void> for_each_live_file(ObjectStore& store, const TableMetadata& metadat
   TRY_ASSIGN(const auto manifests, read_manifest_list(list));
   for (const ManifestFile& manifest : manifests) {
     TRY(context.check());
+    if (manifest.content != 0 || !manifest.has_live_files()) continue;
     const PartitionSpec* spec = metadata.find_spec(manifest.spec_id);
     if (!spec) return fail(ErrorCode::kCorruption, fmt::format("{}: unknown partition spec {}", manifest.path, manifest.spec_id));
     TRY_ASSIGN(const auto types, partition_types(metadata, *spec));
