@@ -10,6 +10,7 @@ from pyiceberg.types import StringType
 from program import numbered
 
 TABLE = "bronze.events"
+LEDGER_FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string())])
 
 
@@ -160,10 +161,10 @@ def test_ledger_from_a_backup_stops(home):
     load_files(home, 0)
     shutil.copytree(home.folder / ".sluice", home.folder / "backup")
     load_files(home, 1)
-    for path in home.folder.glob(".sluice/ledger.db*"):
-        path.unlink()
-    for path in home.folder.glob("backup/ledger.db*"):
-        shutil.copy(path, home.folder / ".sluice")
+    for name in LEDGER_FILES:
+        (home.folder / ".sluice" / name).unlink(missing_ok=True)
+        if (home.folder / "backup" / name).exists():
+            shutil.copy(home.folder / "backup" / name, home.folder / ".sluice")
     before = home.lake.table(TABLE).metadata_location
     outcome = home.run("load", "in", "--table", TABLE, code=1)
     assert "older than the table" in outcome.text, outcome
@@ -174,8 +175,8 @@ def test_ledger_from_a_backup_stops(home):
 # Prevents a lost ledger from doubling the whole table.
 def test_a_lost_ledger_stops(home):
     load_files(home, 0)
-    for path in home.folder.glob(".sluice/ledger.db*"):
-        path.unlink()
+    for name in LEDGER_FILES:
+        (home.folder / ".sluice" / name).unlink(missing_ok=True)
     outcome = home.run("load", "in", "--table", TABLE, code=1)
     assert "ledger" in outcome.text, outcome
     assert_ids(home, 1, 2, 3)
@@ -204,7 +205,8 @@ def test_loads_into_tables_that_others_made(home, maker):
         home.lake.table(TABLE).append(pa.Table.from_pylist([{"id": 6, "name": "n6"}], schema=pa.schema([("id", pa.int32()), ("name", pa.string())])))
     home.write_rows("in/b.json", numbered(1, 7))
     home.load("in", "--table", TABLE)
-    home.lake.assert_judges_agree(TABLE, numbered(7), [("id", ">", 5), ("name", "==", "n3"), ("at", "null")])
+    home.lake.assert_judges_agree(TABLE, numbered(7), [("id", ">", 5), ("name", "==", "n3")])
+    assert sorted(row["id"] for row in home.lake.rows(TABLE, ("at", "null"))) == [6, 7]
 
 
 # Prevents a thousand small loads from leaving a thousand manifests that every reader must open.

@@ -37,6 +37,7 @@ TRANSFORMS = [
 # DuckDB 1.5.5 loses rows of these, also in tables that Spark wrote: it cuts timestamps before 1970 towards zero, and its truncate knows no
 # negative decimals. Spark judges in its place.
 NOT_FOR_DUCKDB = {*(f"{unit}({column})" for unit in ("month", "day") for column in "tz"), "truncate(50, p)"}
+SPARK_ALONE = {"u"}  # of tables partitioned by a UUID the other two lose every row under a filter, whoever wrote them
 
 
 def column_of(transform):
@@ -53,7 +54,8 @@ def test_transforms_of_a_column(home, column):
         load(home, {column: kind}, rows, table=table, partition_by=[transform], name=f"{number}", source={"paths": [f"in/{number}.json"]})
         fields = home.lake.table(table).spec().fields
         assert len(fields) == 1 and fields[0].source_id == 2, transform
-        judges = ("pyiceberg", "spark") if transform in NOT_FOR_DUCKDB else ALL_JUDGES if number == 1 else ("pyiceberg", "duckdb")
+        judges = ALL_JUDGES if number == 1 else ("pyiceberg", "duckdb")
+        judges = ("pyiceberg", "spark") if transform in NOT_FOR_DUCKDB else ("spark",) if transform in SPARK_ALONE else judges
         filters = [(column, "==", value) for value in values] + [(column, "null"), (column, "not null")]
         if column not in ("b", "u"):
             filters += [(column, "<", values[0]), (column, ">=", values[3])]
@@ -82,5 +84,5 @@ def test_partition_values_equal_those_of_spark(home):
 def test_many_partitions(home):
     rows = [{"id": number, "name": f"n{number}"} for number in range(3000)]
     home.write_rows("in/a.json", rows)
-    home.load("in", "--table", TABLE, "--partition-by", "truncate(5, name)", "--partition-by", "bucket(4, id)")
+    home.load("in", "--table", TABLE, "--partition-by", "truncate(2, name)", "--partition-by", "bucket(32, id)")
     home.lake.assert_judges_agree(TABLE, rows, [("name", "==", "n2999"), ("id", "<", 10), ("name", "starts", "n12")], judges=("pyiceberg", "duckdb"))

@@ -117,7 +117,10 @@ def test_nested_columns(home):
 
     load(home, NESTED, [{column: jsonable(value) for column, value in row.items()} for row in NESTED_ROWS])
     filters = [("point.x", ">", 1), ("point.label", "==", "ü" * 30), ("point.label", "starts", "üü"), ("point.x", "==", 1), ("point.inner.deep", "<", 2.0)]
-    home.lake.assert_judges_agree(TABLE, NESTED_ROWS, filters)
+    home.lake.assert_judges_agree(TABLE, NESTED_ROWS, filters, judges=("duckdb", "spark"))
+    # PyIceberg 0.12 reads a null list of structs as an empty list, also from Spark's tables.
+    others = [{column: value for column, value in row.items() if column != "people"} for row in NESTED_ROWS]
+    home.lake.assert_judges_agree(TABLE, others, filters, judges=("pyiceberg",))
     for judge in ALL_JUDGES:
         assert [row["id"] for row in home.lake.read(judge, TABLE, [("point.inner.deep", "nan")], ("id",))] == [2]
 
