@@ -108,13 +108,6 @@ std::optional<std::string> bytes_above(std::string_view prefix) {
 
 bool keeps_bounds(const MetricsMode& mode) { return mode.kind == MetricsMode::kTruncate || mode.kind == MetricsMode::kFull; }
 
-/// Java compares the halves of a UUID as signed numbers: it prunes rows between bounds whose signs differ. Such bounds are left out.
-bool is_range_seen_alike(const Type& type, const Literal& smallest, const Literal& largest) {
-  if (type.id != TypeId::kUuid) return true;
-  const auto &low = std::get<std::string>(smallest), &high = std::get<std::string>(largest);
-  return ((low[0] ^ high[0]) & 0x80) == 0 && (low.compare(0, 8, high, 0, 8) != 0 || ((low[8] ^ high[8]) & 0x80) == 0);
-}
-
 /// What all row groups together say of one column.
 struct ColumnTotals {
   int64_t size_bytes = 0, values = 0, nulls = 0, nans = 0;
@@ -201,7 +194,6 @@ std::map<int, ColumnMetrics> collect_metrics(const parquet::FileMetaData& file, 
     if (totals.nulls_known) column.null_count = totals.nulls;
     if (leaf.type->id == TypeId::kFloat || leaf.type->id == TypeId::kDouble) column.nan_count = totals.nans;
     if (leaf.below_list || !totals.range_known || !totals.smallest) continue;
-    if (!is_range_seen_alike(*leaf.type, *totals.smallest, *totals.largest)) continue;
     column.lower_bound = lower_bound(*leaf.type, modes[i], *totals.smallest);
     column.upper_bound = upper_bound(*leaf.type, modes[i], *totals.largest);
   }
