@@ -95,3 +95,16 @@ def test_the_reference_knows_every_error_type():
     names = re.findall(r'inline constexpr std::string_view k\w+ = "(\w+)";', (ROOT / "src/model/file.h").read_text())
     reference = (ROOT / "docs/reference/errors.md").read_text()
     assert names and not [name for name in names if f"`{name}`" not in reference]
+
+
+# Prevents a message in the troubleshooting page that the program says in other words, so that nobody finds it.
+def test_troubleshooting_quotes_the_program():
+    sources = (path.read_text() for path in sorted((ROOT / "src").rglob("*.cc")) if not path.stem.endswith("_test"))
+    said = re.sub(r'"\s*\n\s*"', "", "\n".join(sources)).replace('\\"', '"')
+    said = re.sub(r"\{[^{}\s]*\}", "{}", said)
+    wrong = []
+    for first_cell in re.findall(r"^\| (`.*?) \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE):
+        for quoted in re.findall(r"`([^`]+)`", first_cell):
+            parts = re.split(r"\.\.\.|\b[NMB]\b|\d+", quoted)
+            wrong += [f"{quoted}: {part.strip()!r}" for part in parts if len(part.strip()) > 4 and part.strip() not in said]
+    assert not wrong, "\n".join(wrong)
