@@ -14,6 +14,7 @@ std::string_view to_string(FaultKind kind) {
     case FaultKind::kUnknownLate: return "unknown with late effect";
     case FaultKind::kCrashBefore: return "crash before";
     case FaultKind::kCrashAfter: return "crash after";
+    case FaultKind::kStall: return "stall";
   }
   return "?";
 }
@@ -23,6 +24,13 @@ FaultPlan::FaultPlan(std::vector<Fault> faults) {
 }
 
 std::optional<Fault> FaultPlan::next(std::string_view operation) {
+  std::optional<Fault> due = count_one(operation);
+  if (!due || due->kind != FaultKind::kStall) return due;
+  due->meanwhile();  // not under our lock: others may use this plan
+  return std::nullopt;
+}
+
+std::optional<Fault> FaultPlan::count_one(std::string_view operation) {
   const std::lock_guard lock(mutex_);
   if (crashed_) return Fault{.kind = FaultKind::kCrashBefore};
   trace_.emplace_back(operation);
@@ -74,7 +82,8 @@ Error FaultPlan::error_of(std::string_view operation, FaultKind kind, Effect eff
     case FaultKind::kFailBefore: return error(ErrorCode::kUnavailable, "refused");
     case FaultKind::kFailAfter:
     case FaultKind::kUnknownWithout:
-    case FaultKind::kUnknownLate: break;
+    case FaultKind::kUnknownLate:
+    case FaultKind::kStall: break;
   }
   if (effect == Effect::kWrite) return error(ErrorCode::kOutcomeUnknown, "no answer");
   return error(ErrorCode::kUnavailable, "no answer");

@@ -22,6 +22,7 @@ enum class FaultKind {
   kUnknownLate,     ///< kOutcomeUnknown; a catalog commit or create lands before a later catalog operation (else as kUnknownWithout)
   kCrashBefore,     ///< the process dies before it happens: this and every later operation is kCancelled, without effect
   kCrashAfter,      ///< it happens, and the process dies before it hears of it
+  kStall,           ///< `meanwhile` is called, then it happens: the process slept while others worked
 };
 std::string_view to_string(FaultKind kind);
 
@@ -30,6 +31,7 @@ struct Fault {
   FaultKind kind = FaultKind::kFailBefore;
   std::string operation = {};  ///< count only operations whose name begins so ("catalog.commit"); empty: all
   int late_by = 1;             ///< kUnknownLate: lands before the so many-th catalog operation after it
+  std::function<void()> meanwhile = {};  ///< kStall
 };
 
 /// What kind of answer an operation may give when it went wrong.
@@ -74,6 +76,8 @@ class FaultPlan {
     int64_t seen = 0;
     bool fired = false;
   };
+
+  std::optional<Fault> count_one(std::string_view operation);
 
   mutable std::mutex mutex_;
   // Protected by mutex_.

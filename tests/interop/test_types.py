@@ -77,7 +77,11 @@ def test_every_type(home):
         row.update({column: row.get(column) for column in TYPES})
     for column, (_, _, filters) in TYPES.items():
         seen = [{"id": row["id"], column: row[column]} for row in rows]
-        home.lake.assert_judges_agree(TABLE, seen, [(column, *one) for one in [*filters, ("null",), ("not null",)]])
+        filters = [(column, *one) for one in [*filters, ("null",), ("not null",)]]
+        # Iceberg's Java library compares the halves of a UUID as signed numbers and prunes what is there, also in Spark's own tables.
+        judges = ("pyiceberg", "duckdb") if column == "key" else ALL_JUDGES
+        home.lake.assert_judges_agree(TABLE, seen, filters, judges=judges)
+        home.lake.assert_judges_agree(TABLE, seen, judges=("spark",))
     table = home.lake.table(TABLE)
     for column, (text, _, _) in TYPES.items():
         assert str(table.schema().find_field(column).field_type) == text
@@ -151,12 +155,15 @@ def test_filters_over_many_files(home, limit):
     batch = {"batch": {"files_max": limit}} if limit else {}
     names = ["a" * 20 + chr(ord("a") + number) for number in range(6)]
     for number, name in enumerate(names):
-        home.write_rows(f"in/{number}.json", [{"id": 2 * number, "name": name, "v": number / 4}, {"id": 2 * number + 1, "name": None, "v": "NaN"}])
+        rows_of_file = [(2 * number, name, number / 4), (2 * number + 1, None, "NaN"), (100 + number, "z", 100.0 + number)]
+        home.write_rows(f"in/{number}.json", [dict(zip(("id", "name", "v"), row)) for row in rows_of_file])
     rows = [{"id": 2 * number, "name": name, "v": number / 4} for number, name in enumerate(names)]
     rows += [{"id": 2 * number + 1, "name": None, "v": NAN} for number in range(6)]
+    rows += [{"id": 100 + number, "name": "z", "v": 100.0 + number} for number in range(6)]
     home.write("contract.yaml", json.dumps({"columns": [{"name": n, "type": t} for n, t in (("id", "long"), ("name", "string"), ("v", "double"))]}))
     home.write("sluice.yaml", json.dumps({"ingestions": {"types": {
         "source": {"paths": ["in/*.json"]}, "table": TABLE, "schema": {"contract": "contract.yaml"}, **batch}}}))  # fmt: skip
     home.run("run", "types")
+    # At least two numbers beside NaN in each file: PyArrow takes one number and NaNs for a constant and finds no NaN there.
     filters = [("name", "==", name) for name in names] + [("name", ">", names[4]), ("v", "<", 0.5), ("v", "nan"), ("name", "null")]
     home.lake.assert_judges_agree(TABLE, rows, filters)
