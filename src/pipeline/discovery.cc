@@ -5,11 +5,25 @@
 #include <unordered_map>
 
 #include "pipeline/publish.h"
+#include "storage/utf8.h"
 
 namespace sluice {
 namespace {
 
-constexpr size_t kChunkFiles = 10'000;  // one ledger transaction records this many
+constexpr size_t kChunkFiles = 10'000;       // one ledger transaction records this many
+constexpr size_t kShownNameBytesMax = 1900;  // of a name that cannot be kept as it is: with its ending below kFilePathBytesMax
+
+/// A name as text: bytes that are no UTF-8 as \xNN, cut where it is too long.
+std::string printable(std::string_view name) {
+  std::string text;
+  for (size_t at = 0; at < name.size();) {
+    if (text.size() > kShownNameBytesMax) return text + "...";
+    const CodePoint point = code_point_at(name, at);
+    text += point.valid ? std::string(name.substr(at, point.length)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(name[at]));
+    at += point.length;
+  }
+  return text;
+}
 
 /// Collects what is new and hands it on in chunks.
 class Finder {
@@ -25,7 +39,8 @@ class Finder {
     Seen seen{listed, known ? std::optional(known->version) : std::nullopt, "", ""};
     if (!known && ingestion_.start_from && listed.modified_at < *ingestion_.start_from) {
       seen.skip_reason = error_type::kBaseline;
-      seen.skip_message = fmt::format("last changed {}, before start_from {}", to_text(listed.modified_at), to_text(*ingestion_.start_from));
+      seen.skip_message =
+          fmt::format("last changed {}, before start_from {}", to_text(listed.modified_at), to_text(*ingestion_.start_from));
     } else {
       found_.bytes += listed.size_bytes;
     }
@@ -34,8 +49,18 @@ class Finder {
     return chunk_.size() < kChunkFiles ? Result<void>{} : flush();
   }
 
-  void warn(const std::vector<Error>& warnings) {
-    for (const Error& warning : warnings) found_.warnings.push_back(warning.message);
+  /// What else a page says: warnings, and files whose names the ledger cannot keep. Those are recorded by their printable form.
+  Result<void> take_remarks(FeedPage& page) {
+    for (const Error& warning : page.warnings) found_.warnings.push_back(warning.message);
+    for (ListedFile& listed : page.bad_names) {
+      ++found_.found;
+      listed.path = printable(listed.path);
+      const std::string why = fmt::format("its path is longer than {} bytes or no valid UTF-8; rename it to load it", kFilePathBytesMax);
+      found_.warnings.push_back(fmt::format("{}: {}", listed.path, why));
+      chunk_.push_back({std::move(listed), std::nullopt, std::string(error_type::kBadName), why});
+      if (chunk_.size() >= kChunkFiles) TRY(flush());
+    }
+    return {};
   }
 
   Result<Discovered> finish() {
@@ -63,7 +88,7 @@ Result<std::optional<Discovered>> merge(FileFeed& feed, KnownFiles& known, Finde
   for (bool last = false; !last;) {
     TRY_ASSIGN(FeedPage page, feed.next(context));
     if (!page.in_byte_order) return std::nullopt;
-    finder.warn(page.warnings);
+    TRY(finder.take_remarks(page));
     last = page.last;
     for (const ListedFile& listed : page.files) {
       if (listed.path <= last_path && !last_path.empty()) return std::nullopt;
@@ -90,7 +115,7 @@ Result<Discovered> look_up(FileFeed& feed, KnownFiles& known, Finder& finder, Co
   }
   for (bool last = false; !last;) {
     TRY_ASSIGN(FeedPage page, feed.next(context));
-    finder.warn(page.warnings);
+    TRY(finder.take_remarks(page));
     last = page.last;
     for (const ListedFile& listed : page.files) {
       auto it = by_path.find(listed.path);
@@ -124,13 +149,12 @@ Result<Discovered> compare(const MakeFeed& make_feed, WorkLedger& ledger, const 
   return look_up(*feed, *known, finder, context);
 }
 
-Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion,
-                            const SourceId& source, const RunId& run, Context& context) {
+Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion, const SourceId& source,
+                            const RunId& run, Context& context) {
   const DiscoverRequest request{ingestion.id, source, run, ingestion.on_change};
   Discovered recorded;
   auto record = [&](std::vector<Seen> files) -> Result<void> {
-    TRY_ASSIGN(const DiscoverResult result,
-               settle_ledger_write(clock, context, [&] { return ledger.record_discovered(request, files); }));
+    TRY_ASSIGN(const DiscoverResult result, settle_ledger_write(clock, context, [&] { return ledger.record_discovered(request, files); }));
     recorded.added += result.added, recorded.changed += result.changed;
     recorded.ignored += result.ignored, recorded.skipped += result.skipped;
     return {};

@@ -122,13 +122,18 @@ def test_awkward_names(home):
     assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
 
 
-# Prevents a name that is no UTF-8 from breaking the ledger or the JSON output.
+# Prevents a name that is no UTF-8 from breaking the ledger or the JSON output, and its file from being passed over without a word.
 def test_a_name_that_is_no_utf8(home):
     home.write_rows("in/good.json", GOOD)
     with open(os.fsencode(home.folder) + b"/in/bad\xff.json", "wb") as file:
         file.write(row(9).encode())
-    home.run("load", "in", "--table", TABLE, "--json", code=None).json
+    for _ in range(2):
+        run = home.load("in", "--table", TABLE)
+        assert any("bad\\xff.json" in warning for warning in run["warnings"])
     assert home.lake.count(TABLE) == 3
+    assert [row["file_path"] for row in home.ledger("select * from processed_files where error_type = 'BadName'")] == [
+        f"file://{home.folder}/in/bad\\xff.json"
+    ]
 
 
 # Prevents a full disk from leaving a half-made table, a wrong success, or a ledger that cannot go on.
