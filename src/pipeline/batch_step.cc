@@ -69,7 +69,7 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
   const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts),
-                        step.contract ? &*step.contract : nullptr};
+                        step.releases, step.contract ? &*step.contract : nullptr};
   TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 

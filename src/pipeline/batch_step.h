@@ -20,6 +20,7 @@ struct BatchStep {
   RunObserver& observer;
   const Ingestion& ingestion;
   std::optional<Schema> contract;
+  const Releases* releases = nullptr;
 };
 
 /// What a batch came to.

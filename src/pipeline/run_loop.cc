@@ -82,17 +82,34 @@ Result<void> RunLoop::discover_failed(Context& context) {
     query.cursor = page.next_cursor;
   } while (!query.cursor.empty());
 
-  for (const auto& [id, paths] : failed) {
-    TRY(parts_.work.retry(ingestion_.id, paths));
-    auto source = std::ranges::find(ingestion_.sources, id, &Source::id);
-    if (source == ingestion_.sources.end()) source = ingestion_.sources.begin();
-    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, *source, paths); };
-    TRY_ASSIGN(const Discovered found, discover(make_feed, parts_.work, parts_.clock, ingestion_, id, report_.run.id, context));
-    for (const std::string& text : found.warnings) warn(text);
-  }
+  for (const auto& [id, paths] : failed) TRY(parts_.work.retry(ingestion_.id, paths));
+  TRY(look_again(failed, context));
   report_.files_found = count;
   observer_.discovered(count, 0, count, 0);
   return {};
+}
+
+/// Records the present versions of known files.
+Result<void> RunLoop::look_again(const std::map<SourceId, std::vector<std::string>>& paths, Context& context) {
+  for (const auto& [id, of_source] : paths) {
+    auto source = std::ranges::find(ingestion_.sources, id, &Source::id);
+    if (source == ingestion_.sources.end()) source = ingestion_.sources.begin();
+    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, *source, of_source); };
+    TRY_ASSIGN(const Discovered found, discover(make_feed, parts_.work, parts_.clock, ingestion_, id, report_.run.id, context));
+    for (const std::string& text : found.warnings) warn(text);
+  }
+  return {};
+}
+
+/// Files that changed between listing and reading are discovered anew, for the ledger holds a version that is gone.
+Result<void> RunLoop::look_at_changed(const BatchEnd& end, Context& context) {
+  std::map<SourceId, std::vector<std::string>> changed;
+  for (const FileResult& result : end.results) {
+    if (result.outcome != FileOutcome::kReleased) continue;
+    ++releases_[result.file.path];
+    if (result.error && result.error->type == error_type::kChangedWhileRead) changed[result.file.source].push_back(result.file.path);
+  }
+  return look_again(changed, context);
 }
 
 /// Contracts with strict_mode: one wrong header and nothing is loaded.
@@ -188,7 +205,7 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   }
   if (!end->schema_changes.empty()) TRY(parts_.registry.add_to_run(report_.run.id, {}, end->schema_changes));
   take_results(*end);
-  return {};
+  return batch.tracked && end->confirmed ? look_at_changed(*end, context) : Result<void>{};
 }
 
 /// Whether there may be something to claim again.

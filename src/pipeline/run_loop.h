@@ -1,6 +1,7 @@
 // One run of one ingestion: the control function of the program. Made per run; not thread-safe.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,8 @@ class RunLoop {
   Result<void> execute(Context& context);
   Result<void> discover_files(Context& context);
   Result<void> discover_failed(Context& context);
+  Result<void> look_again(const std::map<SourceId, std::vector<std::string>>& paths, Context& context);
+  Result<void> look_at_changed(const BatchEnd& end, Context& context);
   Result<void> check_headers(Context& context);
   Result<void> load_tracked(Context& context);
   Result<void> load_untracked(Context& context);
@@ -36,7 +39,7 @@ class RunLoop {
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
 
   ClaimRequest claim_request() const;
-  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_}; }
+  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_, &releases_}; }
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
@@ -49,6 +52,7 @@ class RunLoop {
   RunObserver& observer_;
   std::optional<Schema> contract_;
   RunReport report_;
+  Releases releases_;
   int64_t files_claimed_ = 0;
   int withdrawals_ = 0;         ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;

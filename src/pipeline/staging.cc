@@ -34,8 +34,9 @@ Error explain(Error error, std::string_view path) {
   return error;
 }
 
-FileOutcome outcome_of(std::string_view type) {
-  if (type == error_type::kChangedWhileRead || type == error_type::kUnavailable) return FileOutcome::kReleased;
+FileOutcome outcome_of(std::string_view type, int released_before) {
+  const bool may_pass = type == error_type::kChangedWhileRead || type == error_type::kUnavailable;
+  if (may_pass && released_before < kReleasesMax) return FileOutcome::kReleased;
   if (type == error_type::kVanished) return FileOutcome::kSkipped;
   return FileOutcome::kFailed;
 }
@@ -98,7 +99,7 @@ class FileStage {
       if (!end.file_error) break;
       stager_.reject(file, context);
       result.error = explain(*end.file_error, file.path);
-      result.outcome = outcome_of(end.file_error->type);
+      result.outcome = outcome_of(end.file_error->type, released_before(file));
       if (end.file_error->type != error_type::kUnavailable || attempt == kReadAttemptsMax) break;
       if (!step_.clock.sleep(delay, context.stop)) TRY(context.check());
       delay *= 2;
@@ -177,6 +178,12 @@ class FileStage {
   static Result<ReadEnd> file_error(const Error& error) {
     if (error.code == ErrorCode::kCancelled) return std::unexpected(error);
     return ReadEnd{as_file_error(error)};
+  }
+
+  int released_before(const ClaimedFile& file) const {
+    if (!step_.releases) return 0;
+    const auto it = step_.releases->find(file.path);
+    return it == step_.releases->end() ? 0 : it->second;
   }
 
   void report(int64_t bytes, int64_t rows) {

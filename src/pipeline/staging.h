@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +18,10 @@
 
 namespace sluice {
 
+/// How often this run has put a file back (it changed, or its store did not answer), by path.
+using Releases = std::map<std::string, int>;
+inline constexpr int kReleasesMax = 3;  ///< then the file has failed, for now: a run must end though a file changes all the time
+
 struct StageStep {
   WorkLedger& ledger;
   StoreProvider& stores;
@@ -23,6 +29,7 @@ struct StageStep {
   RunObserver& observer;
   const Ingestion& ingestion;
   int threads = 1;
+  const Releases* releases = nullptr;
   const Schema* contract = nullptr;  ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
 };
 

@@ -62,7 +62,8 @@ def test_transforms_of_a_column(home, column):
             filters += [(column, "<", values[0]), (column, ">=", values[3])]
         home.lake.assert_judges_agree(table, rows, filters if transform not in FULL_SCAN_ONLY else (), judges=judges)
         by_pyiceberg = {str(task.file.partition) for task in home.lake.table(table).scan().plan_files()}
-        assert len(home.lake.sql(f"select partition from local.{table}.partitions")) == len(by_pyiceberg)
+        if column != "u":  # Spark cannot show a UUID there
+            assert len(home.lake.sql(f"select partition from local.{table}.partitions")) == len(by_pyiceberg)
 
 
 # Prevents partition values that differ from those of the Iceberg library: Spark writes the same rows into a table like ours.
