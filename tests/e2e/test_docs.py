@@ -108,3 +108,10 @@ def test_troubleshooting_quotes_the_program():
             parts = re.split(r"\.\.\.|\b[NMB]\b|\d+", quoted)
             wrong += [f"{quoted}: {part.strip()!r}" for part in parts if len(part.strip()) > 4 and part.strip() not in said]
     assert not wrong, "\n".join(wrong)
+
+
+# Prevents rules whose test was renamed or removed, and tests of rules that the protocol's page does not know.
+def test_the_protocol_page_names_every_rule_test():
+    tests = {".".join(pair) for pair in re.findall(r"^TEST\((\w+), (\w+)\)", (ROOT / "tests/protocol/rules_test.cc").read_text(), re.MULTILINE)}
+    named = set(re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", (ROOT / "docs/reference/protocol.md").read_text()))
+    assert named == tests
