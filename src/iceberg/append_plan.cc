@@ -188,7 +188,8 @@ Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, c
     TRY_ASSIGN(ManifestShape shape, manifest_shape(metadata, spec_id, snapshot_id));
     auto writer = make_manifest_writer(std::move(shape));
     StagedManifest manifest;
-    for (; next < files.size() && writer->size_bytes_estimate() < bytes_max; ++next) {
+    // One entry at least: the header alone may be above a small target.
+    for (; next < files.size() && (writer->entries() == 0 || writer->size_bytes_estimate() < bytes_max); ++next) {
       ManifestEntry entry;
       entry.status = EntryStatus::kAdded;
       entry.snapshot_id = snapshot_id;
