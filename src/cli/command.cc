@@ -105,7 +105,7 @@ int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& st
   CLI::App app{"Sluice loads files into Apache Iceberg tables, each exactly once.", "sluice"};
   CommandLine line{{}, std::move(assemble), stores, clock, stop};
   app.set_version_flag("--version", kVersion);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   add_global_flags(app, line.flags);
   add_load_command(app, line);
   add_run_commands(app, line);
@@ -116,6 +116,10 @@ int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& st
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? kExitDone : kExitUsage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return kExitUsage;
   }
   return line.exit_code;
 }

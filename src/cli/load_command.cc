@@ -65,6 +65,20 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
   return {};
 }
 
+/// A --warehouse in which the table does not lie belongs to another catalog, or is a slip of the hand.
+Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const std::string& typed) {
+  if (typed.empty()) return {};
+  TRY_ASSIGN(Catalog * catalog, opened.parts->catalog(ingestion.table.catalog));
+  Context context;
+  const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
+  if (!table && table.error().code == ErrorCode::kNotFound) return {};
+  TRY(table);
+  TRY_ASSIGN(const std::string location, absolute_uri(table->metadata.location));
+  if (location.starts_with(catalog->warehouse() + "/")) return {};
+  return invalid_input(fmt::format("--warehouse {}: table {} of catalog {} lies at {}, not in this warehouse; leave --warehouse out, or name "
+                                   "the catalog's own folder with --home", typed, ingestion.table.text(), ingestion.table.catalog, location));
+}
+
 std::string dry_run_text(const DryRun& dry, const std::string& table) {
   std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
@@ -106,6 +120,7 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   }
   const LedgerMode mode = flags.dry_run ? LedgerMode::kScratchIfMissing : LedgerMode::kCreate;
   TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
+  TRY(check_warehouse(opened, ingestion, flags.warehouse));
   if (flags.dry_run) return dry_run(line, *opened.parts, ingestion, options);
 
   TRY_ASSIGN(const auto known, opened.parts->registry().find_ingestion(ingestion.tenant, ingestion.name));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
 
@@ -58,6 +59,7 @@ Result<void> validate(Ingestion& ingestion) {
       return std::unexpected(checked.error().within(fmt::format("source \"{}\"", source.id.text)));
     }
   }
+  for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
   const BadRows& bad = ingestion.on_bad_row;
   if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {
     return invalid_input("on_bad_row: max allows bad rows, but action fail does not; say action skip");

@@ -59,7 +59,8 @@ Result<std::vector<int64_t>> SqliteLedger::choose_claimable(const ClaimRequest& 
   const auto choose = [&](std::string_view deaths, int64_t files_max) -> Result<std::vector<int64_t>> {
     const std::string sql = fmt::format(
         "SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
-        "AND (status = 'DISCOVERED' OR (retry_count < ?2 AND run_id IS NOT ?3)) AND worker_deaths {}{} ORDER BY {} LIMIT ?4",
+        "AND ((status = 'DISCOVERED' AND error_type = '') OR (retry_count < CASE status WHEN 'FAILED' THEN ?2 ELSE 1 << 30 END "
+        "AND run_id IS NOT ?3)) AND worker_deaths {}{} ORDER BY {} LIMIT ?4",
         deaths, only, order);
     std::vector<SqlParam> params = {request.ingestion.text, request.attempts_max, request.run.text, files_max};
     const std::string ids = ids_as_json(request.only);
@@ -127,13 +128,10 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::claim(const ClaimRequest& requ
     if (chosen.empty()) return std::nullopt;
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(request, true));
-    const std::string now = now_text();
-    for (const int64_t id : chosen) {
-      TRY(
-          writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
-                           "processing_started_at = ?4, updated_at = ?4 WHERE id = ?1",
-                           id, request.batch.text, request.run.text, now));
-    }
+    // One statement for all: each that updates a table with foreign keys first saves every page it touches.
+    TRY(writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
+                         "processing_started_at = ?4, updated_at = ?4 WHERE id IN (SELECT value FROM json_each(?1))",
+                         ids_as_json(chosen), request.batch.text, request.run.text, now_text()));
     TRY_ASSIGN(claimed.files, files_in_hand(request.batch));
     return claimed;
   });

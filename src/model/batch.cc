@@ -16,6 +16,8 @@ nlohmann::json json_of(const TargetPin& pin) {
                          {"table", pin.table},
                          {"table_uuid", pin.table_uuid},
                          {"table_location", pin.table_location},
+                         {"data_location", pin.data_location},
+                         {"metadata_location", pin.metadata_location},
                          {"base_sequence_number", pin.base_sequence_number},
                          {"schema_id", pin.schema_id},
                          {"spec_id", pin.spec_id}};
@@ -30,6 +32,8 @@ TargetPin pin_of(const nlohmann::json& json) {
   json.at("table").get_to(pin.table);
   json.at("table_uuid").get_to(pin.table_uuid);
   json.at("table_location").get_to(pin.table_location);
+  json.at("data_location").get_to(pin.data_location);
+  json.at("metadata_location").get_to(pin.metadata_location);
   json.at("base_sequence_number").get_to(pin.base_sequence_number);
   json.at("schema_id").get_to(pin.schema_id);
   json.at("spec_id").get_to(pin.spec_id);

@@ -90,6 +90,8 @@ PreparedBatch example_batch() {
                      .table = "ns.t",
                      .table_uuid = "u",
                      .table_location = "/w/ns/t",
+                     .data_location = "/d",
+                     .metadata_location = "/m",
                      .base_snapshot_id = 5,
                      .base_sequence_number = 4,
                      .schema_id = 3,
