@@ -9,8 +9,7 @@ namespace {
 
 class MemorySource final : public ByteSource {
  public:
-  MemorySource(std::shared_ptr<const std::string> bytes, size_t begin, size_t end)
-      : bytes_(std::move(bytes)), next_(begin), end_(end) {}
+  MemorySource(std::shared_ptr<const std::string> bytes, size_t begin, size_t end) : bytes_(std::move(bytes)), next_(begin), end_(end) {}
 
   Result<size_t> read(std::span<char> into, Context&) override {
     const size_t count = std::min(into.size(), end_ - next_);

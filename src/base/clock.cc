@@ -69,8 +69,8 @@ std::string to_text(Timestamp time) {
   int64_t second = seconds % kSecondsPerDay;
   if (second < 0) second += kSecondsPerDay, --day;
   const year_month_day date{sys_days{days{day}}};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", int(date.year()), unsigned(date.month()),
-                     unsigned(date.day()), second / 3600, second / 60 % 60, second % 60, micros);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", int(date.year()), unsigned(date.month()), unsigned(date.day()),
+                     second / 3600, second / 60 % 60, second % 60, micros);
 }
 
 std::optional<Timestamp> parse_timestamp(std::string_view text) {

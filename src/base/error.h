@@ -41,27 +41,23 @@ template <class T>
 using Result = std::expected<T, Error>;
 
 /// An error ready to be returned from a function that returns Result<T>.
-inline std::unexpected<Error> fail(ErrorCode code, std::string message) {
-  return std::unexpected(Error{code, std::move(message)});
-}
+inline std::unexpected<Error> fail(ErrorCode code, std::string message) { return std::unexpected(Error{code, std::move(message)}); }
 
-inline std::unexpected<Error> invalid_input(std::string message) {
-  return fail(ErrorCode::kInvalidInput, std::move(message));
-}
+inline std::unexpected<Error> invalid_input(std::string message) { return fail(ErrorCode::kInvalidInput, std::move(message)); }
 
 #define SLUICE_CONCAT_(a, b) a##b
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_(a, b)
 
 /// Evaluates a Result<void>-like expression and returns its error from the calling function.
-#define TRY(expression)                                                         \
-  do {                                                                          \
-    auto&& try_result = (expression);                                           \
-    if (!try_result) return std::unexpected(std::move(try_result).error());     \
+#define TRY(expression)                                                     \
+  do {                                                                      \
+    auto&& try_result = (expression);                                       \
+    if (!try_result) return std::unexpected(std::move(try_result).error()); \
   } while (false)
 
-#define TRY_ASSIGN_(result, declaration, expression)                            \
-  auto result = (expression);                                                   \
-  if (!result) return std::unexpected(std::move(result).error());               \
+#define TRY_ASSIGN_(result, declaration, expression)              \
+  auto result = (expression);                                     \
+  if (!result) return std::unexpected(std::move(result).error()); \
   declaration = *std::move(result)
 
 /// TRY_ASSIGN(auto page, store.list(request, context)); returns the error from the calling function.

@@ -1,9 +1,9 @@
 #include "cli/command.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "api/json_shapes.h"
 #include "config/validate.h"
@@ -86,6 +86,8 @@ Result<Config> read_configuration(const CommandLine& line, const std::string& wa
 Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
   Opened opened;
   TRY_ASSIGN(opened.config, read_configuration(line));
+  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
+  for (const std::string& warning : opened.config.warnings) console.warning(warning);
   TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
   return opened;
 }

@@ -116,7 +116,8 @@ void Console::summary(const RunReport& report, const std::string& table) {
     line(paint(kGreen, text));
   }
   if (m.files_failed > 0 && verbosity_ != Verbosity::kQuiet) {
-    fmt::print(err_, "{}\n", paint(kRed, fmt::format("{} file(s) failed; `sluice files {} --status failed` shows why", m.files_failed, table)));
+    fmt::print(err_, "{}\n",
+               paint(kRed, fmt::format("{} file(s) failed; `sluice files {} --status failed` shows why", m.files_failed, table)));
   }
   if (!report.run.error.empty()) error(report.run.error);
 }

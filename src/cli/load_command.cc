@@ -1,6 +1,6 @@
 // load: paths on the command line into a table. The flags build the same Ingestion as sluice.yaml and REST bodies.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <fstream>
@@ -39,7 +39,8 @@ Result<std::vector<std::string>> read_file_list(const std::string& name) {
   size_t bytes = 0;
   for (std::string line; std::getline(in, line);) {
     bytes += line.size();
-    if (bytes > kFilesFromBytesMax) return invalid_input(fmt::format("--files-from {}: more than {} bytes of names", name, kFilesFromBytesMax));
+    if (bytes > kFilesFromBytesMax)
+      return invalid_input(fmt::format("--files-from {}: more than {} bytes of names", name, kFilesFromBytesMax));
     if (line.empty()) continue;
     TRY_ASSIGN(std::string uri, absolute_uri(line));
     paths.push_back(std::move(uri));
@@ -57,7 +58,7 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
     bool any = false;
     for (bool last = false; !last && !any;) {
       TRY_ASSIGN(const FeedPage page, feed->next(context));
-      any = !page.files.empty() || !page.warnings.empty();
+      any = !page.files.empty() || !page.warnings.empty() || !page.bad_names.empty() || page.waiting > 0;
       last = page.last;
     }
     if (!any) return invalid_input(fmt::format("{}: no file matches; nothing was loaded (--allow-empty accepts that)", typed[i]));
@@ -75,8 +76,10 @@ Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const s
   TRY(table);
   TRY_ASSIGN(const std::string location, absolute_uri(table->metadata.location));
   if (location.starts_with(catalog->warehouse() + "/")) return {};
-  return invalid_input(fmt::format("--warehouse {}: table {} of catalog {} lies at {}, not in this warehouse; leave --warehouse out, or name "
-                                   "the catalog's own folder with --home", typed, ingestion.table.text(), ingestion.table.catalog, location));
+  return invalid_input(
+      fmt::format("--warehouse {}: table {} of catalog {} lies at {}, not in this warehouse; leave --warehouse out, or name "
+                  "the catalog's own folder with --home",
+                  typed, ingestion.table.text(), ingestion.table.catalog, location));
 }
 
 std::string dry_run_text(const DryRun& dry, const std::string& table) {
@@ -136,7 +139,8 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
   command.add_option("--quote", load.quote, "CSV: one character")->group("Reading");
   command.add_flag("--no-header", load.no_header, "CSV: the first line is data")->group("Reading");
   command.add_option("--null", load.null_tokens, "CSV: unquoted text that means null (repeatable)")->group("Reading");
-  command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")->group("Reading");
+  command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")
+      ->group("Reading");
   command.add_option("--bad-rows-max", load.bad_rows_max, "With skip: at most this many per file, 10 or 1%")->group("Reading");
   command.add_option("--min-age", load.min_age, "Only files unchanged for this long: 30s, 5m")->group("Reading");
   command.add_option("--marker", load.marker, "Load a folder's files once this name lies beside them")->group("Reading");
@@ -155,8 +159,9 @@ void add_table_flags(CLI::App& command, LoadFlags& flags) {
   command.add_option("--schema-mode", load.schema_mode, "evolve (default), fixed or rescue")->group("Table");
   command.add_option("--contract", load.contract, "YAML file that fixes the columns")->group("Table");
   command.add_flag("--strict", load.strict_mode, "With a contract: one wrong header and nothing is loaded")->group("Table");
-  command.add_option("--metadata-columns", load.metadata_columns,
-                     "Separated by commas (default: _source_file): _source_row, _loaded_at, _source_system, _batch_id; \"\" for none")
+  command
+      .add_option("--metadata-columns", load.metadata_columns,
+                  "Separated by commas (default: _source_file): _source_row, _loaded_at, _source_system, _batch_id; \"\" for none")
       ->group("Table");
 }
 
@@ -164,7 +169,8 @@ void add_run_flags(CLI::App& command, LoadFlags& flags) {
   LoadOptions& load = flags.load;
   command.add_flag("--dry-run", flags.dry_run, "Show what would be loaded and what would change; write nothing")->group("Run");
   command.add_flag("--no-tracking", load.no_tracking, "Load everything, remember no file")->group("Run");
-  command.add_option("--files-from", flags.files_from, "Load just the files named in this file, one a line (-: standard input)")->group("Run");
+  command.add_option("--files-from", flags.files_from, "Load just the files named in this file, one a line (-: standard input)")
+      ->group("Run");
   command.add_flag("--allow-empty", flags.allow_empty, "A PATH may match nothing")->group("Run");
   command.add_option("--batch-files-max", load.batch_files_max, "Files of one snapshot")->group("Run");
   command.add_option("--batch-bytes-max", load.batch_bytes_max, "Input bytes of one snapshot: 1GiB")->group("Run");

@@ -1,8 +1,8 @@
 // run, retry, forget: work on ingestions that are defined already.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <iostream>
 
@@ -82,8 +82,10 @@ Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, flags.ingestion));
   TRY_ASSIGN(const auto paths, absolute_uris(flags.files));
   const std::string what = flags.all ? "all files" : fmt::format("{} file(s)", paths.size());
-  const std::string warning = fmt::format("Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless "
-                                          "they are removed first.", what, ingestion.name, ingestion.table.text());
+  const std::string warning = fmt::format(
+      "Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless "
+      "they are removed first.",
+      what, ingestion.name, ingestion.table.text());
   if (!flags.yes && !agreed(warning + " Go on?")) {
     return invalid_input(warning + " Nothing was forgotten; --yes goes on without asking");
   }

@@ -1,6 +1,6 @@
 // status, files, runs, run-info: questions to the ledger.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "api/json_shapes.h"
@@ -54,10 +54,10 @@ std::string status_text(const json& status) {
                       files["failed"].get<int64_t>(), files["skipped"].get<int64_t>(), files["pending"].get<int64_t>(),
                       files["discovered"].get<int64_t>());
   for (const json& run : status["runs"]) {
-    text += fmt::format("  run {}  {}  {}  {} file(s), {} rows{}\n", run["run_id"].get<std::string>(), run["started_at"].get<std::string>(),
-                        run["status"].get<std::string>(), run["files_processed"].get<int64_t>(),
-                        run["metrics"]["records_written"].get<int64_t>(),
-                        run["error"].is_null() ? "" : "  " + run["error"].get<std::string>());
+    text +=
+        fmt::format("  run {}  {}  {}  {} file(s), {} rows{}\n", run["run_id"].get<std::string>(), run["started_at"].get<std::string>(),
+                    run["status"].get<std::string>(), run["files_processed"].get<int64_t>(),
+                    run["metrics"]["records_written"].get<int64_t>(), run["error"].is_null() ? "" : "  " + run["error"].get<std::string>());
   }
   return text;
 }
@@ -144,7 +144,8 @@ Result<void> files(CommandLine& line, const FilesFlags& flags) {
                     file.processed_at ? to_text(*file.processed_at) : "-", file.path, file.error_message});
   }
   line.print(text_table({"STATUS", "ROWS", "BYTES", "PROCESSED AT", "FILE", "ERROR"}, rows));
-  if (page.total > static_cast<int64_t>(page.files.size())) line.print(fmt::format("({} of {}; --limit shows more)\n", page.files.size(), page.total));
+  if (page.total > static_cast<int64_t>(page.files.size()))
+    line.print(fmt::format("({} of {}; --limit shows more)\n", page.files.size(), page.total));
   return {};
 }
 

@@ -1,6 +1,6 @@
 // table, check: what the catalog says, and whether everything an ingestion needs can be reached.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -71,7 +71,8 @@ std::string table_text(const json& t) {
                                  t["rows"].is_null() ? "?" : std::to_string(t["rows"].get<int64_t>()), t["location"].get<std::string>());
   std::vector<std::vector<std::string>> columns;
   for (const json& column : t["schema"]) {
-    columns.push_back({column["name"].get<std::string>(), column["type"].get<std::string>(), column["required"].get<bool>() ? "required" : ""});
+    columns.push_back(
+        {column["name"].get<std::string>(), column["type"].get<std::string>(), column["required"].get<bool>() ? "required" : ""});
   }
   text += text_table({"COLUMN", "TYPE", ""}, columns);
   for (const json& field : t["partitions"]) {
@@ -114,7 +115,8 @@ Result<std::string> check_target(Assembly& parts, const Ingestion& ingestion) {
   TRY_ASSIGN(Catalog * catalog, parts.catalog(ingestion.table.catalog));
   Context context;
   auto loaded = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
-  if (loaded) return fmt::format("table is there, {} columns, at {}", loaded->metadata.current_schema().fields.size(), loaded->metadata.location);
+  if (loaded)
+    return fmt::format("table is there, {} columns, at {}", loaded->metadata.current_schema().fields.size(), loaded->metadata.location);
   if (loaded.error().code == ErrorCode::kNotFound) return "answers; the table is made by the first load";
   return std::unexpected(loaded.error());
 }

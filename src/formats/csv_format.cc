@@ -12,9 +12,9 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kSampleBytesMin = 64 * kKiB;   ///< stored bytes; a header alone says nothing of types
-constexpr int64_t kSampleBytesStep = 8;          ///< a sample without one whole row is taken again, this many times larger
-constexpr int64_t kSampleInflationMax = 16;      ///< of compressed samples
+constexpr int64_t kSampleBytesMin = 64 * kKiB;  ///< stored bytes; a header alone says nothing of types
+constexpr int64_t kSampleBytesStep = 8;         ///< a sample without one whole row is taken again, this many times larger
+constexpr int64_t kSampleInflationMax = 16;     ///< of compressed samples
 
 /// Types of the columns of one file, from the rows shown to it.
 class CsvGuess {

@@ -87,9 +87,7 @@ std::vector<std::string> texts(const std::vector<Field>& fields) {
   return out;
 }
 
-ReadPlan people() {
-  return {.columns = table({{"id", type("long")}, {"name", type("string")}, {"score", type("double")}})};
-}
+ReadPlan people() { return {.columns = table({{"id", type("long")}, {"name", type("string")}, {"score", type("double")}})}; }
 
 ReadPlan skipping(ReadPlan plan) {
   plan.bad_rows.action = BadRowAction::kSkip;
@@ -98,12 +96,21 @@ ReadPlan skipping(ReadPlan plan) {
 
 // Every primitive type is read from text; one that is read as another would change values silently.
 TEST(CsvFormat, ReadsEveryPrimitiveType) {
-  const ReadPlan plan{.columns = table({{"b", type("boolean")}, {"i", type("int")}, {"l", type("long")}, {"f", type("float")},
-                                        {"d", type("double")}, {"n", type("decimal(9,2)")}, {"day", type("date")}, {"t", type("time")},
-                                        {"ts", type("timestamp")}, {"tz", type("timestamptz")}, {"s", type("string")}})};
-  const Loaded loaded = load("b,i,l,f,d,n,day,t,ts,tz,s\n"
-                             "true,-7,9000000000,1.5,0.1,12.30,2024-02-29,23:59:59.5,2024-02-29T10:00:00,2024-02-29T10:00:00+02:00,x\n",
-                             plan);
+  const ReadPlan plan{.columns = table({{"b", type("boolean")},
+                                        {"i", type("int")},
+                                        {"l", type("long")},
+                                        {"f", type("float")},
+                                        {"d", type("double")},
+                                        {"n", type("decimal(9,2)")},
+                                        {"day", type("date")},
+                                        {"t", type("time")},
+                                        {"ts", type("timestamp")},
+                                        {"tz", type("timestamptz")},
+                                        {"s", type("string")}})};
+  const Loaded loaded = load(
+      "b,i,l,f,d,n,day,t,ts,tz,s\n"
+      "true,-7,9000000000,1.5,0.1,12.30,2024-02-29,23:59:59.5,2024-02-29T10:00:00,2024-02-29T10:00:00+02:00,x\n",
+      plan);
   ASSERT_FALSE(loaded.error) << loaded.error->message;
   EXPECT_THAT(loaded.rows, ElementsAre("true|-7|9000000000|1.5|0.1|12.30|2024-02-29|23:59:59.500000|2024-02-29 10:00:00.000000|"
                                        "2024-02-29 08:00:00.000000Z|x|null"));
@@ -249,13 +256,10 @@ TEST(CsvFormat, PassesOverTheByteOrderMark) {
 // Two columns of one name must not fill one place, nor take the name of a third.
 TEST(CsvColumnNames, AreUnique) {
   const std::vector<std::string> header = {"a", "a", "a_2", "", "a", "column_4", "", ""};
-  EXPECT_THAT(csv_column_names(header),
-              ElementsAre("a", "a_3", "a_2", "column_4_2", "a_4", "column_4", "column_7", "column_8"));
+  EXPECT_THAT(csv_column_names(header), ElementsAre("a", "a_3", "a_2", "column_4_2", "a_4", "column_4", "column_7", "column_8"));
 }
 
-TEST(CsvFormat, RescuesARepeatedColumn) {
-  EXPECT_THAT(load("id,id\n1,2\n", people()).rows, ElementsAre(R"(1|null|null|{"id_2": "2"})"));
-}
+TEST(CsvFormat, RescuesARepeatedColumn) { EXPECT_THAT(load("id,id\n1,2\n", people()).rows, ElementsAre(R"(1|null|null|{"id_2": "2"})")); }
 
 // A cut upload must fail the file, though every row before the cut is good; inference may still use those.
 TEST(CsvFormat, RefusesATruncatedCompressedFile) {
@@ -350,9 +354,7 @@ TEST(CsvFormat, RefusesAnImpossibleDialect) {
   EXPECT_EQ(load("id\n", plan).error.value().code, ErrorCode::kInvalidInput);
 }
 
-TEST(TsvFormat, SeparatesByTabs) {
-  EXPECT_THAT(load("id\tname\n1\ta,b\n", people(), tsv_format()).rows, ElementsAre("1|a,b|null|null"));
-}
+TEST(TsvFormat, SeparatesByTabs) { EXPECT_THAT(load("id\tname\n1\ta,b\n", people(), tsv_format()).rows, ElementsAre("1|a,b|null|null")); }
 
 }  // namespace
 }  // namespace sluice

@@ -48,7 +48,7 @@ CsvReader::CsvReader(std::unique_ptr<ByteSource> source, CsvDialect dialect, Csv
       rows_(plan.columns, plan.rescue, plan.block_rows_max) {}
 
 Result<std::unique_ptr<CsvReader>> CsvReader::open(std::unique_ptr<ByteSource> source, CsvDialect dialect, const ReadPlan& plan,
-                                                          Context& context, CsvScanLimits limits) {
+                                                   Context& context, CsvScanLimits limits) {
   std::unique_ptr<CsvReader> reader(new CsvReader(std::move(source), dialect, limits, plan));
   if (plan.csv.header) TRY(reader->take_header(context));
   return reader;
@@ -131,7 +131,8 @@ Result<void> CsvReader::take_record(RowBlock& block) {
     }
     if (column.target >= 0) {
       ColumnWriter& writer = rows_.column(static_cast<size_t>(column.target));
-      if (writer.append_text(field.text)) [[likely]] continue;
+      if (writer.append_text(field.text)) [[likely]]
+        continue;
       writer.append_null();
     }
     TRY(rescue(column, field));
@@ -175,7 +176,9 @@ Result<void> CsvReader::reject(std::string reason, int64_t byte, RowBlock& block
     return std::unexpected(error.within(fmt::format("more than {} bad rows; the last one", *allowed.rows_max)));
   }
   if (byte != scanner_.byte()) reason += fmt::format(" at byte {}", byte);
-  block.bad_rows.push_back({.byte = scanner_.byte(), .line = scanner_.line(), .reason = std::move(reason),
+  block.bad_rows.push_back({.byte = scanner_.byte(),
+                            .line = scanner_.line(),
+                            .reason = std::move(reason),
                             .text = std::string(scanner_.raw().substr(0, kBadRowTextBytesMax))});
   return {};
 }

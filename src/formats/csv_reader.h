@@ -28,7 +28,7 @@ class CsvReader final : public Reader {
  private:
   struct Column {
     std::string name;
-    int target = -1;  ///< position in the table's columns
+    int target = -1;                          ///< position in the table's columns
     std::optional<ColumnGuess> refused = {};  ///< what its values would need; only with report_drift
   };
 

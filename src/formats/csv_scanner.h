@@ -57,10 +57,10 @@ class CsvScanner {
   Result<bool> next(Context& context);
 
   std::span<const CsvField> fields() const { return {fields_.data(), kept_}; }
-  size_t field_count() const { return count_; }     ///< of the record, also those above kCsvFieldsMax
-  std::string_view raw() const { return raw_; }     ///< the record as written, without its line end
-  int64_t line() const { return line_; }            ///< 1-based physical line where the record begins
-  int64_t byte() const { return byte_; }            ///< where the record begins
+  size_t field_count() const { return count_; }  ///< of the record, also those above kCsvFieldsMax
+  std::string_view raw() const { return raw_; }  ///< the record as written, without its line end
+  int64_t line() const { return line_; }         ///< 1-based physical line where the record begins
+  int64_t byte() const { return byte_; }         ///< where the record begins
   /// Broken quoting or invalid UTF-8; the record's end is where the next readable line begins.
   const CsvProblem& problem() const { return problem_; }
 
@@ -95,7 +95,7 @@ class CsvScanner {
   const std::unique_ptr<ByteSource> source_;
   const CsvDialect dialect_;
   const CsvScanLimits limits_;
-  const char masked_quote_;       ///< the delimiter again where nothing quotes
+  const char masked_quote_;  ///< the delimiter again where nothing quotes
 
   std::vector<char> buffer_;      ///< with padding behind end_, so that whole blocks can be loaded
   int64_t buffer_byte_ = 0;       ///< of the file, at the buffer's front
@@ -103,13 +103,13 @@ class CsvScanner {
   const char* end_ = nullptr;     ///< of the bytes in the buffer
   bool source_ended_ = false, begun_ = false;
 
-  const char* block_ = nullptr;   ///< 64 bytes whose special characters are in specials_, those passed cleared
+  const char* block_ = nullptr;  ///< 64 bytes whose special characters are in specials_, those passed cleared
   uint64_t specials_ = 0;
-  bool block_has_high_ = false;   ///< a byte above 127 in the block
+  bool block_has_high_ = false;  ///< a byte above 127 in the block
   bool record_has_high_ = false;
 
   std::vector<CsvField> fields_;
-  std::vector<size_t> escaped_;   ///< positions of fields that hold doubled quotes
+  std::vector<size_t> escaped_;  ///< positions of fields that hold doubled quotes
   std::string unescaped_;
   size_t kept_ = 0, count_ = 0;
   std::string_view raw_;

@@ -54,10 +54,16 @@ const Case kCases[] = {
     {"blank lines", "\n\na\n\r\n\nb\n\n", "3@2|a\n6@7|b\n"},
     {"quoted empty line is a row", "\"\"\n", "1@0|<>\n"},
     {"spaces stay", " a , b \n \n", "1@0| a | b \n2@8| \n"},
-    {"byte order mark", "\xef\xbb\xbf" "a,b\n", "1@3|a|b\n"},
+    {"byte order mark",
+     "\xef\xbb\xbf"
+     "a,b\n",
+     "1@3|a|b\n"},
     {"byte order mark and quotes", "\xef\xbb\xbf\"a\"\n", "1@3|<a>\n"},
     {"byte order mark alone", "\xef\xbb\xbf", ""},
-    {"utf-16", "\xff\xfe" "a", "ParseError: line 1: the file is UTF-16; convert it to UTF-8 (byte 0)\n"},
+    {"utf-16",
+     "\xff\xfe"
+     "a",
+     "ParseError: line 1: the file is UTF-16; convert it to UTF-8 (byte 0)\n"},
     {"quote inside", "a\"b,c\nd,e\n", "1@0|a\"b|c!a quote inside an unquoted field at 1\n2@6|d|e\n"},
     {"space before a quote", "a, \"b\"\n", "1@0|a| \"b\"!a quote inside an unquoted field at 3\n"},
     {"text behind a quote", "\"a\"b\"c,d\ne,f\n", "1@0|<a>|d!text after a closing quote at 3\n2@9|e|f\n"},

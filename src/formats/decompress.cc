@@ -96,9 +96,7 @@ class InflatingSource : public ByteSource {
   /// Inflates from the input into `into` at `filled`, moving next_ and filled; keeps between_streams_ true to the stream's state.
   virtual Result<void> step(std::span<char> into, size_t& filled) = 0;
 
-  Error broken(std::string message) const {
-    return Error{ErrorCode::kInvalidInput, std::move(message), "ParseError", 0, inflated_};
-  }
+  Error broken(std::string message) const { return Error{ErrorCode::kInvalidInput, std::move(message), "ParseError", 0, inflated_}; }
   Error trailing_garbage(int64_t stored_byte) const {
     return broken(fmt::format("trailing garbage after the {} stream at stored byte {}", codec_, stored_byte));
   }

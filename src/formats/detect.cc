@@ -17,6 +17,7 @@ namespace sluice {
 namespace {
 
 constexpr size_t kHeadBytes = 64 * kKiB;          ///< white space before a document's first character
+constexpr size_t kUsualHeadBytes = 4 * kKiB;      ///< of a file that does not begin with so much of it
 constexpr int64_t kStoredHeadBytes = 128 * kKiB;  ///< holds the first zstd block whole
 constexpr size_t kShownBytes = 24;
 
@@ -52,7 +53,9 @@ std::string_view foreign_format(std::string_view head) {
       {"Obj\x01", "an Avro file"},
       {"PK\x03\x04", "a zip archive"},
       {"BZh", "bzip2"},
-      {"\xfd" "7zXZ", "xz"},
+      {"\xfd"
+       "7zXZ",
+       "xz"},
       {"7z\xbc\xaf", "a 7z archive"},
   }};
   for (const auto& [magic, name] : kMagics) {
@@ -77,8 +80,13 @@ std::string shown(std::string_view head) {
 
 Result<std::string> read_head(Blob& blob, Context& context) {
   TRY_ASSIGN(auto source, open_decompressed(blob, {.offset = 0, .length = kStoredHeadBytes}, context));
-  std::string head(kHeadBytes, '\0');
-  TRY_ASSIGN(const size_t size, source->read(head, context));
+  std::string head(kUsualHeadBytes, '\0');
+  TRY_ASSIGN(size_t size, source->read(head, context));
+  if (size == head.size() && head.find_first_not_of(" \t\r\n") == std::string::npos) {
+    head.resize(kHeadBytes);
+    TRY_ASSIGN(const size_t more, source->read(std::span(head).subspan(size), context));
+    size += more;
+  }
   head.resize(size);
   if (head.starts_with("\xef\xbb\xbf")) head.erase(0, 3);
   return head;
@@ -99,8 +107,10 @@ Result<const Format*> find_format(const Source& source, std::string_view path, B
   }
   if (const Format* format = format_of_path(path)) return format;
   if (text.empty()) return &json_format();
-  return invalid_input(fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json "
-                                   "or --format csv", shown(head)));
+  return invalid_input(
+      fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json "
+                  "or --format csv",
+                  shown(head)));
 }
 
 }  // namespace sluice

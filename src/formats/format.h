@@ -37,10 +37,10 @@ struct ReadPlan {
 
 /// A row that could not be parsed (on_bad_row: skip).
 struct BadRow {
-  int64_t byte = 0;   ///< where the row begins, after decompression
-  int64_t line = 0;   ///< 1-based
+  int64_t byte = 0;  ///< where the row begins, after decompression
+  int64_t line = 0;  ///< 1-based
   std::string reason;
-  std::string text;   ///< the row, cut at 64 KiB
+  std::string text;  ///< the row, cut at 64 KiB
 };
 
 /// Rows of one file in file order. `batch` has the plan's columns in order, and last `_rescued_data` (string) where plan.rescue.
@@ -69,8 +69,8 @@ class Reader {
 
 /// What a sample of a file says about its columns.
 struct Inferred {
-  std::vector<Field> fields;               ///< in order of appearance; a column seen only as null has type nullptr
-  std::vector<std::string> header;         ///< the names as written (CSV header; JSON: names of `fields`)
+  std::vector<Field> fields;        ///< in order of appearance; a column seen only as null has type nullptr
+  std::vector<std::string> header;  ///< the names as written (CSV header; JSON: names of `fields`)
   int64_t rows = 0;
 };
 

@@ -43,8 +43,8 @@ Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, c
 
 /// What a snapshot says of itself besides the counts; keys that the counts use are overridden by them.
 struct SnapshotNotes {
-  std::map<std::string, std::string> summary;              ///< sluice.batch-id, ...
-  std::map<std::string, std::string> properties_to_set;    ///< in the same commit (the mark)
+  std::map<std::string, std::string> summary;            ///< sluice.batch-id, ...
+  std::map<std::string, std::string> properties_to_set;  ///< in the same commit (the mark)
   std::vector<std::string> properties_to_remove;
   /// Names of what an attempt writes: `<metadata dir>/<object_prefix>snap-<snapshot id>-<uuid>.avro` for the manifest list and
   /// `<object_prefix>merged-<uuid>.avro` for merged manifests, so that a batch's leftovers can be found by its id.

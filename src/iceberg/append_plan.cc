@@ -113,8 +113,8 @@ std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std:
   return static_cast<int64_t>(bin.size()) >= std::max<int64_t>(count_min, 2) ? bin : std::vector<ManifestFile>{};
 }
 
-Result<std::vector<ManifestFile>> merged(ObjectStore& store, const TableMetadata& metadata, std::vector<ManifestFile> manifests, int spec_id,
-                                         int64_t snapshot_id, const std::string& prefix, CommitPlan& plan, Context& context) {
+Result<std::vector<ManifestFile>> merged(ObjectStore& store, const TableMetadata& metadata, std::vector<ManifestFile> manifests,
+                                         int spec_id, int64_t snapshot_id, const std::string& prefix, CommitPlan& plan, Context& context) {
   const std::vector<ManifestFile> bin = bin_to_merge(metadata, manifests, spec_id);
   if (bin.empty()) return manifests;
   TRY_ASSIGN(ManifestFile whole, Merge(store, metadata, snapshot_id, prefix).run(bin, context));
@@ -138,7 +138,8 @@ void put_total(std::map<std::string, std::string>& summary, const Snapshot* pare
   summary["total-" + what] = std::to_string(before + added);
 }
 
-std::map<std::string, std::string> summary_of(const Snapshot* parent, const std::vector<StagedManifest>& staged, const SnapshotNotes& notes) {
+std::map<std::string, std::string> summary_of(const Snapshot* parent, const std::vector<StagedManifest>& staged,
+                                              const SnapshotNotes& notes) {
   int64_t files = 0, rows = 0, bytes = 0, partitions = 0;
   for (const StagedManifest& manifest : staged) {
     files += manifest.manifest.added_files, rows += manifest.manifest.added_rows;
@@ -198,8 +199,7 @@ Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, c
       manifest.files_bytes += files[next].file.size_bytes;
       manifest.changed_partitions += partitions.insert(files[next].partition).second;
     }
-    const std::string path =
-        fmt::format("{}/{}m{}-{}.avro", metadata_location_dir(metadata), name_prefix, staged.size(), new_uuid());
+    const std::string path = fmt::format("{}/{}m{}-{}.avro", metadata_location_dir(metadata), name_prefix, staged.size(), new_uuid());
     TRY_ASSIGN(manifest.manifest, put_manifest(store, *writer, path, context));
     staged.push_back(std::move(manifest));
   }
@@ -220,7 +220,8 @@ Result<CommitPlan> plan_append(ObjectStore& store, const LoadedTable& base, cons
   std::erase_if(old, [](const ManifestFile& manifest) { return !manifest.has_live_files(); });
   std::ranges::move(old, std::back_inserter(manifests));
   if (!staged.empty()) {
-    TRY_ASSIGN(manifests, merged(store, metadata, std::move(manifests), staged.front().manifest.spec_id, snapshot_id, prefix, plan, context));
+    TRY_ASSIGN(manifests,
+               merged(store, metadata, std::move(manifests), staged.front().manifest.spec_id, snapshot_id, prefix, plan, context));
   }
 
   Snapshot snapshot;
@@ -259,9 +260,15 @@ std::string to_json(const std::vector<StagedManifest>& manifests) {
                             {"lower", bound(summary.lower_bound)},
                             {"upper", bound(summary.upper_bound)}});
     }
-    list.push_back({{"path", m.path}, {"length", m.length}, {"spec-id", m.spec_id}, {"snapshot-id", m.added_snapshot_id},
-                    {"files", m.added_files}, {"rows", m.added_rows}, {"partitions", std::move(partitions)},
-                    {"changed-partitions", staged.changed_partitions}, {"files-bytes", staged.files_bytes}});
+    list.push_back({{"path", m.path},
+                    {"length", m.length},
+                    {"spec-id", m.spec_id},
+                    {"snapshot-id", m.added_snapshot_id},
+                    {"files", m.added_files},
+                    {"rows", m.added_rows},
+                    {"partitions", std::move(partitions)},
+                    {"changed-partitions", staged.changed_partitions},
+                    {"files-bytes", staged.files_bytes}});
   }
   return nlohmann::json{{"v", 1}, {"manifests", std::move(list)}}.dump();
 }

@@ -60,10 +60,13 @@ class AppendTest : public testing::Test {
 
   std::vector<ManifestEntry> live_files() {
     std::vector<ManifestEntry> found;
-    auto walked = for_each_live_file(store_, base_.metadata, [&](const ManifestEntry& entry) -> Result<void> {
-      found.push_back(entry);
-      return {};
-    }, context_);
+    auto walked = for_each_live_file(
+        store_, base_.metadata,
+        [&](const ManifestEntry& entry) -> Result<void> {
+          found.push_back(entry);
+          return {};
+        },
+        context_);
     EXPECT_TRUE(walked) << walked.error().message;
     return found;
   }
@@ -236,7 +239,9 @@ TEST_F(AppendTest, FindsLivePathsInEverySpelling) {
   StagedFile local = file("x", 1);
   local.file.path = "file:/lake/t/data/batch-1/city=a/x.parquet";
   commit(plan(stage({local}, 11), 11));
-  const auto there = [&](const std::string& path) { return live_paths_contain(store_, base_.metadata, {"mem://no", path}, context_).value(); };
+  const auto there = [&](const std::string& path) {
+    return live_paths_contain(store_, base_.metadata, {"mem://no", path}, context_).value();
+  };
   EXPECT_TRUE(there("file:///lake/t/data/batch-1/"));
   EXPECT_TRUE(there("/lake/t/data/batch-1/"));
   EXPECT_TRUE(there("file:/lake/t/data/batch-1/city=a/x.parquet"));

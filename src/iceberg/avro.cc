@@ -292,8 +292,7 @@ void AvroEncoder::put_double(double value) {
   for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(bits >> shift));
 }
 
-AvroWriter::AvroWriter(std::string_view schema_json, const std::map<std::string, std::string>& metadata)
-    : sync_marker_(new_sync_marker()) {
+AvroWriter::AvroWriter(std::string_view schema_json, const std::map<std::string, std::string>& metadata) : sync_marker_(new_sync_marker()) {
   std::map<std::string, std::string> header = metadata;
   header["avro.schema"] = schema_json;
   header["avro.codec"] = "deflate";

@@ -110,8 +110,8 @@ class AvroReader {
   std::map<std::string, std::string> metadata_;
   AvroTypePtr schema_;
   std::string sync_marker_;
-  std::string block_storage_;      // the block at hand, where it had to be decompressed
-  std::string_view block_;         // what is left of it
+  std::string block_storage_;  // the block at hand, where it had to be decompressed
+  std::string_view block_;     // what is left of it
   int64_t block_records_left_ = 0;
   int64_t block_values_left_ = 0;
 };

@@ -19,7 +19,8 @@ void read_any_avro(std::string_view bytes) {
 }
 
 void read_as_manifest(std::string_view bytes) {
-  static const TableMetadata kTable = test_table({{2, 1000, "city", "identity"}, {4, 1001, "price", "identity"}, {6, 1002, "key", "identity"}});
+  static const TableMetadata kTable =
+      test_table({{2, 1000, "city", "identity"}, {4, 1001, "price", "identity"}, {6, 1002, "key", "identity"}});
   static const auto kTypes = partition_types(kTable, kTable.default_spec());
   (void)read_manifest(bytes, ManifestFile{}, *kTypes, kTable.default_spec(), [](const ManifestEntry&) -> Result<void> { return {}; });
 }

@@ -9,10 +9,9 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::string_view kSchema =
-    R"({"type":"record","name":"r","fields":[{"name":"n","type":"long","field-id":7},)"
-    R"({"name":"t","type":["null","string"],"default":null,"field-id":8},)"
-    R"({"name":"a","type":{"type":"array","items":"int","element-id":9},"field-id":10}]})";
+constexpr std::string_view kSchema = R"({"type":"record","name":"r","fields":[{"name":"n","type":"long","field-id":7},)"
+                                     R"({"name":"t","type":["null","string"],"default":null,"field-id":8},)"
+                                     R"({"name":"a","type":{"type":"array","items":"int","element-id":9},"field-id":10}]})";
 
 std::string record(int64_t number, std::optional<std::string> text) {
   AvroEncoder out;
@@ -120,7 +119,8 @@ TEST(Avro, RefusesMoreValuesThanItsBytesCanMean) {
 TEST(Avro, RefusesATallSchemaBuiltFromNames) {
   std::string schema = R"([{"type":"record","name":"r0","fields":[]})";
   for (int i = 1; i < 200; ++i) {
-    schema += R"(,{"type":"record","name":"r)" + std::to_string(i) + R"(","fields":[{"name":"x","type":"r)" + std::to_string(i - 1) + R"("}]})";
+    schema +=
+        R"(,{"type":"record","name":"r)" + std::to_string(i) + R"(","fields":[{"name":"x","type":"r)" + std::to_string(i - 1) + R"("}]})";
   }
   auto parsed = parse_avro_schema(schema + "]");
   ASSERT_FALSE(parsed);

@@ -9,8 +9,8 @@
 
 #include "base/context.h"
 #include "base/error.h"
-#include "iceberg/table_metadata.h"
 #include "iceberg/table_change.h"
+#include "iceberg/table_metadata.h"
 
 namespace sluice {
 
@@ -24,14 +24,14 @@ struct TableId {
 struct LoadedTable {
   TableId id;
   TableMetadata metadata;
-  std::string metadata_location;                ///< the version token of a SQL catalog
+  std::string metadata_location;                  ///< the version token of a SQL catalog
   std::map<std::string, std::string> properties;  ///< from the catalog: vended credentials, store properties
 };
 
 struct CreateTable {
-  Schema schema;                 ///< field ids are assigned by the catalog; read them back from the answer
+  Schema schema;                                 ///< field ids are assigned by the catalog; read them back from the answer
   std::vector<PartitionField> partition_fields;  ///< source ids refer to positions found by name; see partition_spec.h
-  std::string location;          ///< empty: <warehouse>/<ns>/<name>
+  std::string location;                          ///< empty: <warehouse>/<ns>/<name>
   std::map<std::string, std::string> properties;
 };
 

@@ -126,7 +126,8 @@ TEST_P(CatalogConformance, RacingCommitsLandOnceEach) {
 INSTANTIATE_TEST_SUITE_P(Catalogs, CatalogConformance,
                          testing::Values(CatalogUnderTest{"Sqlite",
                                                           [](const std::string& folder, StoreProvider& stores, Clock& clock) {
-                                                            return open_sql_catalog("local", folder + "/catalog.db", "mem://lake/", stores, {}, clock);
+                                                            return open_sql_catalog("local", folder + "/catalog.db", "mem://lake/", stores,
+                                                                                    {}, clock);
                                                           }}),
                          [](const auto& info) { return info.param.name; });
 

@@ -58,7 +58,7 @@ struct ManifestFile {
   std::string path;
   int64_t length = 0;  ///< exact bytes
   int spec_id = 0;
-  int content = 0;     ///< 0 data, 1 deletes
+  int content = 0;  ///< 0 data, 1 deletes
   int64_t sequence_number = 0;
   int64_t min_sequence_number = 0;
   int64_t added_snapshot_id = 0;

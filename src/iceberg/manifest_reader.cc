@@ -289,7 +289,8 @@ void put_manifest(AvroEncoder& out, const ManifestFile& manifest, int64_t snapsh
   out.put_long(assigned(manifest.sequence_number));
   out.put_long(assigned(manifest.min_sequence_number));
   out.put_long(manifest.added_snapshot_id);
-  for (const int64_t files : {manifest.added_files, manifest.existing_files, manifest.deleted_files}) out.put_int(static_cast<int32_t>(files));
+  for (const int64_t files : {manifest.added_files, manifest.existing_files, manifest.deleted_files})
+    out.put_int(static_cast<int32_t>(files));
   for (const int64_t rows : {manifest.added_rows, manifest.existing_rows, manifest.deleted_rows}) out.put_long(rows);
   out.put_branch(1);
   if (!manifest.partitions.empty()) {
@@ -303,8 +304,8 @@ void put_manifest(AvroEncoder& out, const ManifestFile& manifest, int64_t snapsh
 
 }  // namespace
 
-Result<void> read_manifest(std::string_view bytes, const ManifestFile& manifest, const std::vector<TypePtr>& types, const PartitionSpec& spec,
-                           const EntryVisitor& visit) {
+Result<void> read_manifest(std::string_view bytes, const ManifestFile& manifest, const std::vector<TypePtr>& types,
+                           const PartitionSpec& spec, const EntryVisitor& visit) {
   auto reader = AvroReader::open(bytes);
   if (!reader) return std::unexpected(reader.error().within(manifest.path));
   if (reader->schema().kind != AvroType::kRecord) return broken(manifest.path + " holds no records");
@@ -329,8 +330,10 @@ Result<std::string> write_manifest_list(const std::vector<ManifestFile>& manifes
   for (const ManifestFile& manifest : manifests) {
     if (std::min({manifest.added_files, manifest.existing_files, manifest.deleted_files, manifest.added_rows, manifest.existing_rows,
                   manifest.deleted_rows}) < 0) {
-      return invalid_input(fmt::format("{}: the table's manifest list does not count this manifest's files (format version 1); run "
-                                       "rewrite_manifests in Spark, then load again", manifest.path));
+      return invalid_input(
+          fmt::format("{}: the table's manifest list does not count this manifest's files (format version 1); run "
+                      "rewrite_manifests in Spark, then load again",
+                      manifest.path));
     }
     record.clear();
     put_manifest(record, manifest, sequence_number);

@@ -23,8 +23,9 @@ std::string record(std::string_view name, const std::vector<std::string>& fields
 
 /// Maps with int keys are arrays of pairs.
 std::string map_of(int key_id, int value_id, std::string_view value) {
-  return fmt::format(R"({{"type":"array","logicalType":"map","items":{}}})",
-                     record(fmt::format("k{}_v{}", key_id, value_id), {required("key", R"("int")", key_id), required("value", value, value_id)}));
+  return fmt::format(
+      R"({{"type":"array","logicalType":"map","items":{}}})",
+      record(fmt::format("k{}_v{}", key_id, value_id), {required("key", R"("int")", key_id), required("value", value, value_id)}));
 }
 
 std::string array_of(std::string_view items, int element_id) {
@@ -66,9 +67,7 @@ std::string partition_type(const Type& type, int id, std::set<std::string>& defi
 }
 
 /// `text` as a JSON string, quotes included.
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string quoted(const std::string& text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 /// Avro names are letters, digits and underscores: other characters become _xHH (and a leading digit gets an underscore before it).
 std::string avro_name(const std::string& name) {
@@ -103,38 +102,38 @@ std::string partition_record(const PartitionSpec& spec, const std::vector<TypePt
 
 int decimal_bytes(int precision) {
   // The fewest bytes whose signed range holds 10^precision - 1.
-  static constexpr int kBytes[] = {1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9,
+  static constexpr int kBytes[] = {1, 1, 1,  2,  2,  3,  3,  4,  4,  4,  5,  5,  6,  6,  6,  7,  7,  8,  8, 9,
                                    9, 9, 10, 10, 11, 11, 11, 12, 12, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16};
   return kBytes[precision];
 }
 
 std::string manifest_entry_schema(const PartitionSpec& spec, const std::vector<TypePtr>& types) {
   const std::string data_file = record(
-      "r2", {required("content", R"("int")", 134), required("file_path", R"("string")", 100), required("file_format", R"("string")", 101),
-             required("partition", partition_record(spec, types), 102), required("record_count", R"("long")", 103),
-             required("file_size_in_bytes", R"("long")", 104), optional("column_sizes", map_of(117, 118, R"("long")"), 108),
-             optional("value_counts", map_of(119, 120, R"("long")"), 109), optional("null_value_counts", map_of(121, 122, R"("long")"), 110),
-             optional("nan_value_counts", map_of(138, 139, R"("long")"), 137), optional("lower_bounds", map_of(126, 127, R"("bytes")"), 125),
-             optional("upper_bounds", map_of(129, 130, R"("bytes")"), 128), optional("key_metadata", R"("bytes")", 131),
-             optional("split_offsets", array_of(R"("long")", 133), 132), optional("equality_ids", array_of(R"("int")", 136), 135),
-             optional("sort_order_id", R"("int")", 140), optional("referenced_data_file", R"("string")", 143)});
-  return record("manifest_entry", {required("status", R"("int")", 0), optional("snapshot_id", R"("long")", 1),
-                                   optional("sequence_number", R"("long")", 3), optional("file_sequence_number", R"("long")", 4),
-                                   required("data_file", data_file, 2)});
+      "r2",
+      {required("content", R"("int")", 134), required("file_path", R"("string")", 100), required("file_format", R"("string")", 101),
+       required("partition", partition_record(spec, types), 102), required("record_count", R"("long")", 103),
+       required("file_size_in_bytes", R"("long")", 104), optional("column_sizes", map_of(117, 118, R"("long")"), 108),
+       optional("value_counts", map_of(119, 120, R"("long")"), 109), optional("null_value_counts", map_of(121, 122, R"("long")"), 110),
+       optional("nan_value_counts", map_of(138, 139, R"("long")"), 137), optional("lower_bounds", map_of(126, 127, R"("bytes")"), 125),
+       optional("upper_bounds", map_of(129, 130, R"("bytes")"), 128), optional("key_metadata", R"("bytes")", 131),
+       optional("split_offsets", array_of(R"("long")", 133), 132), optional("equality_ids", array_of(R"("int")", 136), 135),
+       optional("sort_order_id", R"("int")", 140), optional("referenced_data_file", R"("string")", 143)});
+  return record("manifest_entry",
+                {required("status", R"("int")", 0), optional("snapshot_id", R"("long")", 1), optional("sequence_number", R"("long")", 3),
+                 optional("file_sequence_number", R"("long")", 4), required("data_file", data_file, 2)});
 }
 
 std::string manifest_file_schema() {
   const std::string summary = record("r508", {required("contains_null", R"("boolean")", 509), optional("contains_nan", R"("boolean")", 518),
                                               optional("lower_bound", R"("bytes")", 510), optional("upper_bound", R"("bytes")", 511)});
-  return record("manifest_file",
-                {required("manifest_path", R"("string")", 500), required("manifest_length", R"("long")", 501),
-                 required("partition_spec_id", R"("int")", 502), required("content", R"("int")", 517),
-                 required("sequence_number", R"("long")", 515), required("min_sequence_number", R"("long")", 516),
-                 required("added_snapshot_id", R"("long")", 503), required("added_files_count", R"("int")", 504),
-                 required("existing_files_count", R"("int")", 505), required("deleted_files_count", R"("int")", 506),
-                 required("added_rows_count", R"("long")", 512), required("existing_rows_count", R"("long")", 513),
-                 required("deleted_rows_count", R"("long")", 514), optional("partitions", array_of(summary, 508), 507),
-                 optional("key_metadata", R"("bytes")", 519)});
+  return record("manifest_file", {required("manifest_path", R"("string")", 500), required("manifest_length", R"("long")", 501),
+                                  required("partition_spec_id", R"("int")", 502), required("content", R"("int")", 517),
+                                  required("sequence_number", R"("long")", 515), required("min_sequence_number", R"("long")", 516),
+                                  required("added_snapshot_id", R"("long")", 503), required("added_files_count", R"("int")", 504),
+                                  required("existing_files_count", R"("int")", 505), required("deleted_files_count", R"("int")", 506),
+                                  required("added_rows_count", R"("long")", 512), required("existing_rows_count", R"("long")", 513),
+                                  required("deleted_rows_count", R"("long")", 514), optional("partitions", array_of(summary, 508), 507),
+                                  optional("key_metadata", R"("bytes")", 519)});
 }
 
 }  // namespace sluice

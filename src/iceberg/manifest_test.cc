@@ -159,8 +159,8 @@ TEST(Manifest, SummarisesPartitions) {
     DataFile file{.file_path = "mem://x", .partition = {std::move(city), std::move(ratio)}, .record_count = 2};
     return ManifestEntry{EntryStatus::kAdded, 77, std::nullopt, std::nullopt, std::move(file)};
   };
-  const auto finished = manifest_of(table, {entry(std::string("b"), std::nan("")), entry(std::string("a"), Literal{}),
-                                            entry(std::string("\xc3\xa9"), 1.5)});
+  const auto finished =
+      manifest_of(table, {entry(std::string("b"), std::nan("")), entry(std::string("a"), Literal{}), entry(std::string("\xc3\xa9"), 1.5)});
   const ManifestFile& summary = finished.summary;
   EXPECT_EQ(summary.added_files, 3);
   EXPECT_EQ(summary.added_rows, 6);
@@ -209,8 +209,9 @@ TEST(ManifestList, CarriesOverAndAssigns) {
   EXPECT_EQ((*read)[0].min_sequence_number, 8);
   const ManifestFile& kept = (*read)[1];
   const ManifestFile want = listed();
-  EXPECT_EQ(std::tie(kept.path, kept.length, kept.spec_id, kept.content, kept.sequence_number, kept.min_sequence_number, kept.added_snapshot_id),
-            std::tie(want.path, want.length, want.spec_id, want.content, want.sequence_number, want.min_sequence_number, want.added_snapshot_id));
+  EXPECT_EQ(
+      std::tie(kept.path, kept.length, kept.spec_id, kept.content, kept.sequence_number, kept.min_sequence_number, kept.added_snapshot_id),
+      std::tie(want.path, want.length, want.spec_id, want.content, want.sequence_number, want.min_sequence_number, want.added_snapshot_id));
   EXPECT_EQ(std::tie(kept.added_files, kept.existing_files, kept.deleted_files, kept.added_rows, kept.existing_rows, kept.deleted_rows),
             std::tie(want.added_files, want.existing_files, want.deleted_files, want.added_rows, want.existing_rows, want.deleted_rows));
   EXPECT_EQ(kept.key_metadata, want.key_metadata);
@@ -238,7 +239,8 @@ TEST(ManifestList, ReadsVersionOne) {
   AvroWriter writer(R"({"type":"record","name":"manifest_file","fields":[
       {"name":"manifest_path","type":"string","field-id":500},{"name":"manifest_length","type":"long","field-id":501},
       {"name":"partition_spec_id","type":"int","field-id":502},{"name":"added_snapshot_id","type":["null","long"],"field-id":503},
-      {"name":"added_data_files_count","type":["null","int"],"field-id":504}]})", {});
+      {"name":"added_data_files_count","type":["null","int"],"field-id":504}]})",
+                    {});
   AvroEncoder record;
   record.put_bytes("mem://m"), record.put_long(7), record.put_int(0);
   record.put_branch(1), record.put_long(12);

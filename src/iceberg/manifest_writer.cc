@@ -204,8 +204,10 @@ Result<std::vector<TypePtr>> partition_types(const TableMetadata& metadata, cons
   std::vector<TypePtr> types;
   for (const PartitionField& field : spec.fields) {
     const Field* source = metadata.current_schema().find(field.source_id);
-    for (auto schema = metadata.schemas.rbegin(); !source && schema != metadata.schemas.rend(); ++schema) source = schema->find(field.source_id);
-    if (!source) return fail(ErrorCode::kCorruption, fmt::format("partition field {}: no schema knows column {}", field.name, field.source_id));
+    for (auto schema = metadata.schemas.rbegin(); !source && schema != metadata.schemas.rend(); ++schema)
+      source = schema->find(field.source_id);
+    if (!source)
+      return fail(ErrorCode::kCorruption, fmt::format("partition field {}: no schema knows column {}", field.name, field.source_id));
     TRY_ASSIGN(const Transform transform, parse_transform(field.transform));
     TRY_ASSIGN(TypePtr type, result_type(transform, source->type));
     types.push_back(std::move(type));

@@ -71,8 +71,12 @@ Result<std::string> write_metadata_file(ObjectStore& store, const TableMetadata&
   }
   const std::string location =
       fmt::format("{}/{:05}-{}{}.metadata.json", metadata_location_dir(metadata), version, new_uuid(), zipped ? ".gz" : "");
-  TRY(store.put(location, text, {.if_none_match = true}, context));
-  return location;
+  auto put = store.put(location, text, {.if_none_match = true}, context);
+  if (put) return location;
+  // Nobody knows the name, so nobody will ever name the file, should it be there after all.
+  const VersionedKey key{location, ""};
+  (void)store.remove({&key, 1}, context);
+  return std::unexpected(put.error());
 }
 
 int metadata_file_version(const std::string& location) {

@@ -19,10 +19,8 @@ json to_json(const PartitionSpec& spec) { return {{"spec-id", spec.spec_id}, {"f
 json to_json(const SortOrder& order) {
   json fields = json::array();
   for (const SortField& field : order.fields) {
-    fields.push_back({{"source-id", field.source_id},
-                      {"transform", field.transform},
-                      {"direction", field.direction},
-                      {"null-order", field.null_order}});
+    fields.push_back(
+        {{"source-id", field.source_id}, {"transform", field.transform}, {"direction", field.direction}, {"null-order", field.null_order}});
   }
   return {{"order-id", order.order_id}, {"fields", std::move(fields)}};
 }

@@ -117,9 +117,11 @@ class SqlCatalog final : public Catalog {
         if (!object.path.ends_with(".metadata.json")) continue;
         auto other = read_metadata_file(store, object.path, context);
         if (other && other->snapshots.empty()) continue;
-        return invalid_input(fmt::format("{} already holds a table that catalog {} does not know (uuid {}): it belongs to another catalog, "
-                                         "or was dropped without its files. Use that catalog (--home), another warehouse (--warehouse) "
-                                         "or remove the folder", metadata.location, uri(), other ? other->table_uuid : "unreadable"));
+        return invalid_input(
+            fmt::format("{} already holds a table that catalog {} does not know (uuid {}): it belongs to another catalog, "
+                        "or was dropped without its files. Use that catalog (--home), another warehouse (--warehouse) "
+                        "or remove the folder",
+                        metadata.location, uri(), other ? other->table_uuid : "unreadable"));
       }
       request.token = page.next_token;
     } while (!request.token.empty());
@@ -174,7 +176,8 @@ std::unique_ptr<Catalog> make_sql_catalog(std::unique_ptr<CatalogRows> rows, std
 }
 
 Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& path, std::string warehouse,
-                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties, Clock& clock) {
+                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties,
+                                                  Clock& clock) {
   TRY_ASSIGN(auto rows, open_sqlite_catalog_rows(path, name));
   return make_sql_catalog(std::move(rows), std::move(warehouse), stores, std::move(store_properties), clock);
 }

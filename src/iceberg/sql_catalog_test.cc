@@ -100,15 +100,17 @@ TEST_F(SqlCatalogTest, WritesRowsAsOthersDo) {
 
 // Prevents a catalog file that Java made (without iceberg_type) from being refused or changed, and views from being taken for tables.
 TEST_F(SqlCatalogTest, SharesFilesOfBothForms) {
-  ASSERT_TRUE(connect()->run_script("CREATE TABLE iceberg_tables (catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL, "
-                                    "table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000), previous_metadata_location "
-                                    "VARCHAR(1000), PRIMARY KEY (catalog_name, table_namespace, table_name))"));
+  ASSERT_TRUE(
+      connect()->run_script("CREATE TABLE iceberg_tables (catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL, "
+                            "table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000), previous_metadata_location "
+                            "VARCHAR(1000), PRIMARY KEY (catalog_name, table_namespace, table_name))"));
   auto catalog = open();
   ASSERT_TRUE(catalog->create(kTable, {test_schema()}, context_));
   EXPECT_TRUE(catalog->load(kTable, context_));
   // Java adds the column while we run, and a view beside the table.
-  ASSERT_TRUE(connect()->run_script("ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5); INSERT INTO iceberg_tables VALUES "
-                                    "('local', 'bronze.raw', 'v', 'mem://v', NULL, 'VIEW')"));
+  ASSERT_TRUE(
+      connect()->run_script("ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5); INSERT INTO iceberg_tables VALUES "
+                            "('local', 'bronze.raw', 'v', 'mem://v', NULL, 'VIEW')"));
   auto loaded = catalog->load(kTable, context_);
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_TRUE(catalog->commit(*loaded, change(), context_));

@@ -37,7 +37,9 @@ class SqliteCatalogRows final : public CatalogRows {
     TRY_ASSIGN(const std::string of_tables, only_tables());
     TRY_ASSIGN(const auto location,
                connection_->query_text("SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? "
-                                       "AND table_name = ?" + of_tables, catalog_name_, ns, name));
+                                       "AND table_name = ?" +
+                                           of_tables,
+                                       catalog_name_, ns, name));
     if (!location) return std::nullopt;
     return TableRow{ns, name, *location};
   }
@@ -50,7 +52,8 @@ class SqliteCatalogRows final : public CatalogRows {
       const std::string type_column = typed ? ", iceberg_type" : "";
       const std::string type_value = typed ? ", 'TABLE'" : "";
       auto inserted = connection_->execute(fmt::format("INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
-                                                       "metadata_location{}) VALUES (?, ?, ?, ?{})", type_column, type_value),
+                                                       "metadata_location{}) VALUES (?, ?, ?, ?{})",
+                                                       type_column, type_value),
                                            catalog_name_, row.ns, row.name, row.metadata_location);
       if (!inserted && inserted.error().code == ErrorCode::kConflict) {
         return fail(ErrorCode::kConflict, fmt::format("table {}.{} was created by somebody else", row.ns, row.name));
@@ -66,7 +69,8 @@ class SqliteCatalogRows final : public CatalogRows {
     return connection_->transact([&]() -> Result<void> {
       TRY_ASSIGN(const int64_t changed,
                  connection_->execute("UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE "
-                                      "catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?" + of_tables,
+                                      "catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?" +
+                                          of_tables,
                                       row.metadata_location, expected, catalog_name_, row.ns, row.name, expected));
       if (changed == 1) return {};
       return fail(ErrorCode::kConflict, fmt::format("table {}.{} was changed by somebody else", row.ns, row.name));
@@ -77,7 +81,9 @@ class SqliteCatalogRows final : public CatalogRows {
     std::lock_guard lock(mutex_);
     TRY_ASSIGN(const std::string of_tables, only_tables());
     TRY_ASSIGN(auto rows, connection_->query("SELECT table_namespace, table_name, metadata_location FROM iceberg_tables WHERE "
-                                             "catalog_name = ?" + of_tables + " ORDER BY 1, 2", catalog_name_));
+                                             "catalog_name = ?" +
+                                                 of_tables + " ORDER BY 1, 2",
+                                             catalog_name_));
     std::vector<TableRow> tables;
     for (;;) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -103,8 +109,10 @@ class SqliteCatalogRows final : public CatalogRows {
   Result<void> make_namespaces(const std::string& ns) {
     for (size_t end = 0; end != std::string::npos;) {
       end = ns.find('.', end + 1);
-      TRY(connection_->execute("INSERT OR IGNORE INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value) "
-                               "VALUES (?, ?, 'exists', 'true')", catalog_name_, ns.substr(0, end)));
+      TRY(
+          connection_->execute("INSERT OR IGNORE INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value) "
+                               "VALUES (?, ?, 'exists', 'true')",
+                               catalog_name_, ns.substr(0, end)));
     }
     return {};
   }

@@ -220,9 +220,7 @@ json requirement_to_json(const TableRequirement& requirement) {
             // Null must be there for an empty table: without the key a concurrent first commit is overwritten.
             return {{"type", "assert-ref-snapshot-id"}, {"ref", r.ref}, {"snapshot-id", r.snapshot_id ? json(*r.snapshot_id) : json()}};
           },
-          [](const AssertCurrentSchemaId& r) -> json {
-            return {{"type", "assert-current-schema-id"}, {"current-schema-id", r.schema_id}};
-          },
+          [](const AssertCurrentSchemaId& r) -> json { return {{"type", "assert-current-schema-id"}, {"current-schema-id", r.schema_id}}; },
           [](const AssertLastAssignedFieldId& r) -> json {
             return {{"type", "assert-last-assigned-field-id"}, {"last-assigned-field-id", r.field_id}};
           },
@@ -238,28 +236,27 @@ json requirement_to_json(const TableRequirement& requirement) {
 }
 
 json update_to_json(const TableUpdate& update) {
-  return std::visit(
-      Overloaded{
-          [](const AddSchema& u) -> json {
-            return {{"action", "add-schema"}, {"schema", to_json(u.schema)}, {"last-column-id", u.schema.highest_field_id()}};
-          },
-          [](const SetCurrentSchema& u) -> json { return {{"action", "set-current-schema"}, {"schema-id", u.schema_id}}; },
-          [](const AddSpec& u) -> json { return {{"action", "add-spec"}, {"spec", to_json(u.spec)}}; },
-          [](const SetDefaultSpec& u) -> json { return {{"action", "set-default-spec"}, {"spec-id", u.spec_id}}; },
-          [](const AddSnapshot& u) -> json { return {{"action", "add-snapshot"}, {"snapshot", to_json(u.snapshot)}}; },
-          [](const SetSnapshotRef& u) -> json {
-            json out = to_json(u.ref);
-            out["action"] = "set-snapshot-ref";
-            out["ref-name"] = u.name;
-            return out;
-          },
-          [](const RemoveSnapshotRef& u) -> json { return {{"action", "remove-snapshot-ref"}, {"ref-name", u.name}}; },
-          [](const SetProperties& u) -> json { return {{"action", "set-properties"}, {"updates", u.updates}}; },
-          [](const RemoveProperties& u) -> json { return {{"action", "remove-properties"}, {"removals", u.removals}}; },
-          [](const SetLocation& u) -> json { return {{"action", "set-location"}, {"location", u.location}}; },
-          [](const AssignUuid& u) -> json { return {{"action", "assign-uuid"}, {"uuid", u.uuid}}; },
-      },
-      update);
+  return std::visit(Overloaded{
+                        [](const AddSchema& u) -> json {
+                          return {{"action", "add-schema"}, {"schema", to_json(u.schema)}, {"last-column-id", u.schema.highest_field_id()}};
+                        },
+                        [](const SetCurrentSchema& u) -> json { return {{"action", "set-current-schema"}, {"schema-id", u.schema_id}}; },
+                        [](const AddSpec& u) -> json { return {{"action", "add-spec"}, {"spec", to_json(u.spec)}}; },
+                        [](const SetDefaultSpec& u) -> json { return {{"action", "set-default-spec"}, {"spec-id", u.spec_id}}; },
+                        [](const AddSnapshot& u) -> json { return {{"action", "add-snapshot"}, {"snapshot", to_json(u.snapshot)}}; },
+                        [](const SetSnapshotRef& u) -> json {
+                          json out = to_json(u.ref);
+                          out["action"] = "set-snapshot-ref";
+                          out["ref-name"] = u.name;
+                          return out;
+                        },
+                        [](const RemoveSnapshotRef& u) -> json { return {{"action", "remove-snapshot-ref"}, {"ref-name", u.name}}; },
+                        [](const SetProperties& u) -> json { return {{"action", "set-properties"}, {"updates", u.updates}}; },
+                        [](const RemoveProperties& u) -> json { return {{"action", "remove-properties"}, {"removals", u.removals}}; },
+                        [](const SetLocation& u) -> json { return {{"action", "set-location"}, {"location", u.location}}; },
+                        [](const AssignUuid& u) -> json { return {{"action", "assign-uuid"}, {"uuid", u.uuid}}; },
+                    },
+                    update);
 }
 
 }  // namespace

@@ -19,13 +19,28 @@ namespace sluice {
 
 // What must hold of the loaded table, or the change is refused with kConflict.
 struct AssertCreate {};
-struct AssertTableUuid { std::string uuid; };
-struct AssertRefSnapshotId { std::string ref; std::optional<int64_t> snapshot_id; };  ///< nullopt: the ref must not exist
-struct AssertCurrentSchemaId { int schema_id = 0; };
-struct AssertLastAssignedFieldId { int field_id = 0; };
-struct AssertDefaultSpecId { int spec_id = 0; };
-struct AssertLastAssignedPartitionId { int partition_id = 0; };
-struct AssertDefaultSortOrderId { int order_id = 0; };
+struct AssertTableUuid {
+  std::string uuid;
+};
+struct AssertRefSnapshotId {
+  std::string ref;
+  std::optional<int64_t> snapshot_id;
+};  ///< nullopt: the ref must not exist
+struct AssertCurrentSchemaId {
+  int schema_id = 0;
+};
+struct AssertLastAssignedFieldId {
+  int field_id = 0;
+};
+struct AssertDefaultSpecId {
+  int spec_id = 0;
+};
+struct AssertLastAssignedPartitionId {
+  int partition_id = 0;
+};
+struct AssertDefaultSortOrderId {
+  int order_id = 0;
+};
 
 using TableRequirement = std::variant<AssertCreate, AssertTableUuid, AssertRefSnapshotId, AssertCurrentSchemaId, AssertLastAssignedFieldId,
                                       AssertDefaultSpecId, AssertLastAssignedPartitionId, AssertDefaultSortOrderId>;
@@ -33,17 +48,40 @@ using TableRequirement = std::variant<AssertCreate, AssertTableUuid, AssertRefSn
 /// In set-current-schema and set-default-spec: the one added last in this change.
 inline constexpr int kLastAdded = -1;
 
-struct AddSchema { Schema schema; };                 ///< field ids assigned by the caller; an equal schema's id is reused
-struct SetCurrentSchema { int schema_id = kLastAdded; };
-struct AddSpec { PartitionSpec spec; };              ///< field_id 0: assigned; an equal spec's id is reused
-struct SetDefaultSpec { int spec_id = kLastAdded; };
-struct AddSnapshot { Snapshot snapshot; };
-struct SetSnapshotRef { std::string name; SnapshotRef ref; };
-struct RemoveSnapshotRef { std::string name; };
-struct SetProperties { std::map<std::string, std::string> updates; };
-struct RemoveProperties { std::vector<std::string> removals; };
-struct SetLocation { std::string location; };
-struct AssignUuid { std::string uuid; };
+struct AddSchema {
+  Schema schema;
+};  ///< field ids assigned by the caller; an equal schema's id is reused
+struct SetCurrentSchema {
+  int schema_id = kLastAdded;
+};
+struct AddSpec {
+  PartitionSpec spec;
+};  ///< field_id 0: assigned; an equal spec's id is reused
+struct SetDefaultSpec {
+  int spec_id = kLastAdded;
+};
+struct AddSnapshot {
+  Snapshot snapshot;
+};
+struct SetSnapshotRef {
+  std::string name;
+  SnapshotRef ref;
+};
+struct RemoveSnapshotRef {
+  std::string name;
+};
+struct SetProperties {
+  std::map<std::string, std::string> updates;
+};
+struct RemoveProperties {
+  std::vector<std::string> removals;
+};
+struct SetLocation {
+  std::string location;
+};
+struct AssignUuid {
+  std::string uuid;
+};
 
 using TableUpdate = std::variant<AddSchema, SetCurrentSchema, AddSpec, SetDefaultSpec, AddSnapshot, SetSnapshotRef, RemoveSnapshotRef,
                                  SetProperties, RemoveProperties, SetLocation, AssignUuid>;

@@ -228,9 +228,10 @@ Result<TableMetadata> read_table_metadata(std::string_view text) {
 Result<void> check_writable(const TableMetadata& metadata) {
   if (metadata.format_version == kFormatVersionWritten) return {};
   if (metadata.format_version < kFormatVersionWritten) {
-    return invalid_input(fmt::format("the table at {} has format version 1, which cannot be written; upgrade it first "
-                                     "(table property format-version=2, in Spark: ALTER TABLE ... SET TBLPROPERTIES)",
-                                     metadata.location));
+    return invalid_input(
+        fmt::format("the table at {} has format version 1, which cannot be written; upgrade it first "
+                    "(table property format-version=2, in Spark: ALTER TABLE ... SET TBLPROPERTIES)",
+                    metadata.location));
   }
   return invalid_input(fmt::format("the table at {}: format version {} is not supported yet; load into a table of format version 2",
                                    metadata.location, metadata.format_version));

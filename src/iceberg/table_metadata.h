@@ -55,7 +55,7 @@ struct Snapshot {
   std::optional<int64_t> parent_snapshot_id;
   int64_t sequence_number = 0;  ///< 0 for snapshots made under version 1
   int64_t timestamp_ms = 0;
-  std::string manifest_list;    ///< absolute URI; empty only for version 1 snapshots that list manifests inline
+  std::string manifest_list;  ///< absolute URI; empty only for version 1 snapshots that list manifests inline
   std::optional<int> schema_id;
   std::map<std::string, std::string> summary;  ///< "operation" included
   std::string other_json;                      ///< object of the keys not named above, as text; empty: none
@@ -107,7 +107,7 @@ struct TableMetadata {
   /// Where branch main stands; nullptr: the table is empty (or main was dropped).
   const Snapshot* current_snapshot() const;
   const Schema* find_schema(int schema_id) const;
-  const Schema& current_schema() const;      ///< always there: read_table_metadata checks it
+  const Schema& current_schema() const;  ///< always there: read_table_metadata checks it
   const PartitionSpec* find_spec(int spec_id) const;
   const PartitionSpec& default_spec() const;  ///< always there
   /// A table property, or `otherwise`.

@@ -28,10 +28,27 @@ TableMetadata read(const json& document) {
 // Prevents metadata that some reader refuses for a missing key: all keys of the specification, current-snapshot-id -1 when empty.
 TEST(TableMetadata, WritesEveryKeyOfAnEmptyTable) {
   const json out = written(test_table());
-  for (const char* key : {"format-version", "table-uuid", "location", "last-sequence-number", "last-updated-ms", "last-column-id", "schemas",
-                          "current-schema-id", "partition-specs", "default-spec-id", "last-partition-id", "sort-orders",
-                          "default-sort-order-id", "properties", "current-snapshot-id", "refs", "snapshots", "statistics",
-                          "partition-statistics", "snapshot-log", "metadata-log"}) {
+  for (const char* key : {"format-version",
+                          "table-uuid",
+                          "location",
+                          "last-sequence-number",
+                          "last-updated-ms",
+                          "last-column-id",
+                          "schemas",
+                          "current-schema-id",
+                          "partition-specs",
+                          "default-spec-id",
+                          "last-partition-id",
+                          "sort-orders",
+                          "default-sort-order-id",
+                          "properties",
+                          "current-snapshot-id",
+                          "refs",
+                          "snapshots",
+                          "statistics",
+                          "partition-statistics",
+                          "snapshot-log",
+                          "metadata-log"}) {
     EXPECT_TRUE(out.contains(key)) << key;
   }
   EXPECT_EQ(out["current-snapshot-id"], -1);

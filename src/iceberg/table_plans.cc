@@ -31,7 +31,8 @@ Result<void> check_fields(const std::vector<Field>& before, const std::vector<Fi
     }
   }
   for (const Field& field : after) {
-    if (field.id == 0 && field.required) return invalid_input(fmt::format("new column {} must be optional: older rows do not have it", field.name));
+    if (field.id == 0 && field.required)
+      return invalid_input(fmt::format("new column {} must be optional: older rows do not have it", field.name));
   }
   return {};
 }
@@ -94,7 +95,8 @@ Result<void> for_each_live_file(ObjectStore& store, const TableMetadata& metadat
   return {};
 }
 
-Result<bool> live_paths_contain(ObjectStore& store, const TableMetadata& metadata, const std::vector<std::string>& paths, Context& context) {
+Result<bool> live_paths_contain(ObjectStore& store, const TableMetadata& metadata, const std::vector<std::string>& paths,
+                                Context& context) {
   std::vector<std::string> wanted;
   for (const std::string& path : paths) wanted.push_back(normalized_path(path));
   bool found = false;

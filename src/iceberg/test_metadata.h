@@ -12,12 +12,9 @@ namespace sluice {
 
 inline Schema test_schema() {
   Schema schema;
-  schema.fields = {{1, "id", false, make_type(TypeId::kLong)},
-                   {2, "city", false, make_type(TypeId::kString)},
-                   {3, "at", false, make_type(TypeId::kTimestamp)},
-                   {4, "price", false, make_decimal(9, 2)},
-                   {5, "ratio", false, make_type(TypeId::kDouble)},
-                   {6, "key", false, make_type(TypeId::kUuid)}};
+  schema.fields = {{1, "id", false, make_type(TypeId::kLong)},      {2, "city", false, make_type(TypeId::kString)},
+                   {3, "at", false, make_type(TypeId::kTimestamp)}, {4, "price", false, make_decimal(9, 2)},
+                   {5, "ratio", false, make_type(TypeId::kDouble)}, {6, "key", false, make_type(TypeId::kUuid)}};
   return schema;
 }
 

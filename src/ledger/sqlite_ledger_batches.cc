@@ -129,7 +129,8 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::claim(const ClaimRequest& requ
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(request, true));
     // One statement for all: each that updates a table with foreign keys first saves every page it touches.
-    TRY(writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
+    TRY(
+        writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
                          "processing_started_at = ?4, updated_at = ?4 WHERE id IN (SELECT value FROM json_each(?1))",
                          ids_as_json(chosen), request.batch.text, request.run.text, now_text()));
     TRY_ASSIGN(claimed.files, files_in_hand(request.batch));

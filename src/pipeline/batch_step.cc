@@ -15,9 +15,7 @@ namespace {
 // Each round adds what the one before found missing; a batch that asks for more has values that no schema takes.
 constexpr int kSchemaRoundsMax = 6;
 
-int thread_count(const EngineParts& parts) {
-  return parts.threads > 0 ? parts.threads : std::max(1u, std::thread::hardware_concurrency());
-}
+int thread_count(const EngineParts& parts) { return parts.threads > 0 ? parts.threads : std::max(1u, std::thread::hardware_concurrency()); }
 
 TargetStep target_step(const BatchStep& step) {
   return {step.parts.work, step.sink, step.parts.stores, step.parts.clock, step.ingestion, step.contract};
@@ -68,8 +66,8 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
-  const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts),
-                        step.releases, step.contract ? &*step.contract : nullptr};
+  const StageStep stage{step.parts.work, step.parts.stores,        step.parts.clock, step.observer,
+                        step.ingestion,  thread_count(step.parts), step.releases,    step.contract ? &*step.contract : nullptr};
   TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 
@@ -85,8 +83,9 @@ Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, Batc
       return StagedBatch{std::move(staged.results), std::move(data), std::move(target->state), snapshot_id};
     }
     if (round == kSchemaRoundsMax) {
-      return fail(ErrorCode::kConflict, fmt::format("the table's schema still did not fit after {} changes; another writer may be undoing them",
-                                                    kSchemaRoundsMax));
+      return fail(
+          ErrorCode::kConflict,
+          fmt::format("the table's schema still did not fit after {} changes; another writer may be undoing them", kSchemaRoundsMax));
     }
     stager.reset();
     TRY(step.sink.sweep(target->state.pin, batch.lease.batch, context));
@@ -114,8 +113,8 @@ PreparedBatch prepared_batch(const BatchStep& step, const ClaimedBatch& batch, S
 /// Before prepare nothing can be published: release the files, then delete what was written.
 void give_up_staging(const BatchStep& step, const ClaimedBatch& batch, const Error& why, Context& context) {
   WorkLedger& ledger = step.parts.work;
-  auto released = settle_ledger_write(step.parts.clock, context,
-                                      [&] { return ledger.finish_withdraw(batch.lease, why.message, /*gently=*/true); });
+  auto released =
+      settle_ledger_write(step.parts.clock, context, [&] { return ledger.finish_withdraw(batch.lease, why.message, /*gently=*/true); });
   if (!released) return;  // recovery does it: the batch is still STAGING, or another worker's
   auto record = ledger.find_batch(batch.lease.batch);
   if (!record || !*record || !(*record)->target) return;
@@ -129,8 +128,7 @@ int64_t count_loaded(const std::vector<FileResult>& results) {
 /// From prepare on the batch is finished or withdrawn, also while the process is being stopped: a few quick steps.
 Result<void> finish(const BatchStep& step, const ClaimedBatch& batch, StagedBatch staged, BatchEnd& end, Context& context) {
   PreparedBatch prepared = prepared_batch(step, batch, staged);
-  auto seq = settle_ledger_write(step.parts.clock, context,
-                                 [&] { return step.parts.work.prepare(batch.lease, prepared, staged.results); });
+  auto seq = settle_ledger_write(step.parts.clock, context, [&] { return step.parts.work.prepare(batch.lease, prepared, staged.results); });
   if (!seq) {
     give_up_staging(step, batch, seq.error(), context);
     return std::unexpected(seq.error().within(fmt::format("preparing batch {}", prepared.batch.text)));

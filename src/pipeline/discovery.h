@@ -21,7 +21,7 @@ struct Discovered {
   int64_t found = 0;      ///< files listed
   int64_t unchanged = 0;  ///< of them known at that version
   int64_t added = 0, changed = 0, ignored = 0, skipped = 0;
-  int64_t bytes = 0;      ///< of new and changed files
+  int64_t bytes = 0;  ///< of new and changed files
   std::vector<std::string> warnings;
 
   Discovered& operator+=(const Discovered& other);
@@ -38,7 +38,7 @@ Result<Discovered> compare(const MakeFeed& make_feed, WorkLedger& ledger, const 
                            const TakeSeen& take, Context& context);
 
 /// compare(), with what it finds recorded in the ledger.
-Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion,
-                            const SourceId& source, const RunId& run, Context& context);
+Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion, const SourceId& source,
+                            const RunId& run, Context& context);
 
 }  // namespace sluice

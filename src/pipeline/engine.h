@@ -26,8 +26,9 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void started(const RunRecord&) {}
-  /// Discovery is over: `found` files listed in all sources, `unchanged` of them known already, `to_load` waiting, `bytes` their size.
-  virtual void discovered(int64_t /*found*/, int64_t /*unchanged*/, int64_t /*to_load*/, int64_t /*bytes*/) {}
+  /// Discovery is over: `found` files listed in all sources, `done_before` of them with nothing left to do, `to_load` waiting; `bytes` is
+  /// the size of what is new.
+  virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/) {}
   /// A batch was claimed.
   virtual void claimed(const ClaimedBatch&) {}
   /// Bytes of input read since the last call (stored bytes) and rows parsed: for the progress bar.
@@ -63,7 +64,7 @@ struct DryRun {
   std::vector<std::string> sample_paths;  ///< of files to load, the first 20
   std::string format;
   bool table_exists = false;
-  Schema schema;                           ///< the table as it would be
+  Schema schema;  ///< the table as it would be
   std::vector<std::string> schema_changes;
   std::vector<std::string> warnings;
 };

@@ -220,7 +220,10 @@ Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch
 
 Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, Context& context) {
   if (target.data_location.empty()) return {};
-  TRY(remove_prefix(fmt::format("{}/{}/", target.data_location, batch.text), {}, context));
+  const std::string data_prefix = fmt::format("{}/{}/", target.data_location, batch.text);
+  TRY(remove_prefix(data_prefix, {}, context));
+  TRY_ASSIGN(ObjectStore * data_store, store_for(data_prefix));
+  data_store->remove_empty_folders(data_prefix);
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
   return remove_prefix(quarantine_prefix(target, batch), {}, context);
 }

@@ -127,8 +127,8 @@ Result<std::string> read_whole(Blob& blob, Context& context) {
     TRY_ASSIGN(const size_t got, source->read(std::span(bytes).subspan(filled), context));
     filled += got;
     if (got == 0) break;
-    if (filled == bytes.size()) return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read",
-                                                             std::string(error_type::kChangedWhileRead)});
+    if (filled == bytes.size())
+      return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
   }
   bytes.resize(filled);
   return bytes;

@@ -55,12 +55,13 @@ Result<void> check_entries_known(WorkLedger& ledger, const TargetState& state, c
     if (!known) {
       return stop(ingestion, state,
                   fmt::format("it holds batch {} (number {}), which this ledger does not know: the ledger is older than the table (or "
-                              "another ledger)", entry.batch.text, entry.seq));
+                              "another ledger)",
+                              entry.batch.text, entry.seq));
     }
     if (entry.seq > 0 && known->seq == 0 && !known->disowned) {
-      return stop(ingestion, state,
-                  fmt::format("it holds batch {}, which this ledger has not prepared: the ledger is older than the table",
-                              entry.batch.text));
+      return stop(
+          ingestion, state,
+          fmt::format("it holds batch {}, which this ledger has not prepared: the ledger is older than the table", entry.batch.text));
     }
   }
   return {};
@@ -73,17 +74,18 @@ Result<void> check_own_mark(WorkLedger& ledger, const TargetState& state, const 
   TRY(check_entries_known(ledger, state, ingestion, mark));
   TRY_ASSIGN(const int64_t ours, ledger.highest_seq(ingestion.id));
   if (highest_seq(mark) <= ours) return {};
-  return stop(ingestion, state, fmt::format("its mark is at batch {}, this ledger at {}: the ledger is older than the table",
-                                            highest_seq(mark), ours));
+  return stop(ingestion, state,
+              fmt::format("its mark is at batch {}, this ledger at {}: the ledger is older than the table", highest_seq(mark), ours));
 }
 
 std::unexpected<Error> other_table(const Ingestion& ingestion, const TargetState& state, const BatchRecord& confirmed) {
   if (confirmed.target->table == state.pin.table) {
-    return stop(ingestion, state, fmt::format("it was dropped and made again since batch {}: the files loaded so far are not in it",
-                                              confirmed.seq));
+    return stop(ingestion, state,
+                fmt::format("it was dropped and made again since batch {}: the files loaded so far are not in it", confirmed.seq));
   }
-  return stop(ingestion, state, fmt::format("ingestion \"{}\" has loaded into table {} so far: its files are remembered as loaded there",
-                                            ingestion.name, confirmed.target->table));
+  return stop(ingestion, state,
+              fmt::format("ingestion \"{}\" has loaded into table {} so far: its files are remembered as loaded there", ingestion.name,
+                          confirmed.target->table));
 }
 
 }  // namespace
@@ -105,12 +107,16 @@ Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState&
     return stop(ingestion, state, fmt::format("the mark of our batch {} is gone: the table was rolled back, restored or replaced", seq));
   }
   if (highest_seq(*mark) < seq) {
-    return stop(ingestion, state, fmt::format("its mark is at batch {}, but batch {} was confirmed: the table was rolled back, restored "
-                                              "or replaced", highest_seq(*mark), seq));
+    return stop(ingestion, state,
+                fmt::format("its mark is at batch {}, but batch {} was confirmed: the table was rolled back, restored "
+                            "or replaced",
+                            highest_seq(*mark), seq));
   }
   if (sink.confirmed_presence(state, *confirmed) == Presence::kRolledBack) {
-    return stop(ingestion, state, fmt::format("snapshot {} of our batch {} is no longer in its history: the table was rolled back, "
-                                              "restored or replaced", confirmed->snapshot_id.value_or(0), seq));
+    return stop(ingestion, state,
+                fmt::format("snapshot {} of our batch {} is no longer in its history: the table was rolled back, "
+                            "restored or replaced",
+                            confirmed->snapshot_id.value_or(0), seq));
   }
   return {};
 }

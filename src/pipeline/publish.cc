@@ -13,7 +13,7 @@ constexpr auto kBackoffMax = std::chrono::milliseconds(2000);
 constexpr int kUnknownsMax = 6;  // answers lost in a row before the batch is left to recovery
 
 /// What one attempt came to. The publish loop is the only reader.
-enum class Attempt { kPublished, kRefused, kUnknown, kImpossible };
+enum class Attempt { kPublished, kFound, kRefused, kUnknown, kImpossible };
 
 struct AttemptEnd {
   Attempt what;
@@ -23,8 +23,8 @@ struct AttemptEnd {
 Result<void> still_ours(WorkLedger& ledger, const Lease& lease, BatchState wanted) {
   TRY_ASSIGN(const Standing standing, ledger.standing(lease));
   if (standing.ours && standing.state == wanted) return {};
-  return fail(ErrorCode::kConflict, fmt::format("batch {} was taken over by another worker, or is {}", lease.batch.text,
-                                                to_string(standing.state)));
+  return fail(ErrorCode::kConflict,
+              fmt::format("batch {} was taken over by another worker, or is {}", lease.batch.text, to_string(standing.state)));
 }
 
 Result<void> check_pin(const TargetState& state, const PreparedBatch& batch) {
@@ -42,21 +42,22 @@ std::unexpected<Error> stopped_by_rule_p(const PreparedBatch& batch, Presence pr
                          : "may have been published: the snapshots that would tell were expired and its mark is gone";
   return fail(ErrorCode::kCorruption,
               fmt::format("table {}: batch {} {}. It is not published again by itself. Way out: look whether its rows are there, then "
-                          "`sluice forget` its files to load them again, or restore the table", batch.target.table, batch.batch.text, what));
+                          "`sluice forget` its files to load them again, or restore the table",
+                          batch.target.table, batch.batch.text, what));
 }
 
 /// (a) to (d), once. The order is the proof (protocol.md, Publish).
 Result<AttemptEnd> attempt_publish(const Publisher& p, const Lease& lease, const PreparedBatch& batch, Published& published,
                                    Context& context) {
   TRY_ASSIGN(const auto confirmed, newest_confirmed(p.ledger, p.ingestion));
-  TRY_ASSIGN(const TargetState state, p.sink.load(context));           // (a)
+  TRY_ASSIGN(const TargetState state, p.sink.load(context));  // (a)
   TRY(check_pin(state, batch));
-  TRY(still_ours(p.ledger, lease, BatchState::kPrepared));             // (b)
+  TRY(still_ours(p.ledger, lease, BatchState::kPrepared));  // (b)
   TRY(check_mark(p.ledger, p.sink, state, p.ingestion, confirmed));
   TRY_ASSIGN(const Presence presence, p.sink.find(state, batch, context));  // (c)
   if (presence == Presence::kPresent) {
     TRY_ASSIGN(published, p.sink.settle(state, batch, context));
-    return AttemptEnd{Attempt::kPublished};
+    return AttemptEnd{Attempt::kFound};
   }
   if (presence != Presence::kAbsent) return stopped_by_rule_p(batch, presence);
   if (auto why = p.sink.incompatibility(state, batch)) {
@@ -64,7 +65,7 @@ Result<AttemptEnd> attempt_publish(const Publisher& p, const Lease& lease, const
   }
 
   TRY_ASSIGN(const Mark mark, next_mark(p.ledger, state, p.ingestion, batch));
-  auto answer = p.sink.try_publish(state, batch, mark, context);       // (d)
+  auto answer = p.sink.try_publish(state, batch, mark, context);  // (d)
   if (answer) {
     published = *answer;
     return AttemptEnd{Attempt::kPublished};
@@ -80,8 +81,10 @@ Result<AttemptEnd> attempt_publish(const Publisher& p, const Lease& lease, const
 
 Result<void> confirm(const Publisher& p, const Lease& lease, const Published& published, Context& context) {
   auto confirmed = settle_ledger_write(p.clock, context, [&] { return p.ledger.confirm(lease, published); });
-  if (!confirmed) return std::unexpected(confirmed.error().within("the rows are in the table, but the ledger could not record it yet "
-                                                                  "(the next run will)"));
+  if (!confirmed)
+    return std::unexpected(
+        confirmed.error().within("the rows are in the table, but the ledger could not record it yet "
+                                 "(the next run will)"));
   return {};
 }
 
@@ -131,17 +134,22 @@ Result<PublishEnd> publish_and_confirm(const Publisher& p, const Lease& lease, c
   }
   auto delay = std::chrono::microseconds(kBackoffFirst);
   int unknowns = 0;
+  bool left_objects = lease.epoch > 1;  // by an attempt without an answer: ours, or of the worker before us
   for (int attempt = 1;; ++attempt) {
     TRY_ASSIGN(const AttemptEnd end, attempt_publish(p, lease, batch, published, context));
-    if (end.what == Attempt::kPublished) break;
+    if (end.what == Attempt::kFound || (end.what == Attempt::kPublished && !left_objects)) break;
+    if (end.what == Attempt::kPublished) continue;  // to find it there and settle it
+    left_objects |= end.what == Attempt::kUnknown;
     if (end.what == Attempt::kImpossible) {
       return withdraw(p, lease, batch, BatchState::kPrepared, end.error.message, Doubt::kStop, published, context);
     }
     unknowns = end.what == Attempt::kUnknown ? unknowns + 1 : 0;
     if (unknowns == kUnknownsMax || attempt == kAttemptsMax) {
-      return std::unexpected(end.error.within(fmt::format("publishing batch {} (it stays prepared; the next run finishes it)", batch.batch.text)));
+      return std::unexpected(
+          end.error.within(fmt::format("publishing batch {} (it stays prepared; the next run finishes it)", batch.batch.text)));
     }
-    if (!p.clock.sleep(delay, context.stop)) return fail(ErrorCode::kCancelled, "stopped while publishing; the next run finishes the batch");
+    if (!p.clock.sleep(delay, context.stop))
+      return fail(ErrorCode::kCancelled, "stopped while publishing; the next run finishes the batch");
     delay = std::min<std::chrono::microseconds>(delay * 2, kBackoffMax);
   }
   TRY(confirm(p, lease, published, context));

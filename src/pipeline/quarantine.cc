@@ -12,8 +12,7 @@ Result<void> Quarantine::add(const std::vector<BadRow>& rows, Context& context) 
   }
   std::string lines;
   for (const BadRow& row : rows) {
-    const nlohmann::json line = {
-        {"file", file_path_}, {"line", row.line}, {"byte", row.byte}, {"reason", row.reason}, {"text", row.text}};
+    const nlohmann::json line = {{"file", file_path_}, {"line", row.line}, {"byte", row.byte}, {"reason", row.reason}, {"text", row.text}};
     lines += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     lines += '\n';
   }

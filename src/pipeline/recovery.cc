@@ -22,7 +22,8 @@ Result<void> release_staging(const Recovery& r, const TakenOver& taken, Context&
   if (!table && r.doubt == Doubt::kStop) return table;
   const Lease& lease = taken.batch.lease;
   TRY(settle_ledger_write(p.clock, context, [&] { return p.ledger.finish_withdraw(lease, "its worker died while staging", false); }));
-  if (table && taken.record.target && p.sink.sweep(*taken.record.target, taken.record.id, context)) (void)p.ledger.mark_swept(taken.record.id);
+  if (table && taken.record.target && p.sink.sweep(*taken.record.target, taken.record.id, context))
+    (void)p.ledger.mark_swept(taken.record.id);
   return {};
 }
 
@@ -53,11 +54,13 @@ Result<void> recover_one(const Recovery& r, const TakenOver& taken, Context& con
     case BatchState::kPrepared: return finish_prepared(r, taken, context);
     case BatchState::kWithdrawing: {
       Published published;
-      TRY(withdraw(r.publisher, taken.batch.lease, *taken.record.prepared, BatchState::kWithdrawing, taken.record.reason, r.doubt, published,
-                   context));
+      TRY(withdraw(r.publisher, taken.batch.lease, *taken.record.prepared, BatchState::kWithdrawing, taken.record.reason, r.doubt,
+                   published, context));
       return {};
     }
-    default: return fail(ErrorCode::kCorruption, fmt::format("batch {} is {} and has a lease", taken.record.id.text, to_string(taken.record.state)));
+    default:
+      return fail(ErrorCode::kCorruption,
+                  fmt::format("batch {} is {} and has a lease", taken.record.id.text, to_string(taken.record.state)));
   }
 }
 

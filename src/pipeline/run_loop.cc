@@ -13,7 +13,7 @@ namespace sluice {
 namespace {
 
 constexpr auto kPollOthers = std::chrono::milliseconds(50);
-constexpr int kWithdrawalsMax = 3;         // in a row, before the run gives up
+constexpr int kWithdrawalsMax = 3;  // in a row, before the run gives up
 constexpr size_t kMismatchesNamedMax = 20;
 
 }  // namespace
@@ -62,7 +62,8 @@ Result<void> RunLoop::discover_files(Context& context) {
   counted.files_skipped = found.skipped;
   TRY(parts_.registry.add_to_run(report_.run.id, counted, {}));
   TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
-  observer_.discovered(found.found, counted.files_unchanged, waiting.claimable, found.bytes);
+  const int64_t done_before = std::max<int64_t>(0, found.found - waiting.claimable - found.skipped);
+  observer_.discovered(found.found, done_before, waiting.claimable, found.bytes);
   return {};
 }
 
@@ -252,9 +253,7 @@ Result<void> RunLoop::load_untracked(Context& context) {
   return {};
 }
 
-Recovery RunLoop::recovery() const {
-  return {{parts_.work, sink_, parts_.clock, ingestion_}, parts_.worker, parts_.lease, observer_};
-}
+Recovery RunLoop::recovery() const { return {{parts_.work, sink_, parts_.clock, ingestion_}, parts_.worker, parts_.lease, observer_}; }
 
 void RunLoop::take_results(const BatchEnd& end) {
   for (const FileResult& result : end.results) {
@@ -286,9 +285,8 @@ Result<RunReport> RunLoop::close(const Result<void>& executed) {
     state = RunState::kFailed;
     error = fmt::format("the source did not answer for any of {} file(s), which wait; first: {}", tried_, first_failure_);
   }
-  TRY_ASSIGN(report_.run, settle_ledger_write(parts_.clock, Context{}, [&] {
-    return parts_.registry.finish_run(report_.run.id, state, error);
-  }));
+  TRY_ASSIGN(report_.run,
+             settle_ledger_write(parts_.clock, Context{}, [&] { return parts_.registry.finish_run(report_.run.id, state, error); }));
   return std::move(report_);
 }
 

@@ -54,7 +54,7 @@ class RunLoop {
   RunReport report_;
   Releases releases_;
   int64_t files_claimed_ = 0;
-  int withdrawals_ = 0;         ///< batches of this run given up in a row
+  int withdrawals_ = 0;  ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
   std::string first_failure_;
 };

@@ -46,7 +46,7 @@ class LoadedState {
 
 /// The target as one load (a) saw it. Immutable.
 struct TargetState {
-  TargetPin pin;                     ///< base snapshot and sequence number are those of this load
+  TargetPin pin;  ///< base snapshot and sequence number are those of this load
   Schema schema;
   std::vector<std::string> warnings;
   std::map<IngestionId, Mark> marks;            ///< every mark in the table, of tracked batches

@@ -53,9 +53,8 @@ class FileStage {
       : step_(step), target_(target), stager_(stager), batch_(batch), order_(batch.files.size()) {
     // Large files first, so that no thread is left alone with one at the end; equals in path order.
     std::iota(order_.begin(), order_.end(), size_t{0});
-    std::ranges::stable_sort(order_, std::greater<>(), [&](size_t i) {
-      return batch.files[i].size_bytes > kWholeFileBytesMax ? batch.files[i].size_bytes : 0;
-    });
+    std::ranges::stable_sort(order_, std::greater<>(),
+                             [&](size_t i) { return batch.files[i].size_bytes > kWholeFileBytesMax ? batch.files[i].size_bytes : 0; });
     staged_.results.resize(batch.files.size());
   }
 
@@ -162,7 +161,8 @@ class FileStage {
         result.outcome = FileOutcome::kRefused;
         result.error = Error{ErrorCode::kConflict,
                              fmt::format("{}: its content changed since it was loaded (on_change: fail); the loaded rows stay, the new "
-                                         "content was not loaded", base_name(file.path)),
+                                         "content was not loaded",
+                                         base_name(file.path)),
                              std::string(error_type::kChanged)};
       }
       return ReadEnd{};
@@ -224,15 +224,13 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
 
 Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
                                                    const Source& source, Context& context) {
-  TRY_ASSIGN(const Inferred inferred,
-             input.format().infer(input.blob(), kHeaderSampleBytes, source, ingestion.schema.infer, context));
+  TRY_ASSIGN(const Inferred inferred, input.format().infer(input.blob(), kHeaderSampleBytes, source, ingestion.schema.infer, context));
   if (inferred.header.empty()) return std::nullopt;
   const bool keys_may_miss = input.format().name() == "json";
   return check_header(contract, inferred.header, keys_may_miss);
 }
 
-Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
-                           Context& context) {
+Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch, Context& context) {
   FileStage stage(step, target, stager, batch);
   return stage.run(context);
 }

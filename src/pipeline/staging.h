@@ -48,7 +48,6 @@ Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schem
                                                    const Source& source, Context& context);
 
 /// Reads every file of the batch. A file's failure is its result; an Error is one of the sink, or the stop: the batch is lost.
-Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch,
-                           Context& context);
+Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch, Context& context);
 
 }  // namespace sluice

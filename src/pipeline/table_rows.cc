@@ -24,7 +24,7 @@ Result<ArrayPtr> checked(arrow::Result<ArrayPtr> made) {
 }
 
 /// dictionary<int32, string> whose codes run per segment.
-Result<ArrayPtr> text_per_segment(const std::vector<RowSegment>& segments, std::string RowSegment::*text) {
+Result<ArrayPtr> text_per_segment(const std::vector<RowSegment>& segments, std::string RowSegment::* text) {
   arrow::StringBuilder values;
   arrow::Int32Builder codes;
   arrow::Status status;
@@ -87,7 +87,8 @@ std::shared_ptr<arrow::Field> field_for(const std::shared_ptr<arrow::Field>& fie
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments, const BatchFacts& facts) {
+Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments,
+                                                       const BatchFacts& facts) {
   int64_t rows = 0;
   for (const RowSegment& segment : segments) rows += segment.batch->num_rows();
   const auto table_schema = to_arrow(table);
@@ -97,7 +98,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, cons
   arrow::FieldVector fields;
   for (int i = 0; i < static_cast<int>(table.fields.size()); ++i) {
     const int index = file_schema.GetFieldIndex(table.fields[static_cast<size_t>(i)].name);
-    auto column = index >= 0 ? column_of_segments(segments, index) : other_column(table.fields[static_cast<size_t>(i)], segments, facts, rows);
+    auto column =
+        index >= 0 ? column_of_segments(segments, index) : other_column(table.fields[static_cast<size_t>(i)], segments, facts, rows);
     TRY(column);
     fields.push_back(field_for(table_schema->field(i), **column));
     columns.push_back(*std::move(column));

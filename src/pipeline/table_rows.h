@@ -30,7 +30,8 @@ struct BatchFacts {
 
 /// One record batch of all segments, which have the same columns. Table columns that the segments lack are filled from the facts
 /// (metadata columns) or null. Text that repeats per file is a dictionary column: it costs next to nothing.
-Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments, const BatchFacts& facts);
+Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments,
+                                                       const BatchFacts& facts);
 
 /// Bytes that a record batch holds, roughly: for limits.
 int64_t bytes_in(const arrow::RecordBatch& batch);

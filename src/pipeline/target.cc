@@ -42,8 +42,7 @@ Result<std::optional<Target>> create(const TargetStep& step, const std::vector<C
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
 
-  TRY_ASSIGN(TargetState state,
-             step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
+  TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;

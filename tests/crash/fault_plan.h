@@ -29,8 +29,8 @@ std::string_view to_string(FaultKind kind);
 struct Fault {
   int64_t at = 1;  ///< 1: the first operation counted
   FaultKind kind = FaultKind::kFailBefore;
-  std::string operation = {};  ///< count only operations whose name begins so ("catalog.commit"); empty: all
-  int late_by = 1;             ///< kUnknownLate: lands before the so many-th catalog operation after it
+  std::string operation = {};            ///< count only operations whose name begins so ("catalog.commit"); empty: all
+  int late_by = 1;                       ///< kUnknownLate: lands before the so many-th catalog operation after it
   std::function<void()> meanwhile = {};  ///< kStall
 };
 

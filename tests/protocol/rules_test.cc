@@ -89,9 +89,7 @@ void die_published(World& world) {
 }
 
 /// Main set to `snapshot_id`, as rollback_to_snapshot does.
-void roll_back_to(World& world, int64_t snapshot_id) {
-  world.commit({{}, {SetSnapshotRef{"main", SnapshotRef{snapshot_id}}}});
-}
+void roll_back_to(World& world, int64_t snapshot_id) { world.commit({{}, {SetSnapshotRef{"main", SnapshotRef{snapshot_id}}}}); }
 
 std::string error_of(World& world, const std::string& home = "home") {
   auto process = world.start({}, home);

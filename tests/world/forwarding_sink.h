@@ -11,10 +11,16 @@ class ForwardingSink : public Sink {
 
   Result<TargetState> load(Context& c) override { return inner_.load(c); }
   Result<TargetState> create(const TargetSpec& spec, Context& c) override { return inner_.create(spec, c); }
-  Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override { return inner_.evolve(state, proposed, c); }
-  Result<std::unique_ptr<Stager>> stage(const TargetState& s, const Ingestion& i, const ClaimedBatch& b) override { return inner_.stage(s, i, b); }
+  Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override {
+    return inner_.evolve(state, proposed, c);
+  }
+  Result<std::unique_ptr<Stager>> stage(const TargetState& s, const Ingestion& i, const ClaimedBatch& b) override {
+    return inner_.stage(s, i, b);
+  }
   Result<Presence> find(const TargetState& s, const PreparedBatch& b, Context& c) override { return inner_.find(s, b, c); }
-  std::optional<std::string> incompatibility(const TargetState& s, const PreparedBatch& b) const override { return inner_.incompatibility(s, b); }
+  std::optional<std::string> incompatibility(const TargetState& s, const PreparedBatch& b) const override {
+    return inner_.incompatibility(s, b);
+  }
   Result<Published> try_publish(const TargetState& s, const PreparedBatch& b, const Mark& m, Context& c) override {
     return inner_.try_publish(s, b, m, c);
   }

@@ -38,9 +38,7 @@ std::string make_folder() {
 }
 
 /// Text of row `row`, dictionary or plain.
-std::string text_at(const arrow::Array& array, int64_t row) {
-  return array.GetScalar(row).ValueOrDie()->ToString();
-}
+std::string text_at(const arrow::Array& array, int64_t row) { return array.GetScalar(row).ValueOrDie()->ToString(); }
 
 void read_rows(const std::string& bytes, std::map<std::string, std::multiset<int64_t>>& rows) {
   auto input = std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes));
