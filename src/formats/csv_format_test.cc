@@ -259,6 +259,7 @@ TEST(CsvColumnNames, AreUnique) {
   EXPECT_THAT(csv_column_names(header), ElementsAre("a", "a_3", "a_2", "column_4_2", "a_4", "column_4", "column_7", "column_8"));
 }
 
+// Bug: the second of two columns of one name overwrites the first, or is lost.
 TEST(CsvFormat, RescuesARepeatedColumn) { EXPECT_THAT(load("id,id\n1,2\n", people()).rows, ElementsAre(R"(1|null|null|{"id_2": "2"})")); }
 
 // A cut upload must fail the file, though every row before the cut is good; inference may still use those.
@@ -322,6 +323,7 @@ TEST(CsvInfer, FindsTypesAndTheHeaderAsWritten) {
   EXPECT_EQ(inferred.rows, 2);
 }
 
+// Bug: the first line of data becomes the header.
 TEST(CsvInfer, NamesColumnsOfAFileWithoutHeader) {
   const Inferred inferred = infer("1;a\n2;b\n", {.delimiter = ';', .header = false});
   EXPECT_THAT(inferred.header, IsEmpty());
@@ -354,6 +356,7 @@ TEST(CsvFormat, RefusesAnImpossibleDialect) {
   EXPECT_EQ(load("id\n", plan).error.value().code, ErrorCode::kInvalidInput);
 }
 
+// Bug: TSV fields are cut at commas.
 TEST(TsvFormat, SeparatesByTabs) { EXPECT_THAT(load("id\tname\n1\ta,b\n", people(), tsv_format()).rows, ElementsAre("1|a,b|null|null")); }
 
 }  // namespace

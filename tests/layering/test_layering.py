@@ -51,7 +51,7 @@ VENDORS = {
 POSIX = {
     "dirent.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h",
     "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/stat.h", "sys/statvfs.h", "sys/syscall.h", "sys/time.h", "sys/types.h",
-    "sys/uio.h", "sys/wait.h", "unistd.h", "immintrin.h",
+    "sys/uio.h", "sys/wait.h", "unistd.h", "emmintrin.h", "immintrin.h",
 }  # fmt: skip
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
