@@ -39,13 +39,13 @@ class Measured:
 def measure(command, cwd):
     """Runs a command to its end and returns what it took."""
     began = time.monotonic()
-    with open(cwd / "output.txt", "wb") as out:
-        process = subprocess.Popen(list(map(str, command)), cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
+    with open(cwd / "output.txt", "wb") as out, open(cwd / "errors.txt", "wb") as errors:
+        process = subprocess.Popen(list(map(str, command)), cwd=cwd, stdout=out, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{(cwd / 'output.txt').read_text()[-2000:]}")
+        sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{(cwd / 'errors.txt').read_text()[-2000:]}")
     return Measured(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
 
 
