@@ -211,6 +211,9 @@ std::vector<std::string> World::orphans() {
   }
   std::vector<std::string> orphans;
   for (const Key& key : store.keys()) {
+    // A process that dies between the metadata file of a commit and its swap leaves the file: nothing tells it from one that another
+    // program is about to swap in, so nobody may delete it.
+    if (key.ends_with(".metadata.json")) continue;
     if (key.starts_with(kWarehouse) && !named.contains(key)) orphans.push_back(key);
   }
   return orphans;
