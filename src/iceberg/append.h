@@ -60,7 +60,7 @@ struct CommitPlan {
   std::vector<std::string> objects;  ///< manifest list and merged manifests
 };
 
-/// Appends staged manifests to main. Old and new manifests are merged as the table's commit.manifest.* properties say.
+/// Appends staged manifests to main. Manifests of the table are merged as its commit.manifest.* properties say; the staged ones stay.
 /// No manifests: a snapshot without rows. Requires table uuid and main's snapshot to be those of `base`.
 Result<CommitPlan> plan_append(ObjectStore& store, const LoadedTable& base, const std::vector<StagedManifest>& manifests,
                                int64_t snapshot_id, const SnapshotNotes& notes, Clock& clock, Context& context);

@@ -61,7 +61,8 @@ Result<std::vector<ManifestFile>> manifests_of(ObjectStore& store, const Snapsho
   return read_manifest_list(*bytes);
 }
 
-/// One attempt's merge of small data manifests of one spec into a new one.
+/// One attempt's merge of the table's small data manifests of one spec into a new one. The batch's own stay as they are: they belong to
+/// its prepared record, and one that no snapshot named would be left behind.
 class Merge {
  public:
   Merge(ObjectStore& store, const TableMetadata& metadata, int64_t snapshot_id, std::string prefix)
@@ -74,15 +75,9 @@ class Merge {
       TRY(context.check());
       auto bytes = read_now(store_, {normalized_path(manifest.path), "", {}});
       if (!bytes) return std::unexpected(bytes.error().within("reading manifest " + manifest.path));
-      const bool ours = manifest.added_snapshot_id == snapshot_id_;
       const auto carry_over = [&](ManifestEntry entry) -> Result<void> {
-        if (ours) {
-          entry.sequence_number = entry.file_sequence_number = std::nullopt;  // inherited from whichever snapshot lands
-        } else if (entry.status == EntryStatus::kDeleted) {
-          return {};  // deleted in an older snapshot: nobody needs to know any more
-        } else {
-          entry.status = EntryStatus::kExisting;
-        }
+        if (entry.status == EntryStatus::kDeleted) return {};  // deleted in an older snapshot: nobody needs to know any more
+        entry.status = EntryStatus::kExisting;
         return writer->append(entry);
       };
       TRY(read_manifest(*bytes, manifest, shape.partition_types, shape.spec, carry_over));
@@ -97,27 +92,31 @@ class Merge {
   const std::string prefix_;
 };
 
-/// The newest manifests of the new ones' spec, up to the target size: merged once there are enough of them. Older ones are full already.
-std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std::vector<ManifestFile>& manifests, int spec_id) {
+/// The newest manifests of the table in the spec of the `added` ones, up to the target size: merged once all these together are enough.
+/// Older ones are full already.
+std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std::vector<ManifestFile>& manifests,
+                                       const std::vector<StagedManifest>& added) {
   if (metadata.property("commit.manifest-merge.enabled", "true") == "false") return {};
   const int64_t bytes_max = manifest_bytes_target(metadata);
   const int64_t count_min = number_property(metadata, "commit.manifest.min-count-to-merge", kMinCountToMergeDefault);
   std::vector<ManifestFile> bin;
   int64_t bytes = 0;
   for (const ManifestFile& manifest : manifests) {
-    if (manifest.content != 0 || manifest.spec_id != spec_id) continue;
+    if (manifest.content != 0 || manifest.spec_id != added.front().manifest.spec_id) continue;
     if (bytes + manifest.length > bytes_max) break;
     bytes += manifest.length;
     bin.push_back(manifest);
   }
-  return static_cast<int64_t>(bin.size()) >= std::max<int64_t>(count_min, 2) ? bin : std::vector<ManifestFile>{};
+  const bool enough = bin.size() >= 2 && static_cast<int64_t>(bin.size() + added.size()) >= count_min;
+  return enough ? bin : std::vector<ManifestFile>{};
 }
 
 Result<std::vector<ManifestFile>> merged(ObjectStore& store, const TableMetadata& metadata, std::vector<ManifestFile> manifests,
-                                         int spec_id, int64_t snapshot_id, const std::string& prefix, CommitPlan& plan, Context& context) {
-  const std::vector<ManifestFile> bin = bin_to_merge(metadata, manifests, spec_id);
+                                         const std::vector<StagedManifest>& added, const std::string& prefix, CommitPlan& plan,
+                                         Context& context) {
+  const std::vector<ManifestFile> bin = bin_to_merge(metadata, manifests, added);
   if (bin.empty()) return manifests;
-  TRY_ASSIGN(ManifestFile whole, Merge(store, metadata, snapshot_id, prefix).run(bin, context));
+  TRY_ASSIGN(ManifestFile whole, Merge(store, metadata, plan.snapshot_id, prefix).run(bin, context));
   plan.objects.push_back(whole.path);
   std::set<std::string> gone;
   for (const ManifestFile& manifest : bin) gone.insert(manifest.path);
@@ -218,11 +217,10 @@ Result<CommitPlan> plan_append(ObjectStore& store, const LoadedTable& base, cons
   TRY_ASSIGN(std::vector<ManifestFile> old, manifests_of(store, parent));
   // What holds nothing but deletions of older snapshots says nothing to this one.
   std::erase_if(old, [](const ManifestFile& manifest) { return !manifest.has_live_files(); });
-  std::ranges::move(old, std::back_inserter(manifests));
   if (!staged.empty()) {
-    TRY_ASSIGN(manifests,
-               merged(store, metadata, std::move(manifests), staged.front().manifest.spec_id, snapshot_id, prefix, plan, context));
+    TRY_ASSIGN(old, merged(store, metadata, std::move(old), staged, prefix, plan, context));
   }
+  std::ranges::move(old, std::back_inserter(manifests));
 
   Snapshot snapshot;
   snapshot.snapshot_id = snapshot_id;

@@ -151,46 +151,56 @@ TEST_F(AppendTest, AThousandAppendsLeaveFewManifests) {
   EXPECT_EQ(rows, 1000);
 }
 
-// Prevents a merged attempt that is refused from fixing its sequence number into our entries: the next attempt merges anew.
-TEST_F(AppendTest, MergingKeepsNewEntriesOpen) {
-  base_.metadata.properties["commit.manifest.min-count-to-merge"] = "2";
+// Prevents a staged manifest that no snapshot names (it would lie there for ever), and a refused attempt's number in our entries: the
+// table's manifests are merged anew in each attempt, the batch's own is committed as it is.
+TEST_F(AppendTest, MergesTheTablesManifestsOnly) {
   append("a", 1);
+  append("c", 1);
+  base_.metadata.properties["commit.manifest.min-count-to-merge"] = "3";
   const auto staged = stage({file("b", 1)}, 11);
   const CommitPlan refused = plan(staged, 11);
   EXPECT_EQ(refused.objects.size(), 2U) << "a merged manifest and the list";
+  base_.metadata.properties["commit.manifest.min-count-to-merge"] = "9";
   append("foreign", 1);
+  base_.metadata.properties["commit.manifest.min-count-to-merge"] = "4";
   commit(plan(staged, 11));
-  ASSERT_EQ(manifests().size(), 1U);
-  EXPECT_EQ(manifests()[0].added_files, 1);
-  EXPECT_EQ(manifests()[0].existing_files, 2);
-  EXPECT_EQ(manifests()[0].min_sequence_number, 1);
+  ASSERT_EQ(manifests().size(), 2U);
+  EXPECT_EQ(manifests()[0].path, staged[0].manifest.path);
+  EXPECT_EQ(manifests()[1].added_files, 0);
+  EXPECT_EQ(manifests()[1].existing_files, 3);
+  EXPECT_EQ(manifests()[1].min_sequence_number, 1);
+  EXPECT_EQ(manifests()[1].sequence_number, 4);
   for (const ManifestEntry& entry : live_files()) {
     const bool ours = entry.file.file_path.ends_with("/b");
     EXPECT_EQ(entry.status, ours ? EntryStatus::kAdded : EntryStatus::kExisting);
     EXPECT_EQ(entry.snapshot_id == 11, ours);
-    if (ours) {
-      EXPECT_EQ(entry.sequence_number, 3);
-    }
+    EXPECT_EQ(entry.sequence_number == 4, ours);
   }
 }
 
 // Prevents merging against the table's wish, across specs (one manifest holds one spec), and above the wanted size.
 TEST_F(AppendTest, MergesOnlyWhatTheTableAllows) {
-  base_.metadata.properties["commit.manifest.min-count-to-merge"] = "2";
+  auto& properties = base_.metadata.properties;
+  properties["commit.manifest.min-count-to-merge"] = "2";
   append("a", 1);
+  append("b", 1);
   auto change = plan_spec_change(base_.metadata, {0, {{2, 0, "city", "identity"}}});
   ASSERT_TRUE(change);
   base_.metadata = *apply(base_.metadata, *change, clock_.now());
-  append("b", 1);
-  EXPECT_EQ(manifests().size(), 2U);
-
-  base_.metadata.properties["commit.manifest-merge.enabled"] = "false";
   append("c", 1);
-  EXPECT_EQ(manifests().size(), 3U);
-  base_.metadata.properties["commit.manifest-merge.enabled"] = "true";
-  base_.metadata.properties["commit.manifest.target-size-bytes"] = "10";
   append("d", 1);
   EXPECT_EQ(manifests().size(), 4U);
+
+  properties["commit.manifest-merge.enabled"] = "false";
+  append("e", 1);
+  EXPECT_EQ(manifests().size(), 5U);
+  properties["commit.manifest-merge.enabled"] = "true";
+  properties["commit.manifest.target-size-bytes"] = "10";
+  append("f", 1);
+  EXPECT_EQ(manifests().size(), 6U);
+  properties.erase("commit.manifest.target-size-bytes");
+  append("g", 1);
+  EXPECT_EQ(manifests().size(), 4U) << "a, b, those of the new spec in one, g";
 }
 
 /// What a foreign compaction leaves: a manifest that says only that files were deleted.
