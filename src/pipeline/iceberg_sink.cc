@@ -57,6 +57,15 @@ std::string quarantine_prefix(const TargetPin& pin, const BatchId& batch) {
   return fmt::format("{}/_quarantine/{}-", pin.table_location, batch.text);
 }
 
+/// Of the fence's manifest list, which outlives the batch that is swept.
+std::string fence_name(const BatchId& batch) { return fmt::format("fence-{}-", batch.text); }
+
+std::vector<std::string> manifest_lists(const TableMetadata& metadata) {
+  std::vector<std::string> paths;
+  for (const Snapshot& snapshot : metadata.snapshots) paths.push_back(normalized_path(snapshot.manifest_list));
+  return paths;
+}
+
 SnapshotNotes notes_for(const PreparedBatch& batch, const char* operation_note) {
   SnapshotNotes notes;
   notes.object_prefix = batch.batch.text + "-";
@@ -176,7 +185,7 @@ Result<void> IcebergSink::fence(const TargetState& state, const PreparedBatch& b
   const LoadedTable& base = loaded(state);
   TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
   SnapshotNotes notes = notes_for(batch, "fence: this batch was given up");
-  notes.object_prefix = "";  // the fence outlives the batch that is swept
+  notes.object_prefix = fence_name(batch.batch);
   TRY_ASSIGN(const CommitPlan plan, plan_fence(*store, base, new_snapshot_id(), notes, clock_, context));
   TRY(commit(base, plan, context));
   return {};
@@ -194,6 +203,7 @@ Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBa
   // The table moved on to our snapshot, so every other attempt of this batch was refused or will be.
   TRY(remove_prefix(fmt::format("{}/{}-snap-", state.pin.metadata_location, batch.batch.text), keep, context));
   TRY(remove_prefix(fmt::format("{}/{}-merged-", state.pin.metadata_location, batch.batch.text), keep, context));
+  TRY(remove_prefix(fmt::format("{}/{}", state.pin.metadata_location, fence_name(batch.batch)), manifest_lists(metadata), context));
   return Published{batch.snapshot_id, snapshot->sequence_number};
 }
 
@@ -225,7 +235,21 @@ Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, C
   TRY_ASSIGN(ObjectStore * data_store, store_for(data_prefix));
   data_store->remove_empty_folders(data_prefix);
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
+  TRY(sweep_fences(target, batch, context));
   return remove_prefix(quarantine_prefix(target, batch), {}, context);
+}
+
+/// A withdrawal ends when a fence landed, so no other fence of the batch can land any more: what the table does not name is garbage.
+Result<void> IcebergSink::sweep_fences(const TargetPin& target, const BatchId& batch, Context& context) {
+  const std::string prefix = fmt::format("{}/{}", target.metadata_location, fence_name(batch));
+  TRY_ASSIGN(ObjectStore * store, store_for(prefix));
+  TRY_ASSIGN(const ListPage page, store->list({prefix}, context));
+  if (page.objects.empty()) return {};  // most batches were never fenced: spare the load
+  auto table = catalog_.load(table_, context);
+  if (!table && table.error().code != ErrorCode::kNotFound) return std::unexpected(table.error());
+  const bool known = table && table->metadata.table_uuid == target.table_uuid;
+  if (!known) return {};  // renamed or dropped: whose they are cannot be told
+  return remove_prefix(prefix, manifest_lists(table->metadata), context);
 }
 
 Result<void> IcebergSink::remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context) {

@@ -39,6 +39,7 @@ class IcebergSink final : public Sink {
  private:
   Result<TargetState> state_of(LoadedTable table) const;
   Result<ObjectStore*> store_for(const std::string& uri) { return stores_.store_for(uri, store_properties_); }
+  Result<void> sweep_fences(const TargetPin& target, const BatchId& batch, Context& context);
   Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
   Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);
 
