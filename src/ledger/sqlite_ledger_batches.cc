@@ -59,7 +59,8 @@ Result<std::vector<int64_t>> SqliteLedger::choose_claimable(const ClaimRequest& 
   const auto choose = [&](std::string_view deaths, int64_t files_max) -> Result<std::vector<int64_t>> {
     const std::string sql = fmt::format(
         "SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
-        "AND ((status = 'DISCOVERED' AND error_type = '') OR (retry_count < CASE status WHEN 'FAILED' THEN ?2 ELSE 1 << 30 END "
+        "AND ((status = 'DISCOVERED' AND error_type NOT IN ('ChangedWhileRead', 'Unavailable')) OR (retry_count < CASE status WHEN "
+        "'FAILED' THEN ?2 ELSE 1 << 30 END "
         "AND run_id IS NOT ?3)) AND worker_deaths {}{} ORDER BY {} LIMIT ?4",
         deaths, only, order);
     std::vector<SqlParam> params = {request.ingestion.text, request.attempts_max, request.run.text, files_max};

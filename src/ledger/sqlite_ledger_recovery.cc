@@ -128,7 +128,8 @@ Result<Outstanding> SqliteLedger::outstanding(const IngestionId& ingestion, cons
     };
     Outstanding left;
     TRY_ASSIGN(left.claimable, count("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
-                                     "AND ((status = 'DISCOVERED' AND error_type = '') OR (retry_count < CASE status WHEN 'FAILED' THEN ?2 "
+                                     "AND ((status = 'DISCOVERED' AND error_type NOT IN ('ChangedWhileRead', 'Unavailable')) OR "
+                                     "(retry_count < CASE status WHEN 'FAILED' THEN ?2 "
                                      "ELSE 1 << 30 END AND run_id IS NOT ?3))",
                                      ingestion.text, attempts_max, run.text));
     TRY_ASSIGN(left.in_live_batches,

@@ -223,6 +223,7 @@ class Sweep {
 
 class CrashSweep : public testing::TestWithParam<FaultKind> {};
 
+// Bug: there is one operation whose failure, lost answer or crash doubles a row, loses one, or leaves an object that nobody sweeps.
 TEST_P(CrashSweep, EveryOperationOnce) {
   Sweep sweep;
   ASSERT_GT(sweep.count(), 50);
