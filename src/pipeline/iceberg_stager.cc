@@ -19,9 +19,9 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kHeldBytesMax = 16 * kMiB;  // of one file's rows in memory before it counts as large
-constexpr int64_t kLaneBytesMax = 8 * kMiB;   // of admitted rows that wait to be written together
-constexpr int64_t kLaneRowsMax = 8 * 1024;  // few enough that their buffers are still in the cache
+constexpr int64_t kHeldBytesMax = 16 * kMiB;    // of one file's rows in memory before it counts as large
+constexpr int64_t kLaneBytesMax = 8 * kMiB;     // of admitted rows that wait to be written together
+constexpr int64_t kLaneRowsMax = 8 * 1024;      // few enough that their buffers are still in the cache
 constexpr int64_t kWriterBytesMax = 48 * kMiB;  // encoded pages that one lane or large file may hold over its open data files
 
 /// A file being read.
