@@ -6,6 +6,8 @@
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
 
+#include "base/utf8.h"
+
 namespace sluice {
 namespace {
 
@@ -63,24 +65,6 @@ std::optional<uint32_t> decode_at(std::string_view text, size_t at) {
   return code;
 }
 
-void append_code_point(std::string& out, uint32_t code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | code >> 6);
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xE0 | code >> 12);
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | code >> 18);
-    out += static_cast<char>(0x80 | (code >> 12 & 0x3F));
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  }
-}
-
 /// The smallest text above everything that begins with `prefix`: its last code point that can be raised is, the rest is dropped.
 std::optional<std::string> text_above(std::string_view prefix) {
   while (!prefix.empty()) {
@@ -92,7 +76,7 @@ std::optional<std::string> text_above(std::string_view prefix) {
     if (*code == kCodePointMax) continue;
     const uint32_t next = *code + 1 >= kSurrogateFirst && *code + 1 <= kSurrogateLast ? kSurrogateLast + 1 : *code + 1;
     std::string above(prefix);
-    append_code_point(above, next);
+    append_utf8(next, above);
     return above;
   }
   return std::nullopt;
