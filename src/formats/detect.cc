@@ -36,7 +36,7 @@ const Format* format_of_name(std::string_view name) {
 
 const Format* format_of_path(std::string_view path) {
   std::string name = lower_case(path.substr(path.find_last_of('/') + 1));
-  for (const std::string_view packed : {".gz", ".gzip", ".zst", ".zstd"}) {
+  for (const std::string_view packed : {".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".lz4"}) {
     if (!name.ends_with(packed)) continue;
     name.resize(name.size() - packed.size());
     break;
@@ -47,19 +47,16 @@ const Format* format_of_path(std::string_view path) {
 
 /// Formats that are known to be none of ours, whatever the file is called.
 std::string_view foreign_format(std::string_view head) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kMagics = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kMagics = {{
       {"PAR1", "a Parquet file"},
       {"ORC", "an ORC file"},
       {"Obj\x01", "an Avro file"},
       {"PK\x03\x04", "a zip archive"},
-      {"BZh", "bzip2"},
-      {"\xfd"
-       "7zXZ",
-       "xz"},
       {"7z\xbc\xaf", "a 7z archive"},
+      {"\x02\x21\x4c\x18", "lz4 in its old format without frames"},
   }};
   for (const auto& [magic, name] : kMagics) {
-    // "ORC" and "BZh" alone may begin a CSV header; binary follows in the real thing.
+    // "ORC" alone may begin a CSV header; binary follows in the real thing.
     const bool binary = std::ranges::any_of(head.substr(0, kShownBytes), [](char c) { return (c & 0x80) != 0 || c == '\0' || c < '\t'; });
     if (head.starts_with(magic) && binary) return name;
   }

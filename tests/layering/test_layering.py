@@ -31,6 +31,7 @@ ANYWHERE = set(LEVEL) | {"main"}
 VENDORS = {
     "CLI/": {"cli"},
     "arrow/": FROM_SCHEMA_UP,
+    "bzlib.h": {"formats"},
     "curl/": {"net"},
     "date/": {"base", "schema", "formats"},
     "fast_float/": {"formats", "schema"},
@@ -38,6 +39,8 @@ VENDORS = {
     "gmock/": ANYWHERE,
     "gtest/": ANYWHERE,
     "libdeflate.h": {"formats", "iceberg"},
+    "lz4frame.h": {"formats"},
+    "lzma.h": {"formats"},
     "nlohmann/": ANYWHERE - {"base", "sql"},
     "parquet/": {"parquet"},
     "simdjson.h": {"formats"},
