@@ -2,14 +2,17 @@
 
 import os
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite("judges", "program")
 
-from judges import Lake  # noqa: E402
+import servers  # noqa: E402
+from judges import Lake, spark_connect_uri  # noqa: E402
 from program import Home  # noqa: E402
+from server_process import Host  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,50 @@ def home(program, tmp_path):
 def lake(tmp_path):
     """A catalog and warehouse made by the judges themselves, without our program."""
     return Lake(tmp_path / "catalog.db", tmp_path / "warehouse")
+
+
+@pytest.fixture(scope="session")
+def server_host():
+    """Where this run's servers live; each starts when a test first asks for it and serves the whole run."""
+    host = Host.temporary()
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server(server_host):
+    """SeaweedFS with its REST catalog (S3_SERVER=minio: MinIO). Make a bucket of your own: `s3_server.make_bucket(name)`."""
+    return servers.start_s3(server_host)
+
+
+@pytest.fixture(scope="session")
+def moto_server(server_host):
+    """An S3 server that lists in byte order and keeps odd keys as they are."""
+    return servers.start_moto(server_host)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_host):
+    """PostgreSQL; tests want `postgres`, a database of their own on it."""
+    return servers.start_postgres(server_host)
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """An empty database that no other test has."""
+    return postgres_server.make_database(f"test_{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def rest_catalog(server_host, s3_server):
+    """Apache Iceberg's REST catalog server, its warehouse on `s3_server`. Make a namespace of your own in it."""
+    return servers.start_rest_catalog(server_host, s3_server, f"s3://{s3_server.bucket}/rest")
+
+
+@pytest.fixture(scope="session")
+def spark_connect():
+    """The URI of a Spark Connect server (the same process as the judge Spark)."""
+    return spark_connect_uri()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import operator
 import os
 import uuid
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +18,9 @@ import duckdb
 from pyiceberg import expressions
 from pyiceberg.catalog.sql import SqlCatalog
 
-ROOT = Path(__file__).resolve().parents[1]
+from server_process import free_port
+from servers import SPARK_SETTINGS, spark_jars
+
 CATALOG_NAME = "local"
 ALL_JUDGES = ("pyiceberg", "duckdb", "spark")
 SPARK_MEMORY = "900m"
@@ -26,27 +28,19 @@ SPARK_MEMORY = "900m"
 
 @cache
 def spark_process():
-    """The first Spark session of this pytest run; started when a test first asks for it."""
+    """The first Spark session of this pytest run; started when a test first asks for it. It serves Spark Connect as well."""
     from pyspark.sql import SparkSession
 
-    jars = sorted(str(jar) for jar in (ROOT / ".cache/jars").glob("*.jar"))
-    assert jars, "no Spark jars: run `make setup`"
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    settings = {
-        "spark.driver.extraClassPath": ":".join(jars),
-        "spark.driver.memory": SPARK_MEMORY,
-        # Short queries: the quick compiler and a collector without threads of its own.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-    }
     builder = SparkSession.builder.master("local[2]").appName("sluice-tests")
+    settings = {
+        **SPARK_SETTINGS,
+        "spark.driver.extraClassPath": ":".join(spark_jars()),
+        "spark.driver.memory": SPARK_MEMORY,
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(free_port()),
+    }
     for key, value in settings.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
@@ -54,11 +48,16 @@ def spark_process():
     return session
 
 
+def spark_connect_uri():
+    """Where the Spark process of this pytest run answers Spark Connect clients."""
+    return f"sc://127.0.0.1:{spark_process().conf.get('spark.connect.grpc.binding.port')}"
+
+
 @cache
 def duckdb_process():
     """A DuckDB connection with the Iceberg extension from its wheel, so that nothing is fetched at run time."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    for name in ("avro", "iceberg"):
+    for name in ("avro", "httpfs", "iceberg"):
         folder = Path(find_spec(f"duckdb_extension_{name}").origin).parent / "extensions"
         connection.load_extension(str(next(folder.glob(f"*/{name}.duckdb_extension"))))
     connection.execute("set timezone = 'UTC'; set threads = 2")
@@ -66,31 +65,40 @@ def duckdb_process():
 
 
 class Lake:
-    """One catalog file and its warehouse, as the judges see them."""
+    """One catalog and its warehouse, as the judges see them: a SQLite file and a local folder (lakes.py has those on servers)."""
+
+    name = CATALOG_NAME
 
     def __init__(self, catalog_file, warehouse):
         self.catalog_file = Path(catalog_file)
         self.warehouse = Path(warehouse)
-        self._spark = None
 
     @property
     def pyiceberg(self):
-        return SqlCatalog(CATALOG_NAME, uri=f"sqlite:///{self.catalog_file}", warehouse=f"file://{self.warehouse}")
+        return SqlCatalog(self.name, uri=f"sqlite:///{self.catalog_file}", warehouse=f"file://{self.warehouse}")
 
     @property
+    def spark_settings(self):
+        """What Spark must know, below spark.sql.catalog.NAME."""
+        return {"type": "jdbc", "uri": f"jdbc:sqlite:{self.catalog_file}", "warehouse": str(self.warehouse), "jdbc.schema-version": "V1"}
+
+    def teach(self, session):
+        """Makes a Spark session (classic or Spark Connect) know this catalog by its name; returns the session."""
+        prefix = f"spark.sql.catalog.{self.name}"
+        for name, value in self.spark_settings.items():
+            session.conf.set(f"{prefix}.{name}", value)
+        session.conf.set(f"{prefix}.cache-enabled", "false")
+        session.conf.set(prefix, "org.apache.iceberg.spark.SparkCatalog")
+        return session
+
+    @cached_property
     def spark(self):
-        """A Spark session whose catalog `local` is this one."""
-        if self._spark is None:
-            session = spark_process().newSession()
-            prefix = f"spark.sql.catalog.{CATALOG_NAME}"
-            session.conf.set(prefix, "org.apache.iceberg.spark.SparkCatalog")
-            session.conf.set(f"{prefix}.type", "jdbc")
-            session.conf.set(f"{prefix}.uri", f"jdbc:sqlite:{self.catalog_file}")
-            session.conf.set(f"{prefix}.warehouse", str(self.warehouse))
-            session.conf.set(f"{prefix}.jdbc.schema-version", "V1")
-            session.conf.set(f"{prefix}.cache-enabled", "false")
-            self._spark = session
-        return self._spark
+        """A Spark session that knows this catalog."""
+        return self.teach(spark_process().newSession())
+
+    def duckdb_path(self, location):
+        """The location as DuckDB must be told it, once it may read there."""
+        return location.removeprefix("file://")
 
     def table(self, name):
         return self.pyiceberg.load_table(name)
@@ -123,7 +131,7 @@ class Lake:
         return self.table(name).scan(row_filter=condition, selected_fields=columns or ("*",)).to_arrow().to_pylist()
 
     def _duckdb_rows(self, name, filters, columns):
-        location = self.table(name).metadata_location.removeprefix("file://")
+        location = self.duckdb_path(self.table(name).metadata_location)
         location = location.replace("'", "''")
         selected = ", ".join(f'"{column}"' for column in columns) if columns else "*"
         query = f"select {selected} from iceberg_scan('{location}')" + sql_where(filters, '"', duckdb_literal)
@@ -131,7 +139,7 @@ class Lake:
 
     def _spark_rows(self, name, filters, columns):
         selected = ", ".join(f"`{column}`" for column in columns) if columns else "*"
-        query = f"select {selected} from {CATALOG_NAME}.{name}" + sql_where(filters, "`", spark_literal)
+        query = f"select {selected} from {self.name}.{name}" + sql_where(filters, "`", spark_literal)
         return self.spark.sql(query).toArrow().to_pylist()
 
     def assert_judges_agree(self, name, rows, filters=(), key="id", judges=ALL_JUDGES):

@@ -1,0 +1,62 @@
+"""Catalogs on servers with their warehouse on S3, as the judges see them."""
+
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.catalog.sql import SqlCatalog
+
+from judges import CATALOG_NAME, Lake, duckdb_process
+
+SPARK_S3_NAMES = {"s3.region": "client.region"}
+
+
+class ServerLake(Lake):
+    """What they share: the warehouse is a URI on an S3 server."""
+
+    def __init__(self, s3, warehouse, name=CATALOG_NAME):
+        self.s3, self.warehouse, self.name = s3, warehouse, name
+
+    @property
+    def spark_storage(self):
+        renamed = {SPARK_S3_NAMES.get(name, name): value for name, value in self.s3.properties.items()}
+        return {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", "warehouse": self.warehouse, **renamed}
+
+    def duckdb_path(self, location):
+        host = self.s3.endpoint.removeprefix("http://")
+        duckdb_process().execute(
+            f"create or replace secret lake (type s3, key_id '{self.s3.access_key}', secret '{self.s3.secret_key}', region '{self.s3.region}', "
+            f"endpoint '{host}', url_style 'path', use_ssl false)"
+        )
+        return location
+
+
+class PostgresLake(ServerLake):
+    """Iceberg's SQL catalog in a PostgreSQL database, as PyIceberg and Spark's JDBC catalog share it."""
+
+    def __init__(self, postgres, s3, warehouse, name=CATALOG_NAME):
+        super().__init__(s3, warehouse, name)
+        self.postgres = postgres
+
+    @property
+    def pyiceberg(self):
+        uri = self.postgres.uri.replace("postgresql://", "postgresql+psycopg2://", 1)
+        return SqlCatalog(self.name, uri=uri, warehouse=self.warehouse, **self.s3.properties)
+
+    @property
+    def spark_settings(self):
+        account = {"jdbc.user": self.postgres.user, "jdbc.password": self.postgres.password, "jdbc.schema-version": "V1"}
+        return {"type": "jdbc", "uri": self.postgres.jdbc_uri, **account, **self.spark_storage}
+
+
+class RestLake(ServerLake):
+    """A REST catalog."""
+
+    def __init__(self, catalog, s3, name=CATALOG_NAME):
+        super().__init__(s3, catalog.warehouse, name)
+        self.catalog = catalog
+
+    @property
+    def pyiceberg(self):
+        return RestCatalog(self.name, uri=self.catalog.uri, warehouse=self.warehouse, **self.s3.properties)
+
+    @property
+    def spark_settings(self):
+        return {"type": "rest", "uri": self.catalog.uri, **self.spark_storage}
