@@ -108,11 +108,11 @@ class SqliteLedger final : public WorkLedger, public Registry, public History {
   Result<std::optional<ClaimedBatch>> earlier_claim(const ClaimRequest& request);
   static Result<int64_t> highest_seq_of(SqliteConnection& connection, const IngestionId& ingestion);
   Result<Lease> insert_batch(const ClaimRequest& request, bool tracked);
-  Result<std::vector<ClaimedFile>> files_in_hand(const BatchId& batch);
-  Result<void> store_results(const BatchId& batch, std::span<const FileResult> results);
+  Result<std::vector<ClaimedFile>> files_in_hand(const IngestionId& ingestion, const BatchId& batch);
+  Result<void> store_results(const Lease& lease, std::span<const FileResult> results);
   Result<void> apply_results(const BatchId& batch, const Published& published, std::string_view now);
   Result<void> count_for_run(const BatchId& batch, const Published& published);
-  Result<void> release_files(const BatchId& batch, bool gently, std::string_view now);
+  Result<void> release_files(const Lease& lease, BatchState state, bool gently, std::string_view now);
   Result<void> count_deaths(const BatchRecord& batch);
   Result<std::optional<std::string>> id_of_label(const Ingestion& ingestion);
 

@@ -1,7 +1,7 @@
 // Batches up to the prepared record: claim, lease, target, prepare, standing.
 #include <fmt/format.h>
 
-#include <set>
+#include <unordered_set>
 
 #include "ledger/sqlite_ledger.h"
 #include "ledger/sqlite_rows.h"
@@ -32,6 +32,13 @@ RunMetrics metrics_of(std::span<const FileResult> results) {
 
 std::string ids_as_json(const std::vector<int64_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
 
+// Row by row: see the note in sqlite_ledger_discovery.cc.
+constexpr std::string_view kInsertResult =
+    "INSERT INTO batch_results (file_id, batch_id, outcome, records_ingested, bytes_read, processing_duration_ms, file_format, "
+    "content_hash, error_type, error_message, error_line, error_byte) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view kInsertPiece =
+    "INSERT INTO batch_files (batch_id, file_path, version, piece, data_file, first_row, row_count) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
 std::string error_type_of(const Error& error) { return error.type.empty() ? std::string(to_string(error.code)) : error.type; }
 
 }  // namespace
@@ -54,15 +61,17 @@ Result<BatchState> SqliteLedger::own_state(const Lease& lease) {
 
 /// Record ids of the next files, in order, within the limits; one file alone if it may have killed a worker.
 Result<std::vector<int64_t>> SqliteLedger::choose_claimable(const ClaimRequest& request) {
-  const std::string order = request.order == "time" ? "file_modified_at, file_path" : "file_path";
   const std::string only = request.only.empty() ? "" : " AND id IN (SELECT value FROM json_each(?5))";
+  const auto waiting = [&](std::string_view which, std::string_view deaths) {
+    return fmt::format(
+        "SELECT id, file_size_bytes, file_path, file_modified_at FROM processed_files WHERE ingestion_id = ?1 AND {} AND worker_deaths "
+        "{}{}",
+        which, deaths, only);
+  };
   const auto choose = [&](std::string_view deaths, int64_t files_max) -> Result<std::vector<int64_t>> {
-    const std::string sql = fmt::format(
-        "SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
-        "AND ((status = 'DISCOVERED' AND error_type NOT IN ('ChangedWhileRead', 'Unavailable')) OR (retry_count < CASE status WHEN "
-        "'FAILED' THEN ?2 ELSE 1 << 30 END "
-        "AND run_id IS NOT ?3)) AND worker_deaths {}{} ORDER BY {} LIMIT ?4",
-        deaths, only, order);
+    // Two walks through idx_processed_files_ingestion_status, merged: nothing is sorted, and no more is read than is claimed.
+    const std::string sql = fmt::format("{} UNION ALL {} ORDER BY {} LIMIT ?4", waiting(kWaitingDiscovered, deaths),
+                                        waiting(kWaitingFailed, deaths), request.order == "time" ? "4, 3" : "3");
     std::vector<SqlParam> params = {request.ingestion.text, request.attempts_max, request.run.text, files_max};
     const std::string ids = ids_as_json(request.only);
     if (!request.only.empty()) params.emplace_back(ids);
@@ -82,11 +91,11 @@ Result<std::vector<int64_t>> SqliteLedger::choose_claimable(const ClaimRequest& 
   return choose("> 0", 1);
 }
 
-Result<std::vector<ClaimedFile>> SqliteLedger::files_in_hand(const BatchId& batch) {
-  TRY_ASSIGN(auto rows,
-             writer_->query(fmt::format("SELECT {} FROM processed_files WHERE batch_id = ? AND status = 'PROCESSING' ORDER BY file_path",
-                                        kClaimedFileColumns),
-                            batch.text));
+Result<std::vector<ClaimedFile>> SqliteLedger::files_in_hand(const IngestionId& ingestion, const BatchId& batch) {
+  TRY_ASSIGN(auto rows, writer_->query(fmt::format("SELECT {} FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING' "
+                                                   "AND batch_id = ? ORDER BY file_path",
+                                                   kClaimedFileColumns),
+                                       ingestion.text, batch.text));
   return all_rows(std::move(rows), claimed_file_from);
 }
 
@@ -105,7 +114,7 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::earlier_claim(const ClaimReque
   TRY_ASSIGN(claimed.lease.until, time_at(rows, 3));
   claimed.tracked = rows.integer(4) != 0;
   claimed.run = RunId(rows.text(5));
-  TRY_ASSIGN(claimed.files, files_in_hand(request.batch));
+  TRY_ASSIGN(claimed.files, files_in_hand(request.ingestion, request.batch));
   return claimed;
 }
 
@@ -129,12 +138,16 @@ Result<std::optional<ClaimedBatch>> SqliteLedger::claim(const ClaimRequest& requ
     if (chosen.empty()) return std::nullopt;
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(request, true));
-    // One statement for all: each that updates a table with foreign keys first saves every page it touches.
+    // One statement for all: each that changes foreign keys first saves every page it touches. The run is written apart, and only where
+    // it is another: naming the column in the first statement would cost every file two changes of its index.
+    const std::string ids = ids_as_json(chosen);
     TRY(
-        writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, run_id = ?3, retry_count = retry_count + 1, "
-                         "processing_started_at = ?4, updated_at = ?4 WHERE id IN (SELECT value FROM json_each(?1))",
-                         ids_as_json(chosen), request.batch.text, request.run.text, now_text()));
-    TRY_ASSIGN(claimed.files, files_in_hand(request.batch));
+        writer_->execute("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, retry_count = retry_count + 1, "
+                         "processing_started_at = ?3, updated_at = ?3 WHERE id IN (SELECT value FROM json_each(?1))",
+                         ids, request.batch.text, now_text()));
+    TRY(writer_->execute("UPDATE processed_files SET run_id = ?2 WHERE id IN (SELECT value FROM json_each(?1)) AND run_id IS NOT ?2", ids,
+                         request.run.text));
+    TRY_ASSIGN(claimed.files, files_in_hand(request.ingestion, request.batch));
     return claimed;
   });
 }
@@ -177,34 +190,40 @@ Result<void> SqliteLedger::pin_target(const Lease& lease, const TargetPin& targe
 
 void SqliteLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) { locks_.note_in_hand(slot, lease.batch, path); }
 
-Result<void> SqliteLedger::store_results(const BatchId& batch, std::span<const FileResult> results) {
-  TRY_ASSIGN(const auto held, files_in_hand(batch));
-  std::set<int64_t> waiting;
-  for (const ClaimedFile& file : held) waiting.insert(file.id);
+Result<void> SqliteLedger::store_results(const Lease& lease, std::span<const FileResult> results) {
+  std::unordered_set<int64_t> waiting;
+  TRY_ASSIGN(auto held, writer_->query("SELECT id FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING' AND batch_id = ?",
+                                       lease.ingestion.text, lease.batch.text));
+  for (;;) {
+    TRY_ASSIGN(const bool more, held.next());
+    if (!more) break;
+    waiting.insert(held.integer(0));
+  }
+  TRY_ASSIGN(auto insert_result, writer_->prepare(kInsertResult));
+  TRY_ASSIGN(auto insert_piece, writer_->prepare(kInsertPiece));
   for (const FileResult& result : results) {
+    const std::string& path = result.file.path;
     if (waiting.erase(result.file.id) == 0) {
-      return invalid_input(fmt::format("batch {}: a result for {}, which the batch does not hold", batch.text, result.file.path));
+      return invalid_input(fmt::format("batch {}: a result for {}, which the batch does not hold", lease.batch.text, path));
     }
     const Error error = result.error.value_or(Error{});
-    TRY(writer_->execute(
-        "INSERT INTO batch_results (batch_id, file_id, outcome, records_ingested, bytes_read, processing_duration_ms, file_format, "
-        "content_hash, "
-        "error_type, error_message, error_line, error_byte) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        batch.text, result.file.id, to_string(result.outcome), result.rows, result.bytes_read, result.duration_ms, result.format,
-        result.content_hash, result.error ? error_type_of(error) : std::string(), error.message, error.line, error.byte));
-    const auto remember = [&](const std::optional<std::string>& data_file, int64_t first_row, int64_t row_count) {
-      return writer_->execute(
-          "INSERT INTO batch_files (batch_id, file_path, version, data_file, first_row, row_count) VALUES (?, ?, ?, ?, ?, ?)", batch.text,
-          result.file.path, result.file.version, data_file, first_row, row_count);
-    };
+    TRY(insert_result.execute(result.file.id, lease.batch.text, to_string(result.outcome), result.rows, result.bytes_read,
+                              result.duration_ms, result.format, result.content_hash, result.error ? error_type_of(error) : std::string(),
+                              error.message, error.line, error.byte));
     const bool known_from_here = result.outcome == FileOutcome::kLoaded || result.outcome == FileOutcome::kUnchanged;
-    for (const RowRange& range : result.ranges) {
-      if (result.outcome == FileOutcome::kLoaded) TRY(remember(range.data_file, range.first_row, range.row_count));
+    if (!known_from_here) continue;
+    int64_t piece = 0;
+    const auto remember = [&](const std::optional<std::string>& data_file, int64_t first_row, int64_t row_count) {
+      return insert_piece.execute(lease.batch.text, path, result.file.version, piece++, data_file, first_row, row_count);
+    };
+    if (result.outcome == FileOutcome::kUnchanged || result.ranges.empty()) {
+      TRY(remember(std::nullopt, 0, 0));
+      continue;
     }
-    if (known_from_here && (result.ranges.empty() || result.outcome == FileOutcome::kUnchanged)) TRY(remember(std::nullopt, 0, 0));
+    for (const RowRange& range : result.ranges) TRY(remember(range.data_file, range.first_row, range.row_count));
   }
   if (!waiting.empty()) {
-    return invalid_input(fmt::format("batch {}: {} of its files have no result", batch.text, waiting.size()));
+    return invalid_input(fmt::format("batch {}: {} of its files have no result", lease.batch.text, waiting.size()));
   }
   return {};
 }
@@ -221,7 +240,7 @@ Result<int64_t> SqliteLedger::prepare(const Lease& lease, const PreparedBatch& b
     PreparedBatch record = batch;
     record.seq = highest + 1;
     const std::string now = now_text();
-    if (record.tracked) TRY(store_results(lease.batch, results));
+    if (record.tracked) TRY(store_results(lease, results));
     const RunMetrics sum = metrics_of(results);
     TRY(writer_->execute(
         "UPDATE batches SET state = 'PREPARED', seq = ?2, target = ?3, table_uuid = ?4, prepared_record = ?5, files_processed = ?6, "

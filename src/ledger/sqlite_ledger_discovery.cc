@@ -36,6 +36,12 @@ class SqliteKnownFiles final : public KnownFiles {
   bool more_;
 };
 
+// Row by row: for a single row SQLite raises broken foreign keys at once, where a statement of many rows first saves every page.
+constexpr std::string_view kInsert =
+    "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
+    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING";
+
 // What a listed file does to a record of the ledger.
 enum class Change { kNone, kDiscover, kSkip, kKeepLoaded };
 
@@ -58,8 +64,8 @@ Change change_of(const Known& known, const Seen& seen, bool loaded_before, OnCha
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
  public:
-  Recorder(SqliteConnection& connection, const DiscoverRequest& request, std::string now)
-      : connection_(connection), request_(request), now_(std::move(now)) {}
+  Recorder(SqliteConnection& connection, SqliteStatement insert, const DiscoverRequest& request, std::string now)
+      : connection_(connection), insert_(std::move(insert)), request_(request), now_(std::move(now)) {}
 
   Result<void> record(const Seen& seen) { return seen.known_version ? change(seen) : add(seen); }
   const DiscoverResult& result() const { return result_; }
@@ -85,14 +91,10 @@ class Recorder {
     const FileState state = loaded ? FileState::kSuccess : seen.skip_reason.empty() ? FileState::kDiscovered : FileState::kSkipped;
     const bool skipped = state == FileState::kSkipped;
     TRY_ASSIGN(const int64_t added,
-               connection_.execute(
-                   "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
-                   "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
-                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING",
-                   request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
-                   file.version, loaded ? file.version : std::string(), to_string(state), now_,
-                   state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
-                   skipped ? seen.skip_message : std::string()));
+               insert_.execute(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
+                               file.version, loaded ? file.version : std::string(), to_string(state), now_,
+                               state == FileState::kDiscovered ? std::nullopt : std::optional(now_),
+                               skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string()));
     if (added == 0) {
       ++result_.lost_race;
     } else if (loaded) {
@@ -148,6 +150,7 @@ class Recorder {
   std::optional<std::string> run() const { return request_.run.empty() ? std::nullopt : std::optional(request_.run.text); }
 
   SqliteConnection& connection_;
+  SqliteStatement insert_;
   const DiscoverRequest& request_;
   const std::string now_;
   std::optional<bool> history_;  // whether there is any; not known before it is asked for
@@ -165,7 +168,8 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId&
 Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
   return write("recording discovered files", [&]() -> Result<DiscoverResult> {
-    Recorder recorder(*writer_, request, now_text());
+    TRY_ASSIGN(auto insert, writer_->prepare(kInsert));
+    Recorder recorder(*writer_, std::move(insert), request, now_text());
     for (const Seen& seen : files) TRY(recorder.record(seen));
     return recorder.result();
   });

@@ -120,7 +120,7 @@ Result<std::vector<FileLoad>> SqliteLedger::loads(const IngestionId& ingestion, 
   return read("listing loads", [&]() -> Result<std::vector<FileLoad>> {
     TRY_ASSIGN(auto rows, reader_->query("SELECT f.file_path, f.version, f.batch_id, b.snapshot_id, f.data_file, f.first_row, f.row_count "
                                          "FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = ? AND f.forgotten = 0 "
-                                         "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY f.rowid",
+                                         "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY b.seq, f.piece",
                                          path, ingestion.text));
     return all_rows(std::move(rows), load_from);
   });

@@ -92,30 +92,36 @@ Result<void> SqliteLedger::start_withdraw(const Lease& lease, std::string_view r
 }
 
 /// The files of a batch that ends without effect: free again, or FAILED where too many workers died over them.
-Result<void> SqliteLedger::release_files(const BatchId& batch, bool gently, std::string_view now) {
-  constexpr std::string_view kHeld = "batch_id = ?1 AND status = 'PROCESSING'";
+Result<void> SqliteLedger::release_files(const Lease& lease, BatchState state, bool gently, std::string_view now) {
+  constexpr std::string_view kHeld = "ingestion_id = ?2 AND status = 'PROCESSING' AND batch_id = ?1";
+  const std::string &batch = lease.batch.text, &ingestion = lease.ingestion.text;
+  if (state != BatchState::kStaging) {  // only prepare writes these; found through the batch's files while they are still its own
+    TRY(writer_->execute(fmt::format("DELETE FROM batch_files WHERE batch_id = ?1 AND file_path IN (SELECT file_path FROM processed_files "
+                                     "WHERE {})",
+                                     kHeld),
+                         batch, ingestion));
+    TRY(writer_->execute("DELETE FROM batch_results WHERE batch_id = ?", batch));
+  }
   const std::string died = fmt::format(
       "{} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice retry`", kWorkerDeathsMax);
   TRY(writer_->execute(
       fmt::format("INSERT INTO file_attempts (ingestion_id, source_id, file_path, file_etag, run_id, batch_id, error_type, error_message, "
-                  "attempted_at) SELECT ingestion_id, source_id, file_path, file_etag, run_id, batch_id, ?2, ?3, ?4 "
-                  "FROM processed_files WHERE {} AND worker_deaths >= ?5",
+                  "attempted_at) SELECT ingestion_id, source_id, file_path, file_etag, run_id, batch_id, ?3, ?4, ?5 "
+                  "FROM processed_files WHERE {} AND worker_deaths >= ?6",
                   kHeld),
-      batch.text, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
+      batch, ingestion, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
   TRY_ASSIGN(
       const int64_t failed,
-      writer_->execute(fmt::format("UPDATE processed_files SET status = 'FAILED', error_type = ?2, error_message = ?3, error_line = 0, "
-                                   "error_byte = -1, processed_at = ?4, updated_at = ?4 WHERE {} AND worker_deaths >= ?5",
+      writer_->execute(fmt::format("UPDATE processed_files SET status = 'FAILED', error_type = ?3, error_message = ?4, error_line = 0, "
+                                   "error_byte = -1, processed_at = ?5, updated_at = ?5 WHERE {} AND worker_deaths >= ?6",
                                    kHeld),
-                       batch.text, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
-  TRY(writer_->execute("UPDATE runs SET files_failed = files_failed + ?2 WHERE id = (SELECT run_id FROM batches WHERE id = ?1)", batch.text,
+                       batch, ingestion, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
+  TRY(writer_->execute("UPDATE runs SET files_failed = files_failed + ?2 WHERE id = (SELECT run_id FROM batches WHERE id = ?1)", batch,
                        failed));
-  TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'DISCOVERED', retry_count = max(0, retry_count - ?2), "
-                                   "processing_started_at = NULL, updated_at = ?3 WHERE {}",
+  TRY(writer_->execute(fmt::format("UPDATE processed_files SET status = 'DISCOVERED', retry_count = max(0, retry_count - ?3), "
+                                   "processing_started_at = NULL, updated_at = ?4 WHERE {}",
                                    kHeld),
-                       batch.text, gently ? 1 : 0, now));
-  TRY(writer_->execute("DELETE FROM batch_results WHERE batch_id = ?", batch.text));
-  TRY(writer_->execute("DELETE FROM batch_files WHERE batch_id = ?", batch.text));
+                       batch, ingestion, gently ? 1 : 0, now));
   return {};
 }
 
@@ -127,7 +133,7 @@ Result<void> SqliteLedger::finish_withdraw(const Lease& lease, std::string_view 
       return fail(ErrorCode::kConflict, fmt::format("batch {} is {}: it cannot be given up this way", lease.batch.text, to_string(state)));
     }
     const std::string now = now_text();
-    TRY(release_files(lease.batch, gently, now));
+    TRY(release_files(lease, state, gently, now));
     TRY(writer_->execute("UPDATE batches SET state = 'WITHDRAWN', reason = ?2, finished_at = ?3, updated_at = ?3 WHERE id = ?1",
                          lease.batch.text, reason, now));
     return {};

@@ -52,7 +52,7 @@ Result<std::optional<TakenOver>> SqliteLedger::take_over(const IngestionId& inge
           .record = batch};
       TRY(writer_->execute("UPDATE batches SET epoch = ?2, holder = ?3, lease_until = ?4, updated_at = ?5 WHERE id = ?1", batch.id.text,
                            taken.batch.lease.epoch, worker.text, to_text(taken.batch.lease.until), to_text(now)));
-      TRY_ASSIGN(taken.batch.files, files_in_hand(batch.id));
+      TRY_ASSIGN(taken.batch.files, files_in_hand(ingestion, batch.id));
       return taken;
     }
     return std::nullopt;
@@ -127,10 +127,8 @@ Result<Outstanding> SqliteLedger::outstanding(const IngestionId& ingestion, cons
       return counted.value_or(0);
     };
     Outstanding left;
-    TRY_ASSIGN(left.claimable, count("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND status IN ('DISCOVERED', 'FAILED') "
-                                     "AND ((status = 'DISCOVERED' AND error_type NOT IN ('ChangedWhileRead', 'Unavailable')) OR "
-                                     "(retry_count < CASE status WHEN 'FAILED' THEN ?2 "
-                                     "ELSE 1 << 30 END AND run_id IS NOT ?3))",
+    TRY_ASSIGN(left.claimable, count(fmt::format("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND (({}) OR ({}))",
+                                                 kWaitingDiscovered, kWaitingFailed),
                                      ingestion.text, attempts_max, run.text));
     TRY_ASSIGN(left.in_live_batches,
                count("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));

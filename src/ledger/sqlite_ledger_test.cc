@@ -123,13 +123,35 @@ TEST_F(SqliteLedgerTest, TheMergeReadsTheCoveringIndexAlone) {
 TEST_F(SqliteLedgerTest, ClaimsReadTheWaitingFilesInOrder) {
   open();
   auto connection = must(SqliteConnection::open(path(), {}));
-  auto rows =
-      must(connection->query("EXPLAIN QUERY PLAN SELECT id, file_size_bytes FROM processed_files WHERE ingestion_id = ? "
-                             "AND status IN ('DISCOVERED', 'FAILED') AND worker_deaths = 0 ORDER BY file_path LIMIT 5",
-                             "i"));
-  ASSERT_TRUE(must(rows.next()));
-  EXPECT_THAT(rows.text(3), testing::HasSubstr("idx_processed_files_claim"));
-  EXPECT_FALSE(must(rows.next()));
+  auto rows = must(
+      connection->query("EXPLAIN QUERY PLAN SELECT id, file_path FROM processed_files WHERE ingestion_id = ?1 AND status = 'DISCOVERED' "
+                        "AND worker_deaths = 0 UNION ALL SELECT id, file_path FROM processed_files WHERE ingestion_id = ?1 AND "
+                        "status = 'FAILED' AND worker_deaths = 0 ORDER BY 2 LIMIT 5",
+                        "i"));
+  std::string plan;
+  while (must(rows.next())) plan += rows.text(3) + "\n";
+  EXPECT_THAT(plan, testing::HasSubstr("MERGE (UNION ALL)"));
+  EXPECT_THAT(plan, testing::HasSubstr("USING INDEX idx_processed_files_ingestion_status (ingestion_id=? AND status=?)"));
+  EXPECT_THAT(plan, testing::Not(testing::HasSubstr("TEMP B-TREE")));
+}
+
+// Prevents: a batch's files, a file's record and its history looked for in the whole table.
+TEST_F(SqliteLedgerTest, NoQuestionOfEveryBatchScansATable) {
+  open();
+  auto connection = must(SqliteConnection::open(path(), {}));
+  for (const char* question :
+       {"SELECT id FROM processed_files WHERE ingestion_id = 'i' AND status = 'PROCESSING' AND batch_id = 'b' ORDER BY file_path",
+        "SELECT id FROM processed_files WHERE ingestion_id = 'i' AND source_id = 's' AND file_path = 'p' AND file_etag = 'v'",
+        "SELECT id FROM processed_files WHERE status = 'SUCCESS' AND processed_at >= '2026'",
+        "SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = 'p' AND f.version = 'v'",
+        "DELETE FROM batch_files WHERE batch_id = 'b' AND file_path IN (SELECT file_path FROM processed_files WHERE ingestion_id = 'i' "
+        "AND status = 'PROCESSING' AND batch_id = 'b')"}) {
+    auto rows = must(connection->query(std::string("EXPLAIN QUERY PLAN ") + question));
+    while (must(rows.next())) {
+      EXPECT_THAT(rows.text(3), testing::Not(testing::StartsWith("SCAN"))) << question;
+      EXPECT_THAT(rows.text(3), testing::Not(testing::HasSubstr("TEMP B-TREE"))) << question;
+    }
+  }
 }
 
 // Prevents: after SIGKILL the next run waiting for the lease; a lock that a dead process seems to hold.

@@ -36,6 +36,9 @@ const std::string_view kFileColumns =
     "error_message, error_line, error_byte, snapshot_id";
 const std::string_view kClaimedFileColumns =
     "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash";
+const std::string_view kWaitingDiscovered =
+    "status = 'DISCOVERED' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS NOT ?3)";
+const std::string_view kWaitingFailed = "status = 'FAILED' AND retry_count < ?2 AND run_id IS NOT ?3";
 
 Result<Timestamp> time_at(const SqliteRows& row, int column) {
   if (const auto time = parse_timestamp(row.text_view(column))) return *time;

@@ -19,6 +19,11 @@ extern const std::string_view kRunColumns;
 extern const std::string_view kFileColumns;
 extern const std::string_view kClaimedFileColumns;
 
+/// Conditions on processed_files: what a run may claim. ?2: attempts_max, ?3: the run. What it has put back or tried itself waits for the
+/// next one.
+extern const std::string_view kWaitingDiscovered;
+extern const std::string_view kWaitingFailed;
+
 /// kCorruption: a stored text is none of ours.
 Result<BatchRecord> batch_from(const SqliteRows& row);
 Result<RunRecord> run_from(const SqliteRows& row);

@@ -78,6 +78,26 @@ std::optional<std::string> SqliteRows::optional_text(int column) const {
   return text(column);
 }
 
+SqliteStatement::SqliteStatement(SqliteStatement&& other) noexcept
+    : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)) {}
+
+SqliteStatement::~SqliteStatement() {
+  if (statement_ != nullptr) connection_->give_back(statement_);
+}
+
+Result<int64_t> SqliteStatement::execute_params(const SqlParam* params, size_t count) {
+  TRY(connection_->bind(statement_, params, count, false));
+  int code = SQLITE_ROW;
+  while (code == SQLITE_ROW) code = sqlite3_step(statement_);
+  if (code != SQLITE_DONE) {
+    Error error = connection_->last_error(code);
+    sqlite3_reset(statement_);
+    return std::unexpected(std::move(error));
+  }
+  sqlite3_reset(statement_);
+  return sqlite3_changes64(connection_->handle_);
+}
+
 Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, const SqliteOptions& options) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -97,7 +117,8 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
 
 Result<void> SqliteConnection::configure(const SqliteOptions& options) {
   sqlite3_busy_timeout(handle_, static_cast<int>(options.busy_timeout.count()));
-  TRY(run_script(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -{}", kSqliteCacheBytesMax / 1024)));
+  TRY(run_script(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}",
+                             kSqliteCacheBytesMax / 1024, kSqliteLogPagesMax)));
   // SQLite opens lazily: only a read shows that the file is a database at all, before anything is written to it.
   TRY(query_integer("SELECT count(*) FROM sqlite_schema"));
   if (options.wal && !options.read_only) TRY(switch_to_wal(options));
@@ -162,6 +183,11 @@ Result<void> SqliteConnection::bind(sqlite3_stmt* statement, const SqlParam* par
     if (code != SQLITE_OK) return std::unexpected(last_error(code));
   }
   return {};
+}
+
+Result<SqliteStatement> SqliteConnection::prepare(std::string_view sql) {
+  TRY_ASSIGN(sqlite3_stmt * statement, checkout(sql));
+  return SqliteStatement(*this, statement);
 }
 
 Result<SqliteRows> SqliteConnection::query_params(std::string_view sql, const SqlParam* params, size_t count) {

@@ -24,6 +24,8 @@ namespace sluice {
 
 inline constexpr std::chrono::milliseconds kSqliteBusyTimeout{30'000};
 inline constexpr int64_t kSqliteCacheBytesMax = 16 * 1024 * 1024;
+/// A log this long is copied into its file by the writer that made it so: pages written again and again are copied once.
+inline constexpr int64_t kSqliteLogPagesMax = 8'000;
 
 struct SqliteOptions {
   /// Switch the file to write-ahead logging. Leave it false for a file that other programs own as well: its mode stays as they set it.
@@ -88,6 +90,29 @@ class SqliteRows {
   sqlite3_stmt* statement_;
 };
 
+/// One statement at hand for many executions, without looking it up each time. Must not outlive its connection.
+class SqliteStatement {
+ public:
+  SqliteStatement(SqliteStatement&& other) noexcept;
+  SqliteStatement& operator=(SqliteStatement&&) = delete;
+  ~SqliteStatement();
+
+  /// Runs it to its end; returns how many rows it changed.
+  template <class... Args>
+  Result<int64_t> execute(const Args&... args) {
+    const SqlParam params[] = {SqlParam(args)..., SqlParam(nullptr)};
+    return execute_params(params, sizeof...(args));
+  }
+
+ private:
+  friend class SqliteConnection;
+  SqliteStatement(SqliteConnection& connection, sqlite3_stmt* statement) : connection_(&connection), statement_(statement) {}
+  Result<int64_t> execute_params(const SqlParam* params, size_t count);
+
+  SqliteConnection* connection_;
+  sqlite3_stmt* statement_;
+};
+
 /// Errors: kUnavailable: busy beyond the timeout, disk full, I/O error: nothing of the transaction happened; kConflict: a constraint
 /// refused it; kCorruption: the file is damaged or no database; kNotFound: no such file (create false); kInvalidInput: the file may not
 /// be opened or written, or the SQL does not fit the file's tables; kOutcomeUnknown: from commit only, see there.
@@ -119,6 +144,8 @@ class SqliteConnection {
   Result<SqliteRows> query_list(std::string_view sql, const std::vector<SqlParam>& params) {
     return query_params(sql, params.data(), params.size());
   }
+
+  Result<SqliteStatement> prepare(std::string_view sql);
 
   /// First column of the first row; nullopt: no row, or null.
   template <class... Args>
@@ -153,6 +180,7 @@ class SqliteConnection {
 
  private:
   friend class SqliteRows;
+  friend class SqliteStatement;
 
   // Rolls back unless the transaction was committed, also when the body throws.
   class Transaction {
@@ -190,7 +218,7 @@ class SqliteConnection {
 
   sqlite3* handle_;
   std::string path_;
-  std::map<std::string, sqlite3_stmt*, std::less<>> idle_statements_;  // a statement in use is not in here
+  std::map<std::string_view, sqlite3_stmt*> idle_statements_;  // by the statement's own text; a statement in use is not in here
 };
 
 }  // namespace sluice
