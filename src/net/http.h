@@ -26,6 +26,7 @@ struct HttpRequest {
   HttpHeaders headers = {};
   std::shared_ptr<const std::string> body = nullptr;  ///< sent with Content-Length; nullptr: none
   int64_t response_bytes_max = 64 * kMiB;             ///< a longer body is kCorruption
+  std::chrono::milliseconds delay{0};                 ///< goes out no earlier than this after send(): backoff without a waiting thread
 };
 
 struct HttpResponse {
@@ -37,15 +38,22 @@ struct HttpResponse {
   std::optional<std::string_view> header(std::string_view name) const;
 };
 
-/// Completes a request. May run on a thread of the client: do little there.
+/// The first header of this name in `headers` (case does not matter); nullopt: none.
+std::optional<std::string_view> find_header(const HttpHeaders& headers, std::string_view name);
+
+/// Completes a request, exactly once. May run on a thread of the client: do little there, and never wait there for another request.
 using HttpDone = std::function<void(Result<HttpResponse>)>;
 
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  /// Any status is a response. Errors: kUnavailable: the request cannot have been carried out (no connection, or nothing of it was sent);
-  /// kOutcomeUnknown: it was sent, at least in part, and no whole answer came (reset, short body, time limit): for a request that changes
-  /// nothing this is as good as kUnavailable; kInvalidInput: a bad URL, or the certificate was not accepted; kCancelled.
+  /// Returns at once. Any status is a response. Errors:
+  /// - kUnavailable: the request cannot have been carried out: no connection, or nothing of it was sent;
+  /// - kOutcomeUnknown: it was sent, at least in part, and no whole answer came (reset, short body, time limit). For a request that
+  ///   changes nothing this is as good as kUnavailable;
+  /// - kInvalidInput: a bad URL, or the certificate was not accepted;
+  /// - kCancelled: the context was stopped, or the client goes away. What was sent by then may have been carried out.
+  /// The context's deadline is one more time limit. No request is sent twice, except a GET or HEAD whose kept connection was dead.
   virtual void send(HttpRequest request, Context context, HttpDone done) = 0;
 };
 
@@ -57,7 +65,8 @@ struct HttpOptions {
   std::string ca_file;                               ///< PEM; empty: the system's
 };
 
-/// A client on libcurl with one thread of its own.
+/// A client on libcurl with one thread of its own: HTTP/1.1, TLS verified, proxies as in the environment (`http_proxy`, `https_proxy`,
+/// `no_proxy`). Destroying it completes what is still under way with kCancelled. kInvalidInput: `ca_file` cannot be read.
 Result<std::unique_ptr<HttpClient>> make_http_client(const HttpOptions& options);
 
 /// Blocks until the request completes, or the context is stopped or past its deadline.

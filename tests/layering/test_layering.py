@@ -52,9 +52,9 @@ VENDORS = {
     "zstd": {"formats", "iceberg"},
 }
 POSIX = {
-    "dirent.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h",
-    "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/stat.h", "sys/statvfs.h", "sys/syscall.h", "sys/time.h", "sys/types.h",
-    "sys/uio.h", "sys/wait.h", "unistd.h", "emmintrin.h", "immintrin.h",
+    "arpa/inet.h", "dirent.h", "fcntl.h", "netinet/in.h", "netinet/tcp.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h",
+    "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/socket.h", "sys/stat.h",
+    "sys/statvfs.h", "sys/syscall.h", "sys/time.h", "sys/types.h", "sys/uio.h", "sys/wait.h", "unistd.h", "emmintrin.h", "immintrin.h",
 }  # fmt: skip
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
