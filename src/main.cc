@@ -69,6 +69,8 @@ class ProgramAssembly final : public Assembly {
 
   WorkLedger& work() override { return *ledger_; }
   Registry& registry() override { return *ledger_; }
+  RunQueue& queue() override { return *ledger_; }
+  ServiceRecords& service_records() override { return *ledger_; }
   History& history() override { return *ledger_; }
   StoreProvider& stores() override { return stores_; }
   Clock& clock() override { return clock_; }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/assembly.h"
 #include "cli/console.h"
+#include "config/assembly.h"
 
 namespace CLI {
 class App;

@@ -34,7 +34,7 @@ std::string runs_table(const std::vector<RunRecord>& runs) {
 Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
   History& history = opened.parts->history();
   TRY_ASSIGN(const FileCounts counts, history.file_counts(ingestion.id));
-  TRY_ASSIGN(const auto runs, history.runs(ingestion.id, kRunsInStatus));
+  TRY_ASSIGN(const auto runs, history.runs({ingestion.id, kRunsInStatus}));
   TRY_ASSIGN(const auto batches, history.batches(ingestion.id, 1));
   json j = ingestion_json(ingestion);
   j["files"] = counts_json(counts);
@@ -152,7 +152,7 @@ Result<void> files(CommandLine& line, const FilesFlags& flags) {
 Result<void> runs(CommandLine& line, const std::string& name, int64_t limit) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
-  TRY_ASSIGN(const auto list, opened.parts->history().runs(ingestion.id, limit));
+  TRY_ASSIGN(const auto list, opened.parts->history().runs({ingestion.id, limit}));
   TRY_ASSIGN(const int64_t total, opened.parts->history().run_count(ingestion.id));
   if (!line.flags.json) {
     line.print(runs_table(list));

@@ -29,6 +29,12 @@ struct FilePage {
   int64_t total = 0;
 };
 
+struct RunsQuery {
+  IngestionId ingestion;
+  int64_t limit = 1000;
+  int64_t before_sequence = 0;  ///< older ones only: RunRecord::sequence of the last run of the page before; 0: from the latest
+};
+
 struct FileAttempt {
   std::string path, version, run_id, error_type, error_message;
   int64_t line = 0, byte = -1;
@@ -49,7 +55,7 @@ class History {
   virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;
   virtual Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) = 0;
-  virtual Result<std::vector<RunRecord>> runs(const IngestionId& ingestion, int64_t limit) = 0;  ///< latest first
+  virtual Result<std::vector<RunRecord>> runs(const RunsQuery& query) = 0;  ///< latest first
   virtual Result<int64_t> run_count(const IngestionId& ingestion) = 0;
   virtual Result<std::optional<RunRecord>> run(std::string_view run_id) = 0;
   virtual Result<std::vector<BatchRecord>> batches(const IngestionId& ingestion, int64_t limit) = 0;  ///< latest first

@@ -17,6 +17,8 @@
 #include "base/clock.h"
 #include "ledger/history.h"
 #include "ledger/registry.h"
+#include "ledger/run_queue.h"
+#include "ledger/service_records.h"
 #include "ledger/work_ledger.h"
 
 namespace sluice {
@@ -27,6 +29,8 @@ class LedgerHandle {
   virtual ~LedgerHandle() = default;
   virtual WorkLedger& work() = 0;
   virtual Registry& registry() = 0;
+  virtual RunQueue& queue() = 0;
+  virtual ServiceRecords& service() = 0;
   virtual History& history() = 0;
 };
 

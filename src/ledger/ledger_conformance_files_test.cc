@@ -295,6 +295,7 @@ TEST_P(LedgerConformance, AnIngestionKeepsItsIdWhileItsDefinitionChanges) {
 // Prevents: a deleted ingestion whose target is lost (rule M needs it), or whose name cannot be used again.
 TEST_P(LedgerConformance, ADeletedIngestionLeavesATombstone) {
   Registry& registry = a_.handle->registry();
+  must(registry.finish_run(run_, RunState::kCompleted, ""));
   must(registry.delete_ingestion(ingestion_));
   EXPECT_EQ(must(registry.find_ingestion("default", "orders")), std::nullopt);
   const auto tombstone = must(registry.find_ingestion("default", ingestion_.text));
@@ -319,7 +320,7 @@ TEST_P(LedgerConformance, RunsCountAndEndOnce) {
   EXPECT_EQ(must(registry.finish_run(run_, RunState::kCompleted, "")).state, RunState::kCompleted);
   EXPECT_THAT(registry.finish_run(run_, RunState::kFailed, "x"), FailsWith(ErrorCode::kConflict));
   const RunId second = start_run(a_);
-  const auto runs = must(a_.handle->history().runs(ingestion_, 10));
+  const auto runs = must(a_.handle->history().runs({ingestion_, 10}));
   EXPECT_THAT(runs, ElementsAre(Field(&RunRecord::id, second), Field(&RunRecord::id, run_)));
   EXPECT_EQ(must(a_.handle->history().run_count(ingestion_)), 2);
 }

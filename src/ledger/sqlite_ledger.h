@@ -1,6 +1,6 @@
-// The ledger in one SQLite file: WorkLedger, Registry and History over it. Thread-safe: writes go one at a time through one connection,
-// questions through another, so they do not wait for writes of other processes. Several processes share the file; who of them lives shows
-// in `<file>.workers/`. Its tables: sqlite_schema.cc.
+// The ledger in one SQLite file: WorkLedger, Registry, RunQueue, ServiceRecords and History over it. Thread-safe: writes go one at a time
+// through one connection, questions through another, so they do not wait for writes of other processes. Several processes share the file;
+// who of them lives shows in `<file>.workers/`. Its tables: sqlite_schema.cc.
 #pragma once
 
 #include <memory>
@@ -11,13 +11,15 @@
 #include "base/clock.h"
 #include "ledger/history.h"
 #include "ledger/registry.h"
+#include "ledger/run_queue.h"
+#include "ledger/service_records.h"
 #include "ledger/work_ledger.h"
 #include "ledger/worker_locks.h"
 #include "sql/sqlite.h"
 
 namespace sluice {
 
-class SqliteLedger final : public WorkLedger, public Registry, public History {
+class SqliteLedger final : public WorkLedger, public Registry, public RunQueue, public ServiceRecords, public History {
  public:
   /// Opens or makes the file (its folder must exist). `worker` is the one whose claims this object makes, unique per process start;
   /// `clock` must outlive the ledger. kCorruption: the file is damaged or no database; kInvalidInput: another program's or a newer
@@ -57,18 +59,38 @@ class SqliteLedger final : public WorkLedger, public Registry, public History {
   Result<Ingestion> put_ingestion(const Ingestion& ingestion) override;
   Result<std::optional<Ingestion>> find_ingestion(std::string_view tenant, std::string_view name_or_id) override;
   Result<std::vector<Ingestion>> ingestions(std::string_view tenant) override;
+  Result<void> set_status(const IngestionId& id, std::string_view status) override;
   Result<void> delete_ingestion(const IngestionId& id) override;
   Result<RunRecord> start_run(const IngestionId& ingestion, Trigger trigger, const WorkerId& holder) override;
   Result<void> add_to_run(const RunId& run, const RunMetrics& more, const std::vector<std::string>& schema_changes) override;
   Result<RunRecord> finish_run(const RunId& run, RunState state, std::string_view error) override;
   Result<int64_t> close_dead_runs(const IngestionId& ingestion) override;
 
+  // RunQueue
+  Result<RequestedRun> request_run(const RunRequest& request) override;
+  Result<std::optional<TakenRun>> take_run(const WorkerId& worker) override;
+  Result<RunRecord> cancel_run(const RunId& run) override;
+  Result<bool> cancel_requested(const RunId& run) override;
+  Result<int64_t> pending_runs() override;
+  Result<std::vector<Ingestion>> unfinished() override;
+  Result<std::vector<ScheduledIngestion>> scheduled() override;
+
+  // ServiceRecords
+  Result<void> add_token(const TokenRecord& token) override;
+  Result<std::optional<TokenRecord>> find_token(std::string_view id) override;
+  Result<std::vector<TokenRecord>> tokens(std::string_view tenant) override;
+  Result<void> revoke_token(std::string_view id) override;
+  Result<RequestMemory> begin_request(const IdempotentRequest& request) override;
+  Result<void> finish_request(std::string_view tenant, std::string_view key, int status, std::string_view body) override;
+  Result<void> drop_request(std::string_view tenant, std::string_view key) override;
+  Result<int64_t> purge_requests(Timestamp before) override;
+
   // History
   Result<FilePage> files(const FilesQuery& query) override;
   Result<FileCounts> file_counts(const IngestionId& ingestion) override;
   Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;
   Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) override;
-  Result<std::vector<RunRecord>> runs(const IngestionId& ingestion, int64_t limit) override;
+  Result<std::vector<RunRecord>> runs(const RunsQuery& query) override;
   Result<int64_t> run_count(const IngestionId& ingestion) override;
   Result<std::optional<RunRecord>> run(std::string_view run_id) override;
   Result<std::vector<BatchRecord>> batches(const IngestionId& ingestion, int64_t limit) override;
@@ -115,6 +137,9 @@ class SqliteLedger final : public WorkLedger, public Registry, public History {
   Result<void> release_files(const Lease& lease, BatchState state, bool gently, std::string_view now);
   Result<void> count_deaths(const BatchRecord& batch);
   Result<std::optional<std::string>> id_of_label(const Ingestion& ingestion);
+  Result<int64_t> close_dead(const IngestionId& ingestion);
+  Result<std::optional<RunRecord>> holding_slot(const IngestionId& ingestion);
+  Result<std::optional<RequestOutcome>> refusal(const RunRequest& request);
 
   const std::string path_;
   const WorkerId worker_;

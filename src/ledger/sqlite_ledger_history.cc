@@ -126,11 +126,12 @@ Result<std::vector<FileLoad>> SqliteLedger::loads(const IngestionId& ingestion, 
   });
 }
 
-Result<std::vector<RunRecord>> SqliteLedger::runs(const IngestionId& ingestion, int64_t limit) {
+Result<std::vector<RunRecord>> SqliteLedger::runs(const RunsQuery& query) {
   return read("listing runs", [&]() -> Result<std::vector<RunRecord>> {
-    TRY_ASSIGN(auto rows,
-               reader_->query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ? ORDER BY sequence DESC LIMIT ?", kRunColumns),
-                              ingestion.text, limit));
+    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ?1 AND (?2 = 0 OR sequence < ?2) "
+                                                     "ORDER BY sequence DESC LIMIT ?3",
+                                                     kRunColumns),
+                                         query.ingestion.text, query.before_sequence, query.limit));
     return all_rows(std::move(rows), run_from);
   });
 }

@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::string_view kByLabel = "managed_by IN ('cli', 'file')";
 
-Result<Ingestion> ingestion_from(const SqliteRows& row) {
-  TRY_ASSIGN(auto ingestion, parse_ingestion(row.text_view(0)));
-  ingestion.status = row.text(1);
-  return ingestion;
-}
-
 std::string runs_where(std::string_view condition) { return fmt::format("SELECT {} FROM runs WHERE {}", kRunColumns, condition); }
 
 Result<RunRecord> run_of(SqliteConnection& connection, const RunId& run) {
@@ -42,18 +36,21 @@ Result<Ingestion> SqliteLedger::put_ingestion(const Ingestion& ingestion) {
     Ingestion stored = ingestion;
     TRY_ASSIGN(const auto known, id_of_label(ingestion));
     if (!known && ingestion.id.empty()) stored.id = IngestionId(new_uuid());
-    if (known) stored.id = IngestionId(*known);
-    if (known && ingestion.id.empty()) {
-      // A definition read again from a file does not wake an ingestion that somebody paused.
+    if (known) {
+      stored.id = IngestionId(*known);
+      // A new definition neither wakes an ingestion that somebody paused nor brings back one that somebody deleted.
       TRY_ASSIGN(const auto status, writer_->query_text("SELECT status FROM ingestions WHERE id = ?", *known));
       stored.status = status.value_or(stored.status);
+      if (stored.status == "DELETED") return fail(ErrorCode::kConflict, fmt::format("ingestion {} was deleted", *known));
     }
     TRY(writer_->execute(
-        "INSERT INTO ingestions (id, tenant, name, status, managed_by, table_name, definition, created_at, updated_at) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (id) DO UPDATE SET name = ?3, status = ?4, managed_by = ?5, "
-        "table_name = ?6, definition = ?7, updated_at = ?8",
+        "INSERT INTO ingestions (id, tenant, name, status, managed_by, table_name, definition, sealed, schedule, timezone, schedule_from, "
+        "created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?9, ?10, ?11, ?8, ?8, ?8) ON CONFLICT (id) DO UPDATE SET name = ?3, "
+        "managed_by = ?5, table_name = ?6, definition = ?7, sealed = ?9, schedule_from = CASE WHEN schedule = ?10 AND timezone = ?11 "
+        "THEN schedule_from ELSE ?8 END, schedule = ?10, timezone = ?11, updated_at = ?8",
         stored.id.text, stored.tenant, stored.name, stored.status, stored.managed_by,
-        fmt::format("{}.{}", stored.table.catalog, stored.table.text()), to_json(stored), now_text()));
+        fmt::format("{}.{}", stored.table.catalog, stored.table.text()), to_json(stored), now_text(), stored.sealed, stored.schedule,
+        stored.timezone));
     return stored;
   });
 }
@@ -61,10 +58,10 @@ Result<Ingestion> SqliteLedger::put_ingestion(const Ingestion& ingestion) {
 Result<std::optional<Ingestion>> SqliteLedger::find_ingestion(std::string_view tenant, std::string_view name_or_id) {
   return read("looking for an ingestion", [&]() -> Result<std::optional<Ingestion>> {
     // An id first; then the label; then the newest of that name that the REST API made.
-    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT definition, status FROM ingestions WHERE tenant = ?1 "
+    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM ingestions WHERE tenant = ?1 "
                                                      "AND (id = ?2 OR (name = ?2 AND status <> 'DELETED')) "
                                                      "ORDER BY id = ?2 DESC, {} DESC, created_at DESC, id DESC LIMIT 1",
-                                                     kByLabel),
+                                                     kIngestionColumns, kByLabel),
                                          tenant, name_or_id));
     return first_row(std::move(rows), ingestion_from);
   });
@@ -72,20 +69,44 @@ Result<std::optional<Ingestion>> SqliteLedger::find_ingestion(std::string_view t
 
 Result<std::vector<Ingestion>> SqliteLedger::ingestions(std::string_view tenant) {
   return read("listing ingestions", [&]() -> Result<std::vector<Ingestion>> {
-    TRY_ASSIGN(
-        auto rows,
-        reader_->query("SELECT definition, status FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id", tenant));
+    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id",
+                                                     kIngestionColumns),
+                                         tenant));
     return all_rows(std::move(rows), ingestion_from);
+  });
+}
+
+Result<void> SqliteLedger::set_status(const IngestionId& id, std::string_view status) {
+  return write("changing an ingestion's status", [&]() -> Result<void> {
+    TRY_ASSIGN(const auto now, writer_->query_text("SELECT status FROM ingestions WHERE id = ?", id.text));
+    if (!now) return fail(ErrorCode::kNotFound, fmt::format("no ingestion {}", id.text));
+    if (*now == status) return {};
+    if (*now == "DELETED") return fail(ErrorCode::kConflict, fmt::format("ingestion {} was deleted", id.text));
+    TRY(
+        writer_->execute("UPDATE ingestions SET status = ?2, updated_at = ?3, "
+                         "schedule_from = CASE WHEN ?2 = 'ACTIVE' THEN ?3 ELSE schedule_from END WHERE id = ?1",
+                         id.text, status, now_text()));
+    return {};
   });
 }
 
 Result<void> SqliteLedger::delete_ingestion(const IngestionId& id) {
   return write("deleting an ingestion", [&]() -> Result<void> {
     TRY(refuse_if_live(id, "delete the ingestion"));
-    TRY_ASSIGN(
-        const int64_t changed,
-        writer_->execute("UPDATE ingestions SET status = 'DELETED', deleted_at = COALESCE(deleted_at, ?2), updated_at = ?2 WHERE id = ?1",
-                         id.text, now_text()));
+    TRY(close_dead(id));
+    TRY_ASSIGN(const auto running,
+               writer_->query_text("SELECT id FROM runs WHERE ingestion_id = ? AND status = 'RUNNING' ORDER BY sequence LIMIT 1", id.text));
+    if (running)
+      return fail(ErrorCode::kConflict, fmt::format("cannot delete the ingestion while run {} is RUNNING: cancel it first", *running));
+    const std::string now = now_text();
+    TRY(
+        writer_->execute("UPDATE runs SET status = 'CANCELLED', completed_at = ?2, error = 'the ingestion was deleted' "
+                         "WHERE ingestion_id = ?1 AND status = 'PENDING'",
+                         id.text, now));
+    TRY_ASSIGN(const int64_t changed,
+               writer_->execute("UPDATE ingestions SET status = 'DELETED', sealed = '', deleted_at = COALESCE(deleted_at, ?2), "
+                                "updated_at = ?2 WHERE id = ?1",
+                                id.text, now));
     if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no ingestion {}", id.text));
     return {};
   });
@@ -135,18 +156,20 @@ Result<RunRecord> SqliteLedger::finish_run(const RunId& run, RunState state, std
 }
 
 Result<int64_t> SqliteLedger::close_dead_runs(const IngestionId& ingestion) {
-  return write("closing runs of dead workers", [&]() -> Result<int64_t> {
-    TRY_ASSIGN(auto rows, writer_->query(runs_where("ingestion_id = ? AND status = 'RUNNING'"), ingestion.text));
-    TRY_ASSIGN(const auto running, all_rows(std::move(rows), run_from));
-    int64_t closed = 0;
-    for (const RunRecord& run : running) {
-      if (!locks_.is_dead(WorkerId(run.holder))) continue;
-      TRY(writer_->execute("UPDATE runs SET status = 'FAILED', completed_at = ?2, error = 'the process died' WHERE id = ?1", run.id.text,
-                           now_text()));
-      ++closed;
-    }
-    return closed;
-  });
+  return write("closing runs of dead workers", [&] { return close_dead(ingestion); });
+}
+
+Result<int64_t> SqliteLedger::close_dead(const IngestionId& ingestion) {
+  TRY_ASSIGN(auto rows, writer_->query(runs_where("ingestion_id = ? AND status = 'RUNNING'"), ingestion.text));
+  TRY_ASSIGN(const auto running, all_rows(std::move(rows), run_from));
+  int64_t closed = 0;
+  for (const RunRecord& run : running) {
+    if (!locks_.is_dead(WorkerId(run.holder))) continue;
+    TRY(writer_->execute("UPDATE runs SET status = 'FAILED', completed_at = ?2, error = 'the process died' WHERE id = ?1", run.id.text,
+                         now_text()));
+    ++closed;
+  }
+  return closed;
 }
 
 }  // namespace sluice

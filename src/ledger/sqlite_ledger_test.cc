@@ -10,6 +10,7 @@
 
 #include "ledger/ledger_conformance.h"
 #include "ledger/ledger_walk.h"
+#include "ledger/service_conformance.h"
 
 namespace sluice {
 namespace {
@@ -33,6 +34,8 @@ class SqliteHandle final : public LedgerHandle {
   explicit SqliteHandle(std::unique_ptr<SqliteLedger> ledger) : ledger_(std::move(ledger)) {}
   WorkLedger& work() override { return *ledger_; }
   Registry& registry() override { return *ledger_; }
+  RunQueue& queue() override { return *ledger_; }
+  ServiceRecords& service() override { return *ledger_; }
   History& history() override { return *ledger_; }
 
  private:
@@ -52,6 +55,7 @@ class SqliteWorld final : public LedgerWorld {
 std::unique_ptr<LedgerWorld> make_sqlite_world() { return std::make_unique<SqliteWorld>(); }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, LedgerConformance, testing::Values(make_sqlite_world), [](const auto&) { return std::string("Ledger"); });
+INSTANTIATE_TEST_SUITE_P(Sqlite, ServiceConformance, testing::Values(make_sqlite_world), [](const auto&) { return std::string("Ledger"); });
 INSTANTIATE_TEST_SUITE_P(Sqlite, LedgerWalk, testing::Values(make_sqlite_world), [](const auto&) { return std::string("Ledger"); });
 
 class SqliteLedgerTest : public testing::Test {

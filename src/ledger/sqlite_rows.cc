@@ -34,6 +34,8 @@ const std::string_view kFileColumns =
     "id, source_id, file_path, file_format, file_size_bytes, file_modified_at, file_etag, loaded_version, status, retry_count, run_id, "
     "batch_id, discovered_at, processing_started_at, processed_at, records_ingested, bytes_read, processing_duration_ms, error_type, "
     "error_message, error_line, error_byte, snapshot_id";
+const std::string_view kIngestionColumns = "definition, status, sealed";
+
 const std::string_view kClaimedFileColumns =
     "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash";
 const std::string_view kWaitingDiscovered =
@@ -141,6 +143,13 @@ Result<ClaimedFile> claimed_file_from(const SqliteRows& row) {
   file.loaded_version = row.text(8);
   file.loaded_hash = row.text(9);
   return file;
+}
+
+Result<Ingestion> ingestion_from(const SqliteRows& row) {
+  TRY_ASSIGN(auto ingestion, parse_ingestion(row.text_view(0)));
+  ingestion.status = row.text(1);
+  ingestion.sealed = row.text(2);
+  return ingestion;
 }
 
 }  // namespace sluice

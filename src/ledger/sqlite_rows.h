@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/batch.h"
 #include "model/file.h"
+#include "model/ingestion.h"
 #include "model/run.h"
 #include "sql/sqlite.h"
 
@@ -18,6 +19,7 @@ extern const std::string_view kBatchColumns;
 extern const std::string_view kRunColumns;
 extern const std::string_view kFileColumns;
 extern const std::string_view kClaimedFileColumns;
+extern const std::string_view kIngestionColumns;
 
 /// Conditions on processed_files: what a run may claim. ?2: attempts_max, ?3: the run. What it has put back or tried itself waits for the
 /// next one.
@@ -29,6 +31,7 @@ Result<BatchRecord> batch_from(const SqliteRows& row);
 Result<RunRecord> run_from(const SqliteRows& row);
 Result<FileRecord> file_from(const SqliteRows& row);
 Result<ClaimedFile> claimed_file_from(const SqliteRows& row);
+Result<Ingestion> ingestion_from(const SqliteRows& row);
 
 /// The present row's columns `column`.. as they stand; kCorruption where the text is no time.
 Result<Timestamp> time_at(const SqliteRows& row, int column);

@@ -164,8 +164,40 @@ CREATE TABLE batch_results (                  -- of prepared batches; gone once 
 );
 )sql";
 
+constexpr std::string_view kService = R"sql(
+ALTER TABLE ingestions ADD COLUMN sealed TEXT NOT NULL DEFAULT '';           -- secrets of its sources, encrypted
+ALTER TABLE ingestions ADD COLUMN schedule TEXT NOT NULL DEFAULT '';         -- cron, as in the definition
+ALTER TABLE ingestions ADD COLUMN timezone TEXT NOT NULL DEFAULT 'UTC';
+ALTER TABLE ingestions ADD COLUMN schedule_from TEXT NOT NULL DEFAULT '';    -- the last firing, or when the schedule began
+ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '';                -- JSON: what the run shall do
+ALTER TABLE runs ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX idx_runs_pending ON runs (sequence) WHERE status = 'PENDING';
+
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,                  -- SHA-256; the token itself is nowhere
+  created_at TEXT NOT NULL,
+  revoked_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE idempotent_requests (
+  tenant TEXT NOT NULL,
+  request_key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  made_id TEXT NOT NULL,                      -- of what the request makes
+  status INTEGER NOT NULL DEFAULT 0,          -- of the answer; 0: being carried out
+  body TEXT NOT NULL DEFAULT '',
+  started_at TEXT NOT NULL,
+  PRIMARY KEY (tenant, request_key)
+) WITHOUT ROWID;
+CREATE INDEX idx_idempotent_requests_started ON idempotent_requests (started_at);
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "files, batches, runs, ingestions", kFirst},
+    {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
 };
 
 }  // namespace

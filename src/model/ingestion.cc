@@ -152,6 +152,7 @@ Ingestion ingestion_of(const Json& json) {
   json.at("metadata_columns").get_to(ingestion.metadata_columns);
   json.at("managed_by").get_to(ingestion.managed_by);
   json.at("status").get_to(ingestion.status);
+  ingestion.cluster = get_optional<std::string>(json, "cluster").value_or("");
   return ingestion;
 }
 
@@ -229,6 +230,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"metadata_columns", ingestion.metadata_columns},
                {"managed_by", ingestion.managed_by},
                {"status", ingestion.status}};
+  if (!ingestion.cluster.empty()) json["cluster"] = ingestion.cluster;
   if (ingestion.start_from) json["start_from"] = to_text(*ingestion.start_from);
   put_optional(json["run"], "files_max", ingestion.run_files_max);
   return to_text(json);

@@ -114,6 +114,8 @@ struct Ingestion {
   std::vector<std::string> metadata_columns = {"_source_file"};
   std::string managed_by = "cli";  ///< cli | file | api
   std::string status = "ACTIVE";   ///< ACTIVE | PAUSED | DELETED
+  std::string cluster;             ///< a label of the caller's, shown as `cluster_id`
+  std::string sealed;              ///< secrets of the sources, encrypted; stored beside the definition, never part of its JSON
 };
 
 /// Serialized form for the ledger's `ingestions.definition` ({"v": 1, ...}); secrets of `store` are left out.

@@ -44,6 +44,7 @@ class RunObserver {
 
 struct RunOptions {
   Trigger trigger = Trigger::kCli;
+  std::optional<RunRecord> taken;       ///< the RUNNING run that a queue handed out, held by this engine's worker; nullopt: make one
   std::vector<std::string> files_from;  ///< load just these (URIs or paths); empty: list the sources
   bool retry_failed = false;            ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
   std::vector<std::string> only_paths;

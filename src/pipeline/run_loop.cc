@@ -27,7 +27,11 @@ Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Inge
 
 Result<RunReport> RunLoop::run(Context context) {
   TRY(parts_.registry.close_dead_runs(ingestion_.id));
-  TRY_ASSIGN(report_.run, parts_.registry.start_run(ingestion_.id, options_.trigger, parts_.worker));
+  if (options_.taken) {
+    report_.run = *options_.taken;
+  } else {
+    TRY_ASSIGN(report_.run, parts_.registry.start_run(ingestion_.id, options_.trigger, parts_.worker));
+  }
   context.run_id = report_.run.id.text;
   observer_.started(report_.run);
   return close(execute(context));

@@ -125,6 +125,10 @@ Result<std::vector<Ingestion>> FaultyRegistry::ingestions(std::string_view tenan
   return plan_.run("registry.ingestions", Effect::kRead, [&] { return registry_.ingestions(tenant); });
 }
 
+Result<void> FaultyRegistry::set_status(const IngestionId& id, std::string_view status) {
+  return plan_.run("registry.set_status", Effect::kWrite, [&] { return registry_.set_status(id, status); });
+}
+
 Result<void> FaultyRegistry::delete_ingestion(const IngestionId& id) {
   return plan_.run("registry.delete_ingestion", Effect::kWrite, [&] { return registry_.delete_ingestion(id); });
 }

@@ -50,6 +50,7 @@ class FaultyRegistry final : public Registry {
   Result<Ingestion> put_ingestion(const Ingestion& ingestion) override;
   Result<std::optional<Ingestion>> find_ingestion(std::string_view tenant, std::string_view name_or_id) override;
   Result<std::vector<Ingestion>> ingestions(std::string_view tenant) override;
+  Result<void> set_status(const IngestionId& id, std::string_view status) override;
   Result<void> delete_ingestion(const IngestionId& id) override;
   Result<RunRecord> start_run(const IngestionId& ingestion, Trigger trigger, const WorkerId& holder) override;
   Result<void> add_to_run(const RunId& run, const RunMetrics& more, const std::vector<std::string>& schema_changes) override;

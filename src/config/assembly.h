@@ -1,4 +1,5 @@
-// The parts of the program as commands see them. Made in main.cc, where concrete classes meet; one per process.
+// The parts of the program as commands and the service see them. Made in main.cc, where concrete classes meet; one per process, and one
+// for each worker of a service.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,8 @@
 #include "iceberg/catalog.h"
 #include "ledger/history.h"
 #include "ledger/registry.h"
+#include "ledger/run_queue.h"
+#include "ledger/service_records.h"
 #include "ledger/work_ledger.h"
 #include "pipeline/engine.h"
 #include "pipeline/sink.h"
@@ -23,6 +26,8 @@ class Assembly {
   virtual ~Assembly() = default;
   virtual WorkLedger& work() = 0;
   virtual Registry& registry() = 0;
+  virtual RunQueue& queue() = 0;
+  virtual ServiceRecords& service_records() = 0;
   virtual History& history() = 0;
   virtual StoreProvider& stores() = 0;
   virtual Clock& clock() = 0;
