@@ -1,6 +1,7 @@
 // A catalog: names of tables -> their current metadata, moved by compare-and-set. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,9 @@
 #include "iceberg/table_metadata.h"
 
 namespace sluice {
+
+/// A store may complete a write that it never answered: what an attempt wrote is deleted again until it is so old.
+inline constexpr std::chrono::hours kAttemptsKept{24};
 
 struct TableId {
   std::vector<std::string> ns;
@@ -48,6 +52,11 @@ class Catalog {
   /// One compare-and-set. kConflict: refused, the table moved on; kOutcomeUnknown: it may have landed.
   virtual Result<LoadedTable> commit(const LoadedTable& base, const TableChange& change, Context& context) = 0;
   virtual Result<std::vector<TableId>> tables(Context& context) = 0;
+
+  /// Ends the creates and commits of `batch` (Context::batch_id while they were made) that got no answer or lost their process, and
+  /// those of anybody that are older than kAttemptsKept; deletes the metadata files they wrote. Safe at any time: an attempt that is
+  /// under way after all ends in kConflict. Of a catalog that keeps its metadata by itself nothing is left, so there is nothing to do.
+  virtual Result<void> end_attempts(const std::string& /*batch*/, Context& /*context*/) { return {}; }
 };
 
 }  // namespace sluice

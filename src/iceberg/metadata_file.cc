@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kReadBlockBytes = 256 * kKiB;
 constexpr int kGzipWindowBits = 15 + 16;  // zlib's way to ask for a gzip header
 constexpr int kMemoryLevel = 8;
+constexpr std::string_view kPlainEnding = ".metadata.json";
+constexpr std::string_view kZippedEnding = ".gz.metadata.json";
 
 Result<std::string> inflate(std::string bytes, Context& context) {
   auto blob = make_memory_blob(std::move(bytes));
@@ -63,20 +65,18 @@ Result<TableMetadata> read_metadata_file(ObjectStore& store, const std::string& 
   return metadata;
 }
 
-Result<std::string> write_metadata_file(ObjectStore& store, const TableMetadata& metadata, int version, Context& context) {
+std::string new_metadata_location(const TableMetadata& metadata, int version) {
   const bool zipped = metadata.property("write.metadata.compression-codec", "none") == "gzip";
+  return fmt::format("{}/{:05}-{}{}", metadata_location_dir(metadata), version, new_uuid(), zipped ? kZippedEnding : kPlainEnding);
+}
+
+Result<void> write_metadata_file(ObjectStore& store, const TableMetadata& metadata, const std::string& location, Context& context) {
   TRY_ASSIGN(std::string text, write_table_metadata(metadata));
-  if (zipped) {
+  if (location.ends_with(kZippedEnding)) {
     TRY_ASSIGN(text, gzip(text));
   }
-  const std::string location =
-      fmt::format("{}/{:05}-{}{}.metadata.json", metadata_location_dir(metadata), version, new_uuid(), zipped ? ".gz" : "");
-  auto put = store.put(location, text, {.if_none_match = true}, context);
-  if (put) return location;
-  // Nobody knows the name, so nobody will ever name the file, should it be there after all.
-  const VersionedKey key{location, ""};
-  (void)store.remove({&key, 1}, context);
-  return std::unexpected(put.error());
+  TRY(store.put(location, text, {.if_none_match = true}, context));
+  return {};
 }
 
 int metadata_file_version(const std::string& location) {

@@ -42,10 +42,7 @@ class SqlCatalog final : public Catalog {
     TRY_ASSIGN(TableMetadata metadata, first_metadata(id, table));
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(metadata), store_properties_));
     TRY(check_location_is_free(*store, metadata, context));
-    TRY_ASSIGN(const std::string location, write_metadata_file(*store, metadata, 0, context));
-    const TableRow row{namespace_text(id), id.name, location};
-    auto inserted = rows_->insert(row);
-    TRY(settle(*store, row, "", std::move(inserted), context));
+    TRY_ASSIGN(const std::string location, attempt(*store, id, metadata, 0, "", context));
     return LoadedTable{id, std::move(metadata), location, store_properties_};
   }
 
@@ -55,10 +52,7 @@ class SqlCatalog final : public Catalog {
     TRY_ASSIGN(const auto fallen_out, log_previous_metadata(changed, base.metadata, base.metadata_location));
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(changed), store_properties_));
     const int version = metadata_file_version(base.metadata_location) + 1;
-    TRY_ASSIGN(const std::string location, write_metadata_file(*store, changed, version, context));
-    const TableRow row{namespace_text(base.id), base.id.name, location};
-    auto swapped = rows_->swap(row, base.metadata_location);
-    TRY(settle(*store, row, base.metadata_location, std::move(swapped), context));
+    TRY_ASSIGN(const std::string location, attempt(*store, base.id, changed, version, base.metadata_location, context));
     remove_files(*store, fallen_out, context);
     return LoadedTable{base.id, std::move(changed), location, base.properties};
   }
@@ -76,6 +70,22 @@ class SqlCatalog final : public Catalog {
       ids.push_back(std::move(id));
     }
     return ids;
+  }
+
+  Result<void> end_attempts(const std::string& batch, Context& context) override {
+    TRY_ASSIGN(const auto attempts, rows_->attempts());
+    for (const CatalogAttempt& attempt : attempts) {
+      TRY(context.check());
+      const bool old = attempt.started_at < clock_.now() - kAttemptsKept;
+      const bool of_batch = !batch.empty() && attempt.batch == batch;
+      if (!old && !of_batch && !attempt.ended) continue;  // it may well be under way
+      TRY_ASSIGN(const bool ended, rows_->end_attempt(attempt.location));
+      if (!ended) continue;  // it took place meanwhile: a row names the file
+      TRY_ASSIGN(ObjectStore * store, stores_.store_for(normalized_path(attempt.location), store_properties_));
+      TRY(remove_file(*store, attempt.location, context));
+      if (old) TRY(rows_->forget_attempt(attempt.location));
+    }
+    return {};
   }
 
  private:
@@ -128,37 +138,69 @@ class SqlCatalog final : public Catalog {
     return {};
   }
 
-  /// Turns the answer of an insert or swap into done, refused or unknown. A refused attempt's metadata file is removed; after an unknown
-  /// one the row itself is asked, and nothing is removed while it does not tell.
-  Result<void> settle(ObjectStore& store, const TableRow& row, const std::string& expected, Result<void> answer, Context& context) {
-    if (answer) return {};
-    if (answer.error().code == ErrorCode::kOutcomeUnknown) {
-      auto now = rows_->find(row.ns, row.name);
-      if (!now) return answer;
-      const std::string there = *now ? (*now)->metadata_location : "";
-      if (there == row.metadata_location) return {};
-      if (there != expected) return fate_in_log(row, there, answer.error(), context);
-      // The file stays: the row does not name it now, and a file too many harms nobody.
-      return fail(ErrorCode::kConflict, fmt::format("the change of table {}.{} did not reach the catalog", row.ns, row.name));
+  /// Announce the metadata file, write it, name it: in this order, so that a process that dies in between leaves a file whose name is
+  /// known. Naming it also takes the announcement away, in the same transaction. So whoever ends the attempt (end_attempts, or ourselves
+  /// after a lost answer) before it is named knows that it never will be, however late a stalled worker wakes up, and may delete the
+  /// file. Returns its location.
+  Result<std::string> attempt(ObjectStore& store, const TableId& id, const TableMetadata& metadata, int version,
+                              const std::string& expected, Context& context) {
+    const TableRow row{namespace_text(id), id.name, new_metadata_location(metadata, version)};
+    const auto begun = rows_->begin_attempt({row.metadata_location, context.batch_id, clock_.now()});
+    if (!begun) return not_landed(begun.error());
+    if (auto put = write_metadata_file(store, metadata, row.metadata_location, context); !put) {
+      // The announcement stays: a put without an answer may be late, and the file is to be deleted again.
+      if (rows_->end_attempt(row.metadata_location)) (void)remove_file(store, row.metadata_location, context);
+      return not_landed(put.error());
     }
-    remove_files(store, {row.metadata_location}, context);
-    return answer;
+    auto named = expected.empty() ? rows_->insert(row) : rows_->swap(row, expected);
+    if (named) return row.metadata_location;
+    if (named.error().code == ErrorCode::kOutcomeUnknown) {
+      TRY_ASSIGN(const bool landed, find_out(id, row, expected, named.error(), context));
+      if (landed) return row.metadata_location;
+      named = fail(ErrorCode::kConflict, fmt::format("the change of table {} did not reach the catalog", id.text()));
+    }
+    if (remove_file(store, row.metadata_location, context)) (void)rows_->forget_attempt(row.metadata_location);
+    return std::unexpected(named.error());
   }
 
-  /// Somebody committed after our unknown attempt: ours landed if and only if their metadata log names it.
-  Result<void> fate_in_log(const TableRow& row, const std::string& there, const Error& unknown, Context& context) {
-    auto loaded = load_at({{row.ns}, row.name}, there, context);
+  /// Of a step before the row is touched: whatever became of it, the change did not take place.
+  static std::unexpected<Error> not_landed(Error error) {
+    if (error.code == ErrorCode::kOutcomeUnknown) error.code = ErrorCode::kUnavailable;
+    return std::unexpected(std::move(error));
+  }
+
+  /// Rule U: whether an insert or swap without an answer took place. That the row still stands at the old place proves nothing, for its
+  /// transaction may be open. Ending the attempt does. The `unknown` error where nothing is proved.
+  Result<bool> find_out(const TableId& id, const TableRow& row, const std::string& expected, const Error& unknown, Context& context) {
+    auto ended = rows_->end_attempt(row.metadata_location);
+    if (!ended) return std::unexpected(unknown);
+    if (*ended) return false;
+    // It took place, or somebody who took us for dead ended it and forgot it since.
+    auto now = rows_->find(row.ns, row.name);
+    if (!now || !*now) return std::unexpected(unknown);
+    const std::string there = (*now)->metadata_location;
+    if (there == row.metadata_location) return true;
+    if (there == expected) return false;  // no row goes back to where it stood
+    auto loaded = load_at(id, there, context);
     if (!loaded) return std::unexpected(unknown);
     const auto& log = loaded->metadata.metadata_log;
-    if (std::ranges::find(log, row.metadata_location, &MetadataLogEntry::metadata_file) != log.end()) return {};
-    return std::unexpected(unknown);  // the log is trimmed: absence proves nothing
+    const auto names = [&](const std::string& file) { return std::ranges::find(log, file, &MetadataLogEntry::metadata_file) != log.end(); };
+    if (names(row.metadata_location)) return true;
+    if (!expected.empty() && names(expected)) return false;  // the log reaches back to our base, and others went on from it
+    return std::unexpected(unknown);                         // the log is trimmed: absence proves nothing
+  }
+
+  static Result<void> remove_file(ObjectStore& store, const std::string& path, Context& context) {
+    const VersionedKey key{normalized_path(path), ""};
+    TRY_ASSIGN(const auto outcomes, store.remove({&key, 1}, context));
+    for (const DeleteOutcome& outcome : outcomes) {
+      if (outcome.error) return std::unexpected(outcome.error->within("deleting " + outcome.key));
+    }
+    return {};
   }
 
   static void remove_files(ObjectStore& store, const std::vector<std::string>& paths, Context& context) {
-    if (paths.empty()) return;
-    std::vector<VersionedKey> keys;
-    for (const std::string& path : paths) keys.push_back({normalized_path(path), ""});
-    (void)store.remove(keys, context);  // best effort: what stays is named by nothing and harms nobody
+    for (const std::string& path : paths) (void)remove_file(store, path, context);  // best effort: the table asks for it, nobody needs it
   }
 
   const std::unique_ptr<CatalogRows> rows_;

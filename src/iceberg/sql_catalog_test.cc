@@ -19,35 +19,51 @@ using testing::HasSubstr;
 
 const TableId kTable{{"bronze", "raw"}, "events"};
 
-/// Rows over another CatalogRows whose next write says "unknown", before or after it took place.
-class UnknownRows final : public CatalogRows {
+/// Thrown where a process dies: nothing of it runs any more.
+struct Died {};
+
+/// Rows over another CatalogRows whose next insert or swap goes wrong.
+class UnsureRows final : public CatalogRows {
  public:
-  explicit UnknownRows(std::unique_ptr<CatalogRows> rows) : rows_(std::move(rows)) {}
+  explicit UnsureRows(std::unique_ptr<CatalogRows> rows) : rows_(std::move(rows)) {}
 
   std::string uri() const override { return rows_->uri(); }
   Result<std::optional<TableRow>> find(const std::string& ns, const std::string& name) override { return rows_->find(ns, name); }
+  Result<std::vector<TableRow>> tables() override { return rows_->tables(); }
+  Result<void> begin_attempt(const CatalogAttempt& attempt) override { return rows_->begin_attempt(attempt); }
   Result<void> insert(const TableRow& row) override {
-    return write([&] { return rows_->insert(row); });
+    return write([this, row] { return rows_->insert(row); });
   }
   Result<void> swap(const TableRow& row, const std::string& expected) override {
-    return write([&] { return rows_->swap(row, expected); });
+    return write([this, row, expected] { return rows_->swap(row, expected); });
   }
-  Result<std::vector<TableRow>> tables() override { return rows_->tables(); }
+  Result<bool> end_attempt(const std::string& location) override {
+    if (unreachable) return fail(ErrorCode::kUnavailable, "no connection");
+    if (open_) TRY(std::exchange(open_, nullptr)());  // a database makes us wait for the transaction that holds the row
+    return rows_->end_attempt(location);
+  }
+  Result<void> forget_attempt(const std::string& location) override { return rows_->forget_attempt(location); }
+  Result<std::vector<CatalogAttempt>> attempts() override { return rows_->attempts(); }
 
-  enum { kSound, kBefore, kAfter } next = kSound;
-  std::function<void()> then = [] {};  ///< happens before the answer arrives
+  enum { kSound, kUnknownBefore, kUnknownAfter, kUnknownOpen, kDies } next = kSound;
+  std::function<void()> first = [] {};  ///< happens while the write is on its way
+  std::function<void()> then = [] {};   ///< happens before the answer arrives
+  bool unreachable = false;             ///< nothing can be found out
 
  private:
-  Result<void> write(const std::function<Result<void>()>& effect) {
-    const auto now = next;
-    next = kSound;
+  Result<void> write(std::function<Result<void>()> effect) {
+    const auto now = std::exchange(next, kSound);
+    std::exchange(first, [] {})();
+    if (now == kDies) throw Died{};
     if (now == kSound) return effect();
-    if (now == kAfter) TRY(effect());
-    then();
+    if (now == kUnknownAfter) TRY(effect());
+    if (now == kUnknownOpen) open_ = std::move(effect);
+    std::exchange(then, [] {})();
     return fail(ErrorCode::kOutcomeUnknown, "the connection was lost");
   }
 
   const std::unique_ptr<CatalogRows> rows_;
+  std::function<Result<void>()> open_;  ///< a transaction that the database has, but has not committed yet
 };
 
 class SqlCatalogTest : public testing::Test {
@@ -64,15 +80,16 @@ class SqlCatalogTest : public testing::Test {
   std::unique_ptr<SqliteConnection> connect() { return *SqliteConnection::open(path(), {}); }
   std::string text(const std::string& sql) { return connect()->query_text(sql).value().value_or("null"); }
 
-  std::unique_ptr<Catalog> open_unknown() {
-    auto rows = std::make_unique<UnknownRows>(*open_sqlite_catalog_rows(path(), "local"));
-    unknown_ = rows.get();
+  std::unique_ptr<Catalog> open_unsure() {
+    auto rows = std::make_unique<UnsureRows>(*open_sqlite_catalog_rows(path(), "local"));
+    unsure_ = rows.get();
     return make_sql_catalog(std::move(rows), "mem://lake", stores_, {}, clock_);
   }
   bool stored(const std::string& key) {
     const auto keys = store_.keys();
     return std::ranges::find(keys, key) != keys.end();
   }
+  int64_t attempts() { return std::ssize(*(*open_sqlite_catalog_rows(path(), "local"))->attempts()); }
   static TableChange change() { return {{}, {SetProperties{{{"who", "us"}}}}}; }
 
   const std::string folder_;
@@ -80,7 +97,7 @@ class SqlCatalogTest : public testing::Test {
   MemoryStore store_{clock_};
   SingleStore stores_{store_};
   Context context_;
-  UnknownRows* unknown_ = nullptr;
+  UnsureRows* unsure_ = nullptr;
 };
 
 // Prevents rows that PyIceberg and Spark do not see: names, type column and namespaces as they write them.
@@ -127,46 +144,128 @@ TEST_F(SqlCatalogTest, LeavesTheJournalModeAlone) {
 
 // Prevents a batch loaded twice: an answer that was lost after the commit took place is found out to be done.
 TEST_F(SqlCatalogTest, UnknownButDoneIsDone) {
-  auto catalog = open_unknown();
-  unknown_->next = UnknownRows::kAfter;
+  auto catalog = open_unsure();
+  unsure_->next = UnsureRows::kUnknownAfter;
   auto made = catalog->create(kTable, {test_schema()}, context_);
   ASSERT_TRUE(made) << made.error().message;
-  unknown_->next = UnknownRows::kAfter;
+  unsure_->next = UnsureRows::kUnknownAfter;
   auto committed = catalog->commit(*made, change(), context_);
   ASSERT_TRUE(committed) << committed.error().message;
   EXPECT_EQ(catalog->load(kTable, context_)->metadata_location, committed->metadata_location);
 }
 
-// Prevents a table whose metadata we deleted: after a lost answer the file stays, even where the row does not name it.
-TEST_F(SqlCatalogTest, UnknownAndNotThereRemovesNothing) {
-  auto catalog = open_unknown();
+// Prevents rule U being guessed: that the row stands at the old place is no refusal while nobody can ask whether the write is still under
+// way. Its file stays; once it was found out, it goes.
+TEST_F(SqlCatalogTest, UnknownStaysUnknownWhileNothingIsProved) {
+  auto catalog = open_unsure();
   const LoadedTable base = *catalog->create(kTable, {test_schema()}, context_);
-  const size_t files = store_.keys().size();
-  unknown_->next = UnknownRows::kBefore;
+  unsure_->next = UnsureRows::kUnknownBefore;
+  unsure_->unreachable = true;
+  auto unknown = catalog->commit(base, change(), context_);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kOutcomeUnknown);
+  EXPECT_EQ(store_.keys().size(), 2U) << "nothing is deleted";
+  clock_.advance(kAttemptsKept + std::chrono::minutes(1));
+  ASSERT_TRUE(open()->end_attempts("", context_));
+  EXPECT_THAT(store_.keys(), testing::ElementsAre(base.metadata_location));
+}
+
+// Prevents a run that waits for ever on a write that never arrived: ending the attempt proves it, and then its file is no use to anybody.
+TEST_F(SqlCatalogTest, UnknownIsRefusedOnceItCannotLand) {
+  auto catalog = open_unsure();
+  const LoadedTable base = *catalog->create(kTable, {test_schema()}, context_);
+  unsure_->next = UnsureRows::kUnknownBefore;
   auto refused = catalog->commit(base, change(), context_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
-  EXPECT_EQ(store_.keys().size(), files + 1);
+  EXPECT_THAT(store_.keys(), testing::ElementsAre(base.metadata_location));
+  EXPECT_EQ(attempts(), 0);
 }
 
-// Prevents taking our own landed commit for a refused one when somebody committed on top of it before we could ask.
+// Prevents a batch loaded twice on PostgreSQL: a connection lost during COMMIT leaves a transaction that commits a moment later.
+TEST_F(SqlCatalogTest, UnknownWaitsForATransactionThatIsOpen) {
+  auto catalog = open_unsure();
+  unsure_->next = UnsureRows::kUnknownOpen;
+  auto made = catalog->create(kTable, {test_schema()}, context_);
+  ASSERT_TRUE(made) << made.error().message;
+  unsure_->next = UnsureRows::kUnknownOpen;
+  auto committed = catalog->commit(*made, change(), context_);
+  ASSERT_TRUE(committed) << committed.error().message;
+  EXPECT_EQ(catalog->load(kTable, context_)->metadata_location, committed->metadata_location);
+  EXPECT_EQ(attempts(), 0);
+}
+
+// Prevents taking our own landed commit for a refused one when somebody committed on top of it before we could ask; and the reverse.
 TEST_F(SqlCatalogTest, UnknownUnderAForeignCommitAsksTheLog) {
-  auto catalog = open_unknown();
+  auto catalog = open_unsure();
   const LoadedTable base = *catalog->create(kTable, {test_schema()}, context_);
   const auto foreign = [&] {
     auto other = open();
     ASSERT_TRUE(other->commit(*other->load(kTable, context_), {{}, {SetProperties{{{"foreign", "yes"}}}}}, context_));
   };
-  unknown_->then = foreign;
-  unknown_->next = UnknownRows::kAfter;
+  unsure_->then = foreign;
+  unsure_->next = UnsureRows::kUnknownAfter;
   auto landed = catalog->commit(base, change(), context_);
   EXPECT_TRUE(landed) << landed.error().message;
 
+  // A sweep gave the attempt up and forgot it, so that only the log tells.
+  const auto swept = [&] {
+    clock_.advance(kAttemptsKept + std::chrono::minutes(1));
+    ASSERT_TRUE(open()->end_attempts("", context_));
+    foreign();
+  };
   const LoadedTable next = *catalog->load(kTable, context_);
-  unknown_->next = UnknownRows::kBefore;
-  auto unclear = catalog->commit(next, change(), context_);
-  ASSERT_FALSE(unclear);
-  EXPECT_EQ(unclear.error().code, ErrorCode::kOutcomeUnknown);
+  unsure_->then = swept;
+  unsure_->next = UnsureRows::kUnknownBefore;
+  EXPECT_EQ(catalog->commit(next, change(), context_).error().code, ErrorCode::kConflict);
+
+  // A log too short to tell.
+  ASSERT_TRUE(
+      open()->commit(*open()->load(kTable, context_), {{}, {SetProperties{{{"write.metadata.previous-versions-max", "1"}}}}}, context_));
+  const LoadedTable last = *catalog->load(kTable, context_);
+  unsure_->then = [&] { swept(), foreign(); };
+  unsure_->next = UnsureRows::kUnknownBefore;
+  EXPECT_EQ(catalog->commit(last, change(), context_).error().code, ErrorCode::kOutcomeUnknown);
+}
+
+// Prevents metadata files that nobody names, left by processes that died between writing one and naming it: of a creation as of a change.
+TEST_F(SqlCatalogTest, WhatADeadProcessLeftIsFoundByItsBatch) {
+  Context of_batch{.batch_id = "b1"};
+  auto catalog = open_unsure();
+  unsure_->next = UnsureRows::kDies;
+  EXPECT_THROW((void)catalog->create(kTable, {test_schema()}, of_batch), Died);
+  const LoadedTable made = *open()->create(kTable, {test_schema()}, context_);
+  unsure_->next = UnsureRows::kDies;
+  EXPECT_THROW((void)catalog->commit(made, change(), of_batch), Died);
+  ASSERT_EQ(store_.keys().size(), 3U);
+  ASSERT_TRUE(open()->end_attempts("another", context_));
+  EXPECT_EQ(store_.keys().size(), 3U) << "what is young may be under way";
+  ASSERT_TRUE(open()->end_attempts("b1", context_));
+  EXPECT_THAT(store_.keys(), testing::ElementsAre(made.metadata_location));
+  EXPECT_EQ(attempts(), 2) << "a late put may bring a file back: it is deleted again for a day";
+  clock_.advance(kAttemptsKept + std::chrono::minutes(1));
+  ASSERT_TRUE(open()->end_attempts("", context_));
+  EXPECT_EQ(attempts(), 0);
+}
+
+// Prevents a table that points to a deleted file: a worker sleeps between writing its file and naming it, is swept, and wakes up. Also when
+// the table was made and dropped by others meanwhile, so that its insert meets no row.
+TEST_F(SqlCatalogTest, ASweptAttemptNeverLands) {
+  Context of_batch{.batch_id = "b1"};
+  auto catalog = open_unsure();
+  unsure_->first = [&] {
+    ASSERT_TRUE(open()->end_attempts("b1", context_));
+    ASSERT_TRUE(open()->create(kTable, {test_schema()}, context_));
+    ASSERT_TRUE(connect()->run_script("DELETE FROM iceberg_tables WHERE catalog_name = 'local'"));
+  };
+  EXPECT_EQ(catalog->create(kTable, {test_schema()}, of_batch).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(open()->load(kTable, context_).error().code, ErrorCode::kNotFound);
+
+  const LoadedTable made = *open()->create(kTable, {test_schema()}, context_);
+  unsure_->first = [&] { ASSERT_TRUE(open()->end_attempts("b1", context_)); };
+  EXPECT_EQ(catalog->commit(made, change(), of_batch).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(open()->load(kTable, context_)->metadata_location, made.metadata_location);
+  EXPECT_TRUE(catalog->commit(made, change(), of_batch)) << "a fresh attempt of the same batch is another one";
 }
 
 // Prevents heaps of metadata files behind a busy table: what falls out of the log is deleted where the table asks, nothing else is.

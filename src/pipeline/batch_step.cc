@@ -117,8 +117,9 @@ void give_up_staging(const BatchStep& step, const ClaimedBatch& batch, const Err
       settle_ledger_write(step.parts.clock, context, [&] { return ledger.finish_withdraw(batch.lease, why.message, /*gently=*/true); });
   if (!released) return;  // recovery does it: the batch is still STAGING, or another worker's
   auto record = ledger.find_batch(batch.lease.batch);
-  if (!record || !*record || !(*record)->target) return;
-  if (step.sink.sweep(*(*record)->target, batch.lease.batch, context)) (void)ledger.mark_swept(batch.lease.batch);
+  if (!record || !*record) return;
+  const TargetPin target = (*record)->target.value_or(TargetPin{});
+  if (step.sink.sweep(target, batch.lease.batch, context)) (void)ledger.mark_swept(batch.lease.batch);
 }
 
 int64_t count_loaded(const std::vector<FileResult>& results) {

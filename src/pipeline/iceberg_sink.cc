@@ -192,6 +192,7 @@ Result<void> IcebergSink::fence(const TargetState& state, const PreparedBatch& b
 }
 
 Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBatch& batch, Context& context) {
+  TRY(catalog_.end_attempts(batch.batch.text, context));
   const TableMetadata& metadata = loaded(state).metadata;
   const Snapshot* snapshot = metadata.find_snapshot(batch.snapshot_id);
   if (!snapshot) return Published{batch.snapshot_id, 0};  // expired since: what it named cannot be told from what others need
@@ -229,6 +230,7 @@ Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch
 }
 
 Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, Context& context) {
+  TRY(catalog_.end_attempts(batch.text, context));
   if (target.data_location.empty()) return {};
   const std::string data_prefix = fmt::format("{}/{}/", target.data_location, batch.text);
   TRY(remove_prefix(data_prefix, {}, context));

@@ -35,6 +35,7 @@ class IcebergSink final : public Sink {
   Presence confirmed_presence(const TargetState& state, const BatchRecord& batch) const override;
   Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) override;
   Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
+  Result<void> sweep_attempts(Context& context) override { return catalog_.end_attempts("", context); }
 
  private:
   Result<TargetState> state_of(LoadedTable table) const;

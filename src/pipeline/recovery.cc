@@ -22,8 +22,8 @@ Result<void> release_staging(const Recovery& r, const TakenOver& taken, Context&
   if (!table && r.doubt == Doubt::kStop) return table;
   const Lease& lease = taken.batch.lease;
   TRY(settle_ledger_write(p.clock, context, [&] { return p.ledger.finish_withdraw(lease, "its worker died while staging", false); }));
-  if (table && taken.record.target && p.sink.sweep(*taken.record.target, taken.record.id, context))
-    (void)p.ledger.mark_swept(taken.record.id);
+  const TargetPin target = taken.record.target.value_or(TargetPin{});
+  if (table && p.sink.sweep(target, taken.record.id, context)) (void)p.ledger.mark_swept(taken.record.id);
   return {};
 }
 
@@ -87,6 +87,7 @@ Result<void> sweep_withdrawn(const Recovery& r, Context& context) {
     if (!batch.target) continue;
     if (r.publisher.sink.sweep(*batch.target, batch.id, context)) TRY(r.publisher.ledger.mark_swept(batch.id));
   }
+  (void)r.publisher.sink.sweep_attempts(context);  // what fails now is done by the next run
   return {};
 }
 

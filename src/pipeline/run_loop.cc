@@ -42,8 +42,10 @@ Result<void> RunLoop::execute(Context& context) {
     TRY_ASSIGN(contract_, load_contract(ingestion_.schema.contract));
   }
   TRY(recover_dead_batches(recovery(), context));
-  if (!ingestion_.tracking) return load_untracked(context);
-
+  if (!ingestion_.tracking) {
+    TRY(load_untracked(context));
+    return sweep_withdrawn(recovery(), context);
+  }
   TRY(options_.retry_failed ? discover_failed(context) : discover_files(context));
   TRY(check_headers(context));
   TRY(load_tracked(context));

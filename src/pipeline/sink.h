@@ -121,8 +121,11 @@ class Sink {
 
   /// Which of these objects are missing or of another length.
   virtual Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) = 0;
-  /// Deletes what a withdrawn batch wrote, by the names that only it uses. Idempotent.
+  /// Deletes what a withdrawn batch wrote, by the names that only it uses; without a pinned target what its changes of the table left.
+  /// Idempotent.
   virtual Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) = 0;
+  /// The same for changes of the table that nobody has finished for a day, whoever began them.
+  virtual Result<void> sweep_attempts(Context& context) = 0;
 };
 
 }  // namespace sluice

@@ -13,6 +13,7 @@
 #include "fault_plan.h"
 #include "faulty_catalog.h"
 #include "faulty_ledger.h"
+#include "faulty_rows.h"
 #include "faulty_store.h"
 #include "iceberg/sql_catalog.h"
 #include "world/forwarding_sink.h"
@@ -53,7 +54,9 @@ class FaultyWorld {
       : plan_(with_stalls(std::move(faults))),
         store_(world.store, plan_),
         stores_(store_),
-        inner_catalog_(must(open_sql_catalog("local", world.folder() + "/catalog.db", "file:///wh", stores_, {}, world.clock))),
+        inner_rows_(must(open_sqlite_catalog_rows(world.folder() + "/catalog.db", "local"))),
+        inner_catalog_(
+            make_sql_catalog(std::make_unique<FaultyRows>(*inner_rows_, plan_, late_rows_), "file:///wh", stores_, {}, world.clock)),
         catalog_(*inner_catalog_, plan_) {}
 
   /// A process starts, runs once and ends, or dies where the plan says.
@@ -79,7 +82,11 @@ class FaultyWorld {
 
   FaultPlan& plan() { return plan_; }
   bool objects_vanish = false;  ///< recovery finds staged objects missing
-  FaultyCatalog& catalog() { return catalog_; }
+  /// Requests that nobody waits for any more arrive.
+  void land_all() {
+    catalog_.late().land_all();
+    late_rows_.land_all();
+  }
 
   World world;
 
@@ -123,7 +130,9 @@ class FaultyWorld {
   FaultPlan plan_;
   FaultyStore store_;
   SingleStore stores_;
-  std::unique_ptr<Catalog> inner_catalog_;
+  LateRequests late_rows_;
+  const std::unique_ptr<CatalogRows> inner_rows_;
+  const std::unique_ptr<Catalog> inner_catalog_;
   FaultyCatalog catalog_;
 };
 
@@ -172,7 +181,7 @@ std::vector<std::string> run_case(const std::vector<Fault>& faults, const std::s
   life(faulty);
   std::vector<std::string> operations = faulty.plan().trace();
   faulty.run_until_quiet();
-  faulty.catalog().land_all();
+  faulty.land_all();
   faulty.world.clock.advance(kAfterLastSweep);
   faulty.run_until_quiet();
   faulty.world.check_invariants(when);
@@ -239,7 +248,9 @@ INSTANTIATE_TEST_SUITE_P(All, CrashSweep,
                            return name;
                          });
 
-bool is_catalog_write(const std::string& operation) { return operation == "catalog.commit" || operation == "catalog.create"; }
+bool is_catalog_write(const std::string& operation) {
+  return operation == "catalog.commit" || operation == "catalog.create" || operation == "rows.insert" || operation == "rows.swap";
+}
 
 // A commit without an answer lands when others have gone on: after each number of further catalog operations, with its process alive or
 // dead by then.

@@ -2,13 +2,12 @@
 // operation of whoever uses this catalog, also after restart(). Both must outlive it. Thread-safe as the wrapped catalog is.
 #pragma once
 
-#include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "fault_plan.h"
 #include "iceberg/catalog.h"
+#include "late_requests.h"
 
 namespace sluice {
 
@@ -22,26 +21,18 @@ class FaultyCatalog final : public Catalog {
   Result<LoadedTable> create(const TableId& id, const CreateTable& table, Context& context) override;         // "catalog.create"
   Result<LoadedTable> commit(const LoadedTable& base, const TableChange& change, Context& context) override;  // "catalog.commit"
   Result<std::vector<TableId>> tables(Context& context) override;                                             // "catalog.tables"
+  Result<void> end_attempts(const std::string& batch, Context& context) override;                             // "catalog.end_attempts"
 
-  /// Lets every request in flight land now; returns how many the catalog accepted.
-  int64_t land_all();
-  int64_t in_flight() const;
+  /// Requests that are still under way.
+  LateRequests& late() { return late_; }
 
  private:
-  /// A request under way: `send` says whether the catalog accepted it.
-  struct Late {
-    int operations_left = 0;
-    std::function<bool()> send;
-  };
-
-  void land_due();
   template <class Send>
   Result<LoadedTable> write(std::string_view operation, Send send);
 
   Catalog& catalog_;
   FaultPlan& plan_;
-  mutable std::mutex mutex_;
-  std::vector<Late> late_;  // protected by mutex_
+  LateRequests late_;
 };
 
 }  // namespace sluice

@@ -23,6 +23,10 @@ class CountingCatalog final : public Catalog {
     return loaded();
   }
   Result<std::vector<TableId>> tables(Context&) override { return std::vector<TableId>{}; }
+  Result<void> end_attempts(const std::string& batch, Context&) override {
+    ended = batch;
+    return {};
+  }
 
   LoadedTable loaded() const {
     LoadedTable table;
@@ -31,6 +35,7 @@ class CountingCatalog final : public Catalog {
   }
 
   int version = 0;
+  std::string ended;
 };
 
 class FaultyCatalogTest : public ::testing::Test {
@@ -47,7 +52,10 @@ TEST_F(FaultyCatalogTest, EveryOperationIsCounted) {
   ASSERT_TRUE(catalog.commit(created, {}, context_));
   ASSERT_TRUE(catalog.load({}, context_));
   ASSERT_TRUE(catalog.tables(context_));
-  EXPECT_THAT(plan.trace(), ::testing::ElementsAre("catalog.create", "catalog.commit", "catalog.load", "catalog.tables"));
+  ASSERT_TRUE(catalog.end_attempts("b", context_));
+  EXPECT_EQ(inner_.ended, "b");
+  EXPECT_THAT(plan.trace(),
+              ::testing::ElementsAre("catalog.create", "catalog.commit", "catalog.load", "catalog.tables", "catalog.end_attempts"));
   EXPECT_EQ(catalog.uri(), "fake:");
 }
 
@@ -68,10 +76,10 @@ TEST_F(FaultyCatalogTest, LateCommitsLandBeforeALaterOperation) {
   FaultPlan plan({.kind = FaultKind::kUnknownLate, .operation = "catalog.commit", .late_by = 2});
   FaultyCatalog catalog(inner_, plan);
   EXPECT_FALSE(catalog.commit(inner_.loaded(), {}, context_));
-  EXPECT_EQ(catalog.in_flight(), 1);
+  EXPECT_EQ(catalog.late().count(), 1);
   EXPECT_EQ(catalog.load({}, context_)->metadata_location, "0");
   EXPECT_EQ(catalog.load({}, context_)->metadata_location, "1");
-  EXPECT_EQ(catalog.in_flight(), 0);
+  EXPECT_EQ(catalog.late().count(), 0);
 }
 
 // A fence that moved the table makes the late request lose: it must be refused by the catalog, not dropped by the decorator.
@@ -80,7 +88,7 @@ TEST_F(FaultyCatalogTest, LateCommitsLoseAgainstAMovedTable) {
   FaultyCatalog catalog(inner_, plan);
   EXPECT_FALSE(catalog.commit(inner_.loaded(), {}, context_));
   ASSERT_TRUE(catalog.commit(inner_.loaded(), {}, context_));
-  EXPECT_EQ(catalog.land_all(), 0);
+  EXPECT_EQ(catalog.late().land_all(), 0);
   EXPECT_EQ(inner_.version, 1);
 }
 
@@ -92,7 +100,7 @@ TEST_F(FaultyCatalogTest, RequestsInFlightSurviveACrash) {
   EXPECT_FALSE(catalog.commit(inner_.loaded(), {}, context_));
   EXPECT_FALSE(catalog.load({}, context_));
   plan.restart();
-  EXPECT_EQ(catalog.land_all(), 1);
+  EXPECT_EQ(catalog.late().land_all(), 1);
   EXPECT_EQ(inner_.version, 1);
 }
 

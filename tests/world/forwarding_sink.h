@@ -29,6 +29,7 @@ class ForwardingSink : public Sink {
   Presence confirmed_presence(const TargetState& s, const BatchRecord& b) const override { return inner_.confirmed_presence(s, b); }
   Result<std::vector<std::string>> missing(const PreparedBatch& b, Context& c) override { return inner_.missing(b, c); }
   Result<void> sweep(const TargetPin& t, const BatchId& b, Context& c) override { return inner_.sweep(t, b, c); }
+  Result<void> sweep_attempts(Context& c) override { return inner_.sweep_attempts(c); }
 
  protected:
   Sink& inner_;
