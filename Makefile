@@ -1,5 +1,9 @@
 # The human's entry. Everything is installed, built and run from here; each target is quick when nothing changed.
 
+# What one clone compiled serves another one, wherever it lies.
+export CCACHE_BASEDIR = $(CURDIR)
+export CCACHE_NOHASHDIR = 1
+
 .PHONY: help setup build demo test test-all bench lint clean
 help:      ## show the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile
