@@ -74,6 +74,7 @@ class NotingLedger final : public WorkLedger, public Registry {
     return note<std::optional<Ingestion>>("registry.find_ingestion");
   }
   Result<std::vector<Ingestion>> ingestions(std::string_view) override { return note<std::vector<Ingestion>>("registry.ingestions"); }
+  Result<void> set_status(const IngestionId&, std::string_view) override { return note<void>("registry.set_status"); }
   Result<void> delete_ingestion(const IngestionId&) override { return note<void>("registry.delete_ingestion"); }
   Result<RunRecord> start_run(const IngestionId&, Trigger, const WorkerId&) override { return note<RunRecord>("registry.start_run"); }
   Result<void> add_to_run(const RunId&, const RunMetrics&, const std::vector<std::string>&) override {
@@ -119,6 +120,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"registry.put_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.put_ingestion({})); }},
       {"registry.find_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.find_ingestion({}, {})); }},
       {"registry.ingestions", [](WorkLedger&, Registry& r) { return outcome(r.ingestions({})); }},
+      {"registry.set_status", [](WorkLedger&, Registry& r) { return outcome(r.set_status({}, {})); }},
       {"registry.delete_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.delete_ingestion({})); }},
       {"registry.start_run", [](WorkLedger&, Registry& r) { return outcome(r.start_run({}, Trigger{}, {})); }},
       {"registry.add_to_run", [](WorkLedger&, Registry& r) { return outcome(r.add_to_run({}, {}, {})); }},
