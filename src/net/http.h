@@ -26,6 +26,7 @@ struct HttpRequest {
   HttpHeaders headers = {};
   std::shared_ptr<const std::string> body = nullptr;  ///< sent with Content-Length; nullptr: none
   int64_t response_bytes_max = 64 * kMiB;             ///< a longer body is kCorruption
+  std::chrono::milliseconds total_timeout{0};         ///< where it is to be shorter than the client's; 0: the client's
   std::chrono::milliseconds delay{0};                 ///< goes out no earlier than this after send(): backoff without a waiting thread
 };
 
