@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <cstring>
+
 namespace sluice {
 
 void append_utf8(uint32_t code, std::string& out) {
@@ -18,6 +20,42 @@ void append_utf8(uint32_t code, std::string& out) {
     out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
     out += static_cast<char>(0x80 | (code & 0x3F));
   }
+}
+
+CodePoint code_point_at(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  const CodePoint alone{first, 1, first < 0x80};
+  if (first < 0xC2 || first > 0xF4) return alone;
+  const size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if (at + length > text.size()) return alone;
+  char32_t value = first & (0x7Fu >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0u) != 0x80) return alone;
+    value = value << 6 | (byte(at + i) & 0x3Fu);
+  }
+  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < kLeast[length] || value > 0x10FFFF || surrogate) return alone;
+  return {value, length, true};
+}
+
+bool is_utf8(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    uint64_t word = 0;
+    if (at + sizeof(word) <= text.size()) {
+      std::memcpy(&word, text.data() + at, sizeof(word));
+      if ((word & 0x8080808080808080u) == 0) {
+        at += sizeof(word);
+        continue;
+      }
+    }
+    const CodePoint point = code_point_at(text, at);
+    if (!point.valid) return false;
+    at += point.length;
+  }
+  return true;
 }
 
 }  // namespace sluice

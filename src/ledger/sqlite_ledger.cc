@@ -20,7 +20,7 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path
 
 Result<void> SqliteLedger::prepare_file() {
   TRY_ASSIGN(writer_, SqliteConnection::open(path_, {.wal = true}));
-  TRY(migrate(*writer_, sqlite_ledger_migrations(), now_text()));
+  TRY(migrate(*writer_, sqlite_ledger_migrations(), to_text(clock_.now())));
   const std::string find_id = "SELECT value FROM ledger_meta WHERE name = 'ledger_id'";
   TRY_ASSIGN(auto id, writer_->query_text(find_id));
   if (!id) {
@@ -51,6 +51,26 @@ Result<void> SqliteLedger::hold_lock(const WorkerId& worker) {
   TRY_ASSIGN(const bool fresh, locks_.hold());
   if (fresh) remove_locks_of_the_dead();
   return {};
+}
+
+Result<void> SqliteLedger::run_write(Durability, const Body& body) {
+  std::lock_guard guard(write_mutex_);
+  return writer_->transact([&] { return body(*writer_); });
+}
+
+Result<void> SqliteLedger::run_read(const Body& body) {
+  std::lock_guard guard(read_mutex_);
+  return reader_->read_transact([&] { return body(*reader_); });
+}
+
+void SqliteLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) { locks_.note_in_hand(slot, lease.batch, path); }
+
+Result<std::vector<std::string>> SqliteLedger::in_hand(SqlConnection&, const WorkerId& worker, const BatchId& batch) {
+  std::vector<std::string> paths;
+  for (InHand& held : locks_.in_hand(worker)) {
+    if (held.batch == batch) paths.push_back(std::move(held.path));
+  }
+  return paths;
 }
 
 void SqliteLedger::remove_locks_of_the_dead() {

@@ -167,9 +167,9 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId&
 
 Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
-  return write("recording discovered files", [&]() -> Result<DiscoverResult> {
+  return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
     TRY_ASSIGN(auto insert, writer_->prepare(kInsert));
-    Recorder recorder(*writer_, std::move(insert), request, now_text());
+    Recorder recorder(*writer_, std::move(insert), request, now_text(db));
     for (const Seen& seen : files) TRY(recorder.record(seen));
     return recorder.result();
   });

@@ -4,8 +4,8 @@
 
 #include <unordered_map>
 
+#include "base/utf8.h"
 #include "pipeline/publish.h"
-#include "storage/utf8.h"
 
 namespace sluice {
 namespace {

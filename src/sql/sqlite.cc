@@ -8,6 +8,13 @@
 namespace sluice {
 namespace {
 
+// A write transaction has the file for itself: no row needs a lock.
+constexpr SqlDialect kDialect = {
+    .numbers_in_list = "(SELECT value FROM json_each({}))",
+    .list_with_text = "json_insert({0}, '$[#]', {1})",
+    .list_with_number = "json_insert({0}, '$[#]', {1})",
+};
+
 constexpr int kStepMillis = 5;  // between two tries of what SQLite's own busy handler does not wait for
 
 ErrorCode code_of(int sqlite_code) {
@@ -66,16 +73,6 @@ std::string_view SqliteRows::text_view(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   if (text == nullptr) return {};
   return {text, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
-}
-
-std::optional<int64_t> SqliteRows::optional_integer(int column) const {
-  if (is_null(column)) return std::nullopt;
-  return integer(column);
-}
-
-std::optional<std::string> SqliteRows::optional_text(int column) const {
-  if (is_null(column)) return std::nullopt;
-  return text(column);
 }
 
 SqliteStatement::SqliteStatement(SqliteStatement&& other) noexcept
@@ -142,6 +139,8 @@ Result<void> SqliteConnection::switch_to_wal(const SqliteOptions& options) {
   }
 }
 
+const SqlDialect& SqliteConnection::dialect() const { return kDialect; }
+
 SqliteConnection::~SqliteConnection() {
   for (auto& [sql, statement] : idle_statements_) sqlite3_finalize(statement);
   sqlite3_close_v2(handle_);
@@ -195,6 +194,11 @@ Result<SqliteRows> SqliteConnection::query_params(std::string_view sql, const Sq
   SqliteRows rows(*this, statement);
   TRY(bind(statement, params, count, true));
   return rows;
+}
+
+Result<std::unique_ptr<SqlCursor>> SqliteConnection::open_cursor(std::string_view sql, const SqlParam* params, size_t count) {
+  TRY_ASSIGN(auto rows, query_params(sql, params, count));
+  return std::make_unique<SqliteRows>(std::move(rows));
 }
 
 Result<int64_t> SqliteConnection::execute_params(std::string_view sql, const SqlParam* params, size_t count) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,10 +11,10 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "sql/sql_connection.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -37,50 +36,20 @@ struct SqliteOptions {
   std::chrono::milliseconds busy_timeout = kSqliteBusyTimeout;
 };
 
-/// A value for one `?`. Text is not copied: it must live until execute returns; query copies it.
-class SqlParam {
- public:
-  using Value = std::variant<std::nullptr_t, int64_t, double, std::string_view>;
-
-  SqlParam(std::nullptr_t) : value_(nullptr) {}
-  template <std::integral T>
-  SqlParam(T value) : value_(static_cast<int64_t>(value)) {}
-  SqlParam(double value) : value_(value) {}
-  SqlParam(std::string_view value) : value_(value) {}
-  SqlParam(const std::string& value) : value_(std::string_view(value)) {}
-  SqlParam(const char* value) : value_(std::string_view(value)) {}
-  template <class T>
-  SqlParam(const std::optional<T>& value) : value_(nullptr) {
-    if (value) value_ = SqlParam(*value).value_;
-  }
-
-  const Value& value() const { return value_; }
-
- private:
-  Value value_;
-};
-
 class SqliteConnection;
 
 /// Rows of one query, read forward. Must not outlive its connection; while it lives in no transaction, it holds a read snapshot.
-class SqliteRows {
+class SqliteRows final : public SqlCursor {
  public:
   SqliteRows(SqliteRows&& other) noexcept;
   SqliteRows& operator=(SqliteRows&&) = delete;
-  ~SqliteRows();
+  ~SqliteRows() override;
 
-  /// Moves to the next row; false at the end.
-  Result<bool> next();
-
-  /// Columns of the present row, counted from 0. Null reads as 0 or "".
-  bool is_null(int column) const;
-  int64_t integer(int column) const;
-  double real(int column) const;
-  std::string text(int column) const { return std::string(text_view(column)); }
-  /// Valid until the next call of next().
-  std::string_view text_view(int column) const;
-  std::optional<int64_t> optional_integer(int column) const;
-  std::optional<std::string> optional_text(int column) const;
+  Result<bool> next() override;
+  bool is_null(int column) const override;
+  int64_t integer(int column) const override;
+  double real(int column) const override;
+  std::string_view text_view(int column) const override;
 
  private:
   friend class SqliteConnection;
@@ -116,26 +85,20 @@ class SqliteStatement {
 /// Errors: kUnavailable: busy beyond the timeout, disk full, I/O error: nothing of the transaction happened; kConflict: a constraint
 /// refused it; kCorruption: the file is damaged or no database; kNotFound: no such file (create false); kInvalidInput: the file may not
 /// be opened or written, or the SQL does not fit the file's tables; kOutcomeUnknown: from commit only, see there.
-class SqliteConnection {
+class SqliteConnection final : public SqlConnection {
  public:
   /// foreign_keys = ON, synchronous = FULL. A file that is no database is left as it is.
   static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, const SqliteOptions& options);
-  ~SqliteConnection();
+  ~SqliteConnection() override;
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
 
   const std::string& path() const { return path_; }
+  const std::string& name() const override { return path_; }
+  const SqlDialect& dialect() const override;
+  Result<void> run_script(const std::string& sql) override;
 
-  /// Runs one statement to its end; returns how many rows it changed.
-  template <class... Args>
-  Result<int64_t> execute(std::string_view sql, const Args&... args) {
-    const SqlParam params[] = {SqlParam(args)..., SqlParam(nullptr)};
-    return execute_params(sql, params, sizeof...(args));
-  }
-  Result<int64_t> execute_list(std::string_view sql, const std::vector<SqlParam>& params) {
-    return execute_params(sql, params.data(), params.size());
-  }
-
+  /// As SqlConnection::query, without the detour over an interface.
   template <class... Args>
   Result<SqliteRows> query(std::string_view sql, const Args&... args) {
     const SqlParam params[] = {SqlParam(args)..., SqlParam(nullptr)};
@@ -146,23 +109,6 @@ class SqliteConnection {
   }
 
   Result<SqliteStatement> prepare(std::string_view sql);
-
-  /// First column of the first row; nullopt: no row, or null.
-  template <class... Args>
-  Result<std::optional<int64_t>> query_integer(std::string_view sql, const Args&... args) {
-    TRY_ASSIGN(auto rows, query(sql, args...));
-    TRY_ASSIGN(const bool found, rows.next());
-    return found ? rows.optional_integer(0) : std::nullopt;
-  }
-  template <class... Args>
-  Result<std::optional<std::string>> query_text(std::string_view sql, const Args&... args) {
-    TRY_ASSIGN(auto rows, query(sql, args...));
-    TRY_ASSIGN(const bool found, rows.next());
-    return found ? rows.optional_text(0) : std::nullopt;
-  }
-
-  /// Several statements separated by ';', without parameters.
-  Result<void> run_script(const std::string& sql);
 
   int64_t last_insert_id() const;
 
@@ -210,7 +156,8 @@ class SqliteConnection {
   Result<sqlite3_stmt*> checkout(std::string_view sql);
   void give_back(sqlite3_stmt* statement);
   Result<void> bind(sqlite3_stmt* statement, const SqlParam* params, size_t count, bool copy);
-  Result<int64_t> execute_params(std::string_view sql, const SqlParam* params, size_t count);
+  Result<int64_t> execute_params(std::string_view sql, const SqlParam* params, size_t count) override;
+  Result<std::unique_ptr<SqlCursor>> open_cursor(std::string_view sql, const SqlParam* params, size_t count) override;
   Result<SqliteRows> query_params(std::string_view sql, const SqlParam* params, size_t count);
   Result<void> commit();
   void rollback();

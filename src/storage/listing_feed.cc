@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "storage/glob.h"
 #include "storage/glob_walk.h"
 #include "storage/local_path.h"
 #include "storage/ready_filter.h"
-#include "storage/utf8.h"
 
 namespace sluice {
 namespace {

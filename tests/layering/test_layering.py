@@ -39,6 +39,7 @@ VENDORS = {
     "gmock/": ANYWHERE,
     "gtest/": ANYWHERE,
     "libdeflate.h": {"formats", "iceberg"},
+    "libpq-fe.h": {"sql"},
     "lz4frame.h": {"formats"},
     "lzma.h": {"formats"},
     "nlohmann/": ANYWHERE - {"base", "sql"},

@@ -3,8 +3,8 @@
 
 #include <charconv>
 
-#include "ledger/sqlite_ledger.h"
-#include "ledger/sqlite_rows.h"
+#include "ledger/ledger_rows.h"
+#include "ledger/sql_ledger.h"
 
 namespace sluice {
 namespace {
@@ -27,7 +27,7 @@ struct Cursor {
   }
 };
 
-Result<FileAttempt> attempt_from(const SqliteRows& row) {
+Result<FileAttempt> attempt_from(const SqlRows& row) {
   FileAttempt attempt{.path = row.text(0),
                       .version = row.text(1),
                       .run_id = row.text(2),
@@ -39,7 +39,7 @@ Result<FileAttempt> attempt_from(const SqliteRows& row) {
   return attempt;
 }
 
-Result<FileLoad> load_from(const SqliteRows& row) {
+Result<FileLoad> load_from(const SqlRows& row) {
   return FileLoad{.path = row.text(0),
                   .version = row.text(1),
                   .batch = BatchId(row.text(2)),
@@ -49,8 +49,8 @@ Result<FileLoad> load_from(const SqliteRows& row) {
 
 }  // namespace
 
-Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
-  return read("listing files", [&]() -> Result<FilePage> {
+Result<FilePage> SqlLedger::files(const FilesQuery& query) {
+  return read("listing files", [&](SqlConnection& db) -> Result<FilePage> {
     const std::string key = query.by_processed_at ? "processed_at" : "file_path";
     std::string where = "ingestion_id = ?";
     std::vector<SqlParam> params = {query.ingestion.text};
@@ -63,7 +63,7 @@ Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
     if (query.by_processed_at) narrow(" AND processed_at IS NOT NULL");
 
     FilePage page;
-    TRY_ASSIGN(auto counted, reader_->query_list(fmt::format("SELECT count(*) FROM processed_files WHERE {}", where), params));
+    TRY_ASSIGN(auto counted, db.query_list(fmt::format("SELECT count(*) FROM processed_files WHERE {}", where), params));
     TRY(counted.next());
     page.total = counted.integer(0);
 
@@ -73,9 +73,9 @@ Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
       narrow(fmt::format(" AND ({}, id) > (?, ?)", key), std::string_view(after.key), after.id);
     }
     params.emplace_back(query.limit);
-    TRY_ASSIGN(auto rows,
-               reader_->query_list(fmt::format("SELECT {} FROM processed_files WHERE {} ORDER BY {}, id LIMIT ?", kFileColumns, where, key),
-                                   params));
+    TRY_ASSIGN(
+        auto rows,
+        db.query_list(fmt::format("SELECT {} FROM processed_files WHERE {} ORDER BY {}, id LIMIT ?", kFileColumns, where, key), params));
     TRY_ASSIGN(page.files, all_rows(std::move(rows), file_from));
     if (!page.files.empty() && std::ssize(page.files) == query.limit) {
       const FileRecord& last = page.files.back();
@@ -85,10 +85,9 @@ Result<FilePage> SqliteLedger::files(const FilesQuery& query) {
   });
 }
 
-Result<FileCounts> SqliteLedger::file_counts(const IngestionId& ingestion) {
-  return read("counting files", [&]() -> Result<FileCounts> {
-    TRY_ASSIGN(auto rows,
-               reader_->query("SELECT status, count(*) FROM processed_files WHERE ingestion_id = ? GROUP BY status", ingestion.text));
+Result<FileCounts> SqlLedger::file_counts(const IngestionId& ingestion) {
+  return read("counting files", [&](SqlConnection& db) -> Result<FileCounts> {
+    TRY_ASSIGN(auto rows, db.query("SELECT status, count(*) FROM processed_files WHERE ingestion_id = ? GROUP BY status", ingestion.text));
     FileCounts counts;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -106,56 +105,54 @@ Result<FileCounts> SqliteLedger::file_counts(const IngestionId& ingestion) {
   });
 }
 
-Result<std::vector<FileAttempt>> SqliteLedger::attempts(const IngestionId& ingestion, std::string_view path) {
-  return read("listing attempts", [&]() -> Result<std::vector<FileAttempt>> {
-    TRY_ASSIGN(auto rows,
-               reader_->query("SELECT file_path, file_etag, run_id, error_type, error_message, error_line, error_byte, attempted_at "
-                              "FROM file_attempts WHERE ingestion_id = ? AND file_path = ? ORDER BY id",
-                              ingestion.text, path));
+Result<std::vector<FileAttempt>> SqlLedger::attempts(const IngestionId& ingestion, std::string_view path) {
+  return read("listing attempts", [&](SqlConnection& db) -> Result<std::vector<FileAttempt>> {
+    TRY_ASSIGN(auto rows, db.query("SELECT file_path, file_etag, run_id, error_type, error_message, error_line, error_byte, attempted_at "
+                                   "FROM file_attempts WHERE ingestion_id = ? AND file_path = ? ORDER BY id",
+                                   ingestion.text, path));
     return all_rows(std::move(rows), attempt_from);
   });
 }
 
-Result<std::vector<FileLoad>> SqliteLedger::loads(const IngestionId& ingestion, std::string_view path) {
-  return read("listing loads", [&]() -> Result<std::vector<FileLoad>> {
-    TRY_ASSIGN(auto rows, reader_->query("SELECT f.file_path, f.version, f.batch_id, b.snapshot_id, f.data_file, f.first_row, f.row_count "
-                                         "FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = ? AND f.forgotten = 0 "
-                                         "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY b.seq, f.piece",
-                                         path, ingestion.text));
+Result<std::vector<FileLoad>> SqlLedger::loads(const IngestionId& ingestion, std::string_view path) {
+  return read("listing loads", [&](SqlConnection& db) -> Result<std::vector<FileLoad>> {
+    TRY_ASSIGN(auto rows, db.query("SELECT f.file_path, f.version, f.batch_id, b.snapshot_id, f.data_file, f.first_row, f.row_count "
+                                   "FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = ? AND f.forgotten = FALSE "
+                                   "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY b.seq, f.piece",
+                                   path, ingestion.text));
     return all_rows(std::move(rows), load_from);
   });
 }
 
-Result<std::vector<RunRecord>> SqliteLedger::runs(const RunsQuery& query) {
-  return read("listing runs", [&]() -> Result<std::vector<RunRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ?1 AND (?2 = 0 OR sequence < ?2) "
-                                                     "ORDER BY sequence DESC LIMIT ?3",
-                                                     kRunColumns),
-                                         query.ingestion.text, query.before_sequence, query.limit));
+Result<std::vector<RunRecord>> SqlLedger::runs(const RunsQuery& query) {
+  return read("listing runs", [&](SqlConnection& db) -> Result<std::vector<RunRecord>> {
+    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM runs WHERE ingestion_id = ?1 AND (?2 = 0 OR sequence < ?2) "
+                                               "ORDER BY sequence DESC LIMIT ?3",
+                                               kRunColumns),
+                                   query.ingestion.text, query.before_sequence, query.limit));
     return all_rows(std::move(rows), run_from);
   });
 }
 
-Result<int64_t> SqliteLedger::run_count(const IngestionId& ingestion) {
-  return read("counting runs", [&]() -> Result<int64_t> {
-    TRY_ASSIGN(const auto count, reader_->query_integer("SELECT count(*) FROM runs WHERE ingestion_id = ?", ingestion.text));
+Result<int64_t> SqlLedger::run_count(const IngestionId& ingestion) {
+  return read("counting runs", [&](SqlConnection& db) -> Result<int64_t> {
+    TRY_ASSIGN(const auto count, db.query_integer("SELECT count(*) FROM runs WHERE ingestion_id = ?", ingestion.text));
     return count.value_or(0);
   });
 }
 
-Result<std::optional<RunRecord>> SqliteLedger::run(std::string_view run_id) {
-  return read("looking for a run", [&]() -> Result<std::optional<RunRecord>> {
-    TRY_ASSIGN(auto rows, reader_->query(fmt::format("SELECT {} FROM runs WHERE id = ?", kRunColumns), run_id));
+Result<std::optional<RunRecord>> SqlLedger::run(std::string_view run_id) {
+  return read("looking for a run", [&](SqlConnection& db) -> Result<std::optional<RunRecord>> {
+    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM runs WHERE id = ?", kRunColumns), run_id));
     return first_row(std::move(rows), run_from);
   });
 }
 
-Result<std::vector<BatchRecord>> SqliteLedger::batches(const IngestionId& ingestion, int64_t limit) {
-  return read("listing batches", [&]() -> Result<std::vector<BatchRecord>> {
-    TRY_ASSIGN(auto rows,
-               reader_->query(
-                   fmt::format("SELECT {} FROM batches WHERE ingestion_id = ? ORDER BY created_at DESC, id DESC LIMIT ?", kBatchColumns),
-                   ingestion.text, limit));
+Result<std::vector<BatchRecord>> SqlLedger::batches(const IngestionId& ingestion, int64_t limit) {
+  return read("listing batches", [&](SqlConnection& db) -> Result<std::vector<BatchRecord>> {
+    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM batches WHERE ingestion_id = ? ORDER BY created_at DESC, id DESC LIMIT ?",
+                                               kBatchColumns),
+                                   ingestion.text, limit));
     return all_rows(std::move(rows), batch_from);
   });
 }

@@ -1,4 +1,4 @@
-#include "ledger/sqlite_rows.h"
+#include "ledger/ledger_rows.h"
 
 #include <fmt/format.h>
 
@@ -8,13 +8,13 @@ namespace sluice {
 namespace {
 
 template <class Enum>
-Result<Enum> name_at(const SqliteRows& row, int column, std::optional<Enum> (*parse)(std::string_view)) {
+Result<Enum> name_at(const SqlRows& row, int column, std::optional<Enum> (*parse)(std::string_view)) {
   if (const auto value = parse(row.text_view(column))) return *value;
   return fail(ErrorCode::kCorruption, fmt::format("the ledger holds the unknown word '{}'", row.text_view(column)));
 }
 
 template <class Value>
-Result<std::vector<Value>> list_at(const SqliteRows& row, int column) {
+Result<std::vector<Value>> list_at(const SqlRows& row, int column) {
   try {
     return nlohmann::json::parse(row.text_view(column)).get<std::vector<Value>>();
   } catch (const nlohmann::json::exception& e) {
@@ -39,20 +39,20 @@ const std::string_view kIngestionColumns = "definition, status, sealed";
 const std::string_view kClaimedFileColumns =
     "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash";
 const std::string_view kWaitingDiscovered =
-    "status = 'DISCOVERED' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS NOT ?3)";
-const std::string_view kWaitingFailed = "status = 'FAILED' AND retry_count < ?2 AND run_id IS NOT ?3";
+    "status = 'DISCOVERED' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS DISTINCT FROM ?3)";
+const std::string_view kWaitingFailed = "status = 'FAILED' AND retry_count < ?2 AND run_id IS DISTINCT FROM ?3";
 
-Result<Timestamp> time_at(const SqliteRows& row, int column) {
-  if (const auto time = parse_timestamp(row.text_view(column))) return *time;
+Result<Timestamp> time_at(const SqlRows& row, int column) {
+  if (const auto time = row.time(column)) return *time;
   return fail(ErrorCode::kCorruption, fmt::format("the ledger holds '{}' where a time belongs", row.text_view(column)));
 }
 
-Result<std::optional<Timestamp>> optional_time_at(const SqliteRows& row, int column) {
+Result<std::optional<Timestamp>> optional_time_at(const SqlRows& row, int column) {
   if (row.is_null(column)) return std::nullopt;
   return time_at(row, column);
 }
 
-Result<BatchRecord> batch_from(const SqliteRows& row) {
+Result<BatchRecord> batch_from(const SqlRows& row) {
   BatchRecord batch;
   batch.id = BatchId(row.text(0));
   batch.ingestion = IngestionId(row.text(1));
@@ -78,7 +78,7 @@ Result<BatchRecord> batch_from(const SqliteRows& row) {
   return batch;
 }
 
-Result<RunRecord> run_from(const SqliteRows& row) {
+Result<RunRecord> run_from(const SqlRows& row) {
   RunRecord run;
   run.id = RunId(row.text(0));
   run.ingestion = IngestionId(row.text(1));
@@ -102,7 +102,7 @@ Result<RunRecord> run_from(const SqliteRows& row) {
   return run;
 }
 
-Result<FileRecord> file_from(const SqliteRows& row) {
+Result<FileRecord> file_from(const SqlRows& row) {
   FileRecord file;
   file.id = row.integer(0);
   file.source = SourceId(row.text(1));
@@ -130,7 +130,7 @@ Result<FileRecord> file_from(const SqliteRows& row) {
   return file;
 }
 
-Result<ClaimedFile> claimed_file_from(const SqliteRows& row) {
+Result<ClaimedFile> claimed_file_from(const SqlRows& row) {
   ClaimedFile file;
   file.id = row.integer(0);
   file.source = SourceId(row.text(1));
@@ -145,7 +145,7 @@ Result<ClaimedFile> claimed_file_from(const SqliteRows& row) {
   return file;
 }
 
-Result<Ingestion> ingestion_from(const SqliteRows& row) {
+Result<Ingestion> ingestion_from(const SqlRows& row) {
   TRY_ASSIGN(auto ingestion, parse_ingestion(row.text_view(0)));
   ingestion.status = row.text(1);
   ingestion.sealed = row.text(2);

@@ -10,7 +10,7 @@
 #include "model/file.h"
 #include "model/ingestion.h"
 #include "model/run.h"
-#include "sql/sqlite.h"
+#include "sql/sql_connection.h"
 
 namespace sluice {
 
@@ -27,19 +27,19 @@ extern const std::string_view kWaitingDiscovered;
 extern const std::string_view kWaitingFailed;
 
 /// kCorruption: a stored text is none of ours.
-Result<BatchRecord> batch_from(const SqliteRows& row);
-Result<RunRecord> run_from(const SqliteRows& row);
-Result<FileRecord> file_from(const SqliteRows& row);
-Result<ClaimedFile> claimed_file_from(const SqliteRows& row);
-Result<Ingestion> ingestion_from(const SqliteRows& row);
+Result<BatchRecord> batch_from(const SqlRows& row);
+Result<RunRecord> run_from(const SqlRows& row);
+Result<FileRecord> file_from(const SqlRows& row);
+Result<ClaimedFile> claimed_file_from(const SqlRows& row);
+Result<Ingestion> ingestion_from(const SqlRows& row);
 
 /// The present row's columns `column`.. as they stand; kCorruption where the text is no time.
-Result<Timestamp> time_at(const SqliteRows& row, int column);
-Result<std::optional<Timestamp>> optional_time_at(const SqliteRows& row, int column);
+Result<Timestamp> time_at(const SqlRows& row, int column);
+Result<std::optional<Timestamp>> optional_time_at(const SqlRows& row, int column);
 
 /// Reads every row through `from`.
 template <class Value>
-Result<std::vector<Value>> all_rows(SqliteRows rows, Result<Value> (*from)(const SqliteRows&)) {
+Result<std::vector<Value>> all_rows(SqlRows rows, Result<Value> (*from)(const SqlRows&)) {
   std::vector<Value> values;
   while (true) {
     TRY_ASSIGN(const bool more, rows.next());
@@ -51,7 +51,7 @@ Result<std::vector<Value>> all_rows(SqliteRows rows, Result<Value> (*from)(const
 
 /// Reads the first row, if there is one.
 template <class Value>
-Result<std::optional<Value>> first_row(SqliteRows rows, Result<Value> (*from)(const SqliteRows&)) {
+Result<std::optional<Value>> first_row(SqlRows rows, Result<Value> (*from)(const SqlRows&)) {
   TRY_ASSIGN(const bool found, rows.next());
   if (!found) return std::nullopt;
   TRY_ASSIGN(auto value, from(rows));
