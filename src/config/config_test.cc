@@ -252,7 +252,7 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
         << bad.line;
   }
   const std::string base = "ingestions:\n  o:\n    table: a.b\n    source: {paths: [x], ";
-  EXPECT_THAT(error_of(base + "format: xml}\n"), AllOf(StartsWith("sluice.yaml:4:34: format:"), HasSubstr("auto | json | csv")));
+  EXPECT_THAT(error_of(base + "format: xml}\n"), AllOf(StartsWith("sluice.yaml:4:34: format:"), HasSubstr("auto | json | csv | tsv")));
   EXPECT_THAT(error_of(base + "csv: {delimiter: \"ab\"}}\n"), HasSubstr("one character"));
   EXPECT_THAT(error_of(base + "csv: {delimiter: \"'\", quote: \"'\"}}\n"), HasSubstr("same character"));
   EXPECT_THAT(error_of(base + "pahts: 1}\n"), HasSubstr("did you mean \"paths\"?"));

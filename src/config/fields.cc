@@ -176,7 +176,9 @@ Result<BadRowAction> read_bad_row_action(std::string_view text) {
   return std::unexpected(no_choice(text, "answer to a bad row", std::array{"fail"sv, "skip"sv}));
 }
 
-Result<std::string> read_format(std::string_view text) { return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv}); }
+Result<std::string> read_format(std::string_view text) {
+  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "parquet"sv});
+}
 
 Result<std::string> read_order(std::string_view text) { return read_choice(text, "order", std::array{"name"sv, "time"sv}); }
 

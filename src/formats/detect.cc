@@ -12,6 +12,7 @@
 #include "formats/decompress.h"
 #include "formats/format.h"
 #include "formats/json_format.h"
+#include "formats/parquet_format.h"
 
 namespace sluice {
 namespace {
@@ -31,6 +32,7 @@ const Format* format_of_name(std::string_view name) {
   if (name == "json" || name == "ndjson" || name == "jsonl") return &json_format();
   if (name == "csv") return &csv_format();
   if (name == "tsv") return &tsv_format();
+  if (name == "parquet") return &parquet_format();
   return nullptr;
 }
 
@@ -45,10 +47,24 @@ const Format* format_of_path(std::string_view path) {
   return dot == std::string::npos ? nullptr : format_of_name(std::string_view(name).substr(dot + 1));
 }
 
+/// A magic number of letters alone ("ORC") may begin a CSV header; binary follows in the real thing.
+bool looks_binary(std::string_view head) {
+  return std::ranges::any_of(head.substr(0, kShownBytes), [](char c) { return (c & 0x80) != 0 || c == '\0' || c < '\t'; });
+}
+
+/// Formats that say by their first bytes what they are.
+const Format* format_of_magic(std::string_view head) {
+  if (!looks_binary(head)) return nullptr;
+  if (head.starts_with("PAR1") || head.starts_with("PARE")) return &parquet_format();
+  return nullptr;
+}
+
+/// They are read here and there, not from front to back.
+bool needs_random_access(const Format& format) { return &format == &parquet_format(); }
+
 /// Formats that are known to be none of ours, whatever the file is called.
 std::string_view foreign_format(std::string_view head) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kMagics = {{
-      {"PAR1", "a Parquet file"},
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kMagics = {{
       {"ORC", "an ORC file"},
       {"Obj\x01", "an Avro file"},
       {"PK\x03\x04", "a zip archive"},
@@ -56,9 +72,7 @@ std::string_view foreign_format(std::string_view head) {
       {"\x02\x21\x4c\x18", "lz4 in its old format without frames"},
   }};
   for (const auto& [magic, name] : kMagics) {
-    // "ORC" alone may begin a CSV header; binary follows in the real thing.
-    const bool binary = std::ranges::any_of(head.substr(0, kShownBytes), [](char c) { return (c & 0x80) != 0 || c == '\0' || c < '\t'; });
-    if (head.starts_with(magic) && binary) return name;
+    if (head.starts_with(magic) && looks_binary(head)) return name;
   }
   return {};
 }
@@ -94,11 +108,17 @@ Result<std::string> read_head(Blob& blob, Context& context) {
 Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
   if (source.format != "auto") {
     if (const Format* format = format_of_name(lower_case(source.format))) return format;
-    return invalid_input(fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv", source.format));
+    return invalid_input(fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet", source.format));
   }
   TRY_ASSIGN(const std::string head, read_head(blob, context));
   const std::string_view text = std::string_view(head).substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
   if (text.starts_with('{') || text.starts_with('[')) return &json_format();
+  if (const Format* format = format_of_magic(head)) {
+    TRY_ASSIGN(const Compression compression, sniff_compression(blob, context));
+    if (compression == Compression::kNone || !needs_random_access(*format)) return format;
+    return invalid_input(fmt::format("the content is {}, packed as a whole with {}; unpack it: such files are read here and there",
+                                     format->name(), to_string(compression)));
+  }
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }

@@ -7,6 +7,7 @@
 #include "formats/csv_format.h"
 #include "formats/format.h"
 #include "formats/json_format.h"
+#include "formats/parquet_format.h"
 
 namespace sluice {
 namespace {
@@ -32,6 +33,7 @@ TEST(FindFormat, BelievesTheContentFirst) {
   EXPECT_EQ(find("a", "[1]").value(), &json_format());
   EXPECT_EQ(find("a.bin", "\xef\xbb\xbf{}").value(), &json_format());
   EXPECT_EQ(find("a.dat", zstd("{\"a\": 1}\n")).value(), &json_format());
+  EXPECT_EQ(find("a.csv", std::string("PAR1\x15\x04\x00", 7)).value(), &parquet_format());
 }
 
 // The name decides where the content cannot, in any case and below a compression suffix.
@@ -50,6 +52,11 @@ TEST(FindFormat, TakesEmptyFiles) {
   EXPECT_TRUE(find("a", " \n"));
 }
 
+// A Parquet file is read from its end: one that was packed as a whole cannot be, and must say so instead of failing somewhere inside.
+TEST(FindFormat, RefusesPackedRandomAccessFiles) {
+  EXPECT_THAT(find("a.parquet.zst", zstd(std::string("PAR1\x15\x04\x00", 7))).error().message, HasSubstr("packed as a whole with zstd"));
+}
+
 // What the user said is not second-guessed.
 TEST(FindFormat, DoesAsTheSourceSays) {
   EXPECT_EQ(find("a.csv", "{}", "csv").value(), &csv_format());
@@ -63,7 +70,7 @@ TEST(FindFormat, DoesAsTheSourceSays) {
 TEST(FindFormat, RefusesToGuess) {
   EXPECT_THAT(find("a.dat", "id,name\n1,ann\n").error().message, HasSubstr("\"id,name\\x0a1,ann\\x0a\""));
   EXPECT_THAT(find("a.dat", "id,name\n1,ann\n").error().message, HasSubstr("--format"));
-  EXPECT_THAT(find("a.csv", std::string("PAR1\x15\x04\x00", 7)).error().message, HasSubstr("Parquet"));
+  EXPECT_THAT(find("a.csv", std::string("PK\x03\x04\x14\x00", 6)).error().message, HasSubstr("zip"));
   EXPECT_EQ(find("a.csv", "ORC,BZh\n1,2\n").value(), &csv_format());
 }
 

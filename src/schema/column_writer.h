@@ -83,6 +83,17 @@ class ColumnWriter {
   /// Text without a type of its own (a CSV field), UTF-8: read as the column's type, whatever that is (except nested).
   bool append_text(std::string_view text);
 
+  // Values of files that bring their own types. Each fits a column of that type, and where its text would fit as append_text() says.
+
+  /// Fits float and double as they are; whole numbers, decimal and string by its shortest text.
+  bool append_float(float value);
+  /// The same; a float column takes only what it can hold exactly.
+  bool append_double(double value);
+  /// `type` is kDate (days), kTime, kTimestamp or kTimestamptz (microseconds).
+  bool append_time(TypeId type, int64_t value);
+  /// Fits binary, fixed and uuid of that length; string as base64.
+  bool append_bytes(std::string_view bytes);
+
   /// Struct: fill members at most once each; end_struct() sets the others to null. False (nothing begun): the column is no struct.
   bool begin_struct();
   int find_member(std::string_view name) { return names_.find(name); }  ///< -1: none

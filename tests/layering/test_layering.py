@@ -44,7 +44,7 @@ VENDORS = {
     "lzma.h": {"formats"},
     "nlohmann/": ANYWHERE - {"base", "sql"},
     "openssl/": {"net", "service"},
-    "parquet/": {"parquet"},
+    "parquet/": {"parquet", "formats"},  # one writes such files, the other reads them; neither includes the other
     "pugixml.hpp": {"net", "storage"},
     "simdjson.h": {"formats"},
     "spdlog/": {"base"},
