@@ -190,7 +190,7 @@ class FaultProxy:
             size = await up_reader.readexactly(4)
             message = first + size + await up_reader.readexactly(struct.unpack("!I", size)[0] - 4)
             kind = state["kind"]
-            if kind is None:
+            if kind is None or first == b"G":  # CopyInResponse: the request goes on
                 writer.write(message)
                 await writer.drain()
             else:

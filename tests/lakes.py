@@ -60,3 +60,18 @@ class RestLake(ServerLake):
     @property
     def spark_settings(self):
         return {"type": "rest", "uri": self.catalog.uri, **self.spark_storage}
+
+
+def unreferenced(lake, name):
+    """Objects below the table's location that no snapshot and no metadata file of it names."""
+    table = lake.table(name)
+    named = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    for snapshot in table.metadata.snapshots:
+        named.add(snapshot.manifest_list)
+        for manifest in snapshot.manifests(table.io):
+            named.add(manifest.manifest_path)
+            named.update(entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False))
+    bucket, _, prefix = table.location().removeprefix("s3://").partition("/")
+    pages = lake.s3.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
+    there = {f"s3://{bucket}/{one['Key']}" for page in pages for one in page.get("Contents", [])}
+    return sorted(there - named)

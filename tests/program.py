@@ -47,11 +47,12 @@ class Home:
         self.program = program
         self.folder = Path(folder)
         self.lake = Lake(self.folder / ".sluice/catalog.db", self.folder / "warehouse")
+        self.extra_environment = {}
         self._running = []
 
     def environment(self, **more):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
-        return {**kept, **more}
+        return {**kept, **self.extra_environment, **more}
 
     def write(self, name, content):
         """Writes an input file below the folder and returns its path."""

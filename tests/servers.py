@@ -142,8 +142,9 @@ def start_seaweedfs(host, port=None):
     identity = {"name": "tests", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
     (data / "identities.json").write_text(json.dumps({"identities": [identity]}))
 
-    def start(s3, catalog, *others):
-        s3 = port or s3
+    def start(*ports):
+        # On a fixed port all are fixed, so that a second call finds the server of the first.
+        s3, catalog, *others = range(port, port + len(ports)) if port else ports
         names = ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
         command = [
             Path(sys.executable).parent / "weed", "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={s3}",

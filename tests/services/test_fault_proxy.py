@@ -1,6 +1,7 @@
 """The fault proxy does what its faults are called, else the sweeps that stand on it prove nothing."""
 
 import dataclasses
+import io
 import time
 import uuid
 from http.client import HTTPConnection, HTTPException, IncompleteRead
@@ -107,3 +108,14 @@ def test_faults_of_postgres(tcp, postgres, kind, carried_out):
             cursor.execute("insert into t values (2)")
     assert tcp.fired == 1 and tcp.requests == ["insert into t values (1)", "insert into t values (2)"]
     assert [row["x"] for row in postgres.query("select x from t order by x")] == [1] + [2] * carried_out
+
+
+# Prevents a proxy that waits for ever in the middle of a COPY, which asks for more before it is done.
+def test_a_copy_whose_answer_is_lost(tcp, postgres):
+    postgres.query("create table t (x int)")
+    cursor = psycopg2.connect(postgres.uri.replace(f":{postgres.port}/", f":{tcp.port}/")).cursor()
+    cursor.execute("begin")
+    tcp.plan(Fault("lost answer", 1))
+    with pytest.raises(psycopg2.OperationalError):
+        cursor.copy_expert("copy t from stdin", io.StringIO("1\n2\n"))
+    assert tcp.fired == 1
