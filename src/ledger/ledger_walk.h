@@ -12,7 +12,6 @@ namespace sluice {
 
 class LedgerWalk : public LedgerConformance {
  protected:
-  static constexpr int kSteps = 500;
   static constexpr int kFiles = 4;
   static constexpr size_t kWorkers = 3;
 

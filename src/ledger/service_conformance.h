@@ -10,6 +10,7 @@ class ServiceConformance : public LedgerConformance {
  protected:
   void SetUp() override {
     LedgerConformance::SetUp();
+    if (IsSkipped()) return;
     must(a_.handle->registry().finish_run(run_, RunState::kCompleted, ""));
   }
 

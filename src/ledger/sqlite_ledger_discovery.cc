@@ -1,6 +1,7 @@
 // Discovery: what the merge reads, and the compare-and-set that records what it found.
 #include <fmt/format.h>
 
+#include "ledger/discovery_rules.h"
 #include "ledger/sqlite_ledger.h"
 
 namespace sluice {
@@ -41,25 +42,6 @@ constexpr std::string_view kInsert =
     "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
     "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING";
-
-// What a listed file does to a record of the ledger.
-enum class Change { kNone, kDiscover, kSkip, kKeepLoaded };
-
-// The record as the write transaction sees it.
-struct Known {
-  int64_t id = 0;
-  FileState state = FileState::kDiscovered;
-  bool loaded = false;
-};
-
-Change change_of(const Known& known, const Seen& seen, bool loaded_before, OnChange on_change) {
-  // Its batch works on the version it claimed; a later discovery finds the newer one again.
-  if (known.state == FileState::kProcessing) return Change::kNone;
-  if (loaded_before) return Change::kKeepLoaded;
-  if (!seen.skip_reason.empty()) return known.loaded ? Change::kKeepLoaded : Change::kSkip;
-  if (known.loaded && on_change == OnChange::kIgnore) return Change::kKeepLoaded;
-  return Change::kDiscover;
-}
 
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
@@ -106,13 +88,13 @@ class Recorder {
   }
 
   Result<void> change(const Seen& seen) {
-    TRY_ASSIGN(const auto known, find(seen));
+    TRY_ASSIGN(auto known, find(seen));
     if (!known) {
       ++result_.lost_race;
       return {};
     }
-    TRY_ASSIGN(const bool loaded, loaded_before(seen.file));
-    switch (change_of(*known, seen, loaded, request_.on_change)) {
+    TRY_ASSIGN(known->loaded_before, loaded_before(seen.file));
+    switch (change_of(*known, seen, request_.on_change)) {
       case Change::kNone: ++result_.lost_race; return {};
       case Change::kDiscover: ++result_.changed; return move(*known, seen, FileState::kDiscovered);
       case Change::kSkip: ++result_.skipped; return move(*known, seen, FileState::kSkipped);
@@ -122,7 +104,7 @@ class Recorder {
   }
 
   /// The record, if it still is at the version that the merge saw.
-  Result<std::optional<Known>> find(const Seen& seen) {
+  Result<std::optional<KnownRecord>> find(const Seen& seen) {
     TRY_ASSIGN(auto rows, connection_.query("SELECT id, status, loaded_version <> '' FROM processed_files "
                                             "WHERE ingestion_id = ? AND source_id = ? AND file_path = ? AND file_etag = ?",
                                             request_.ingestion.text, request_.source.text, seen.file.path, *seen.known_version));
@@ -130,11 +112,11 @@ class Recorder {
     if (!found) return std::nullopt;
     const auto state = parse_file_state(rows.text_view(1));
     if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", seen.file.path, rows.text_view(1)));
-    return Known{.id = rows.integer(0), .state = *state, .loaded = rows.integer(2) != 0};
+    return KnownRecord{.id = rows.integer(0), .state = *state, .loaded = rows.integer(2) != 0};
   }
 
   /// The new version begins with a clean slate: no attempts, no error. What was loaded stays written down.
-  Result<void> move(const Known& known, const Seen& seen, FileState to) {
+  Result<void> move(const KnownRecord& known, const Seen& seen, FileState to) {
     const bool skipped = to == FileState::kSkipped;
     TRY(connection_.execute(
         "UPDATE processed_files SET file_etag = ?2, file_size_bytes = ?3, file_modified_at = ?4, status = ?5, run_id = ?6, "
