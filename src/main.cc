@@ -144,7 +144,7 @@ int run_program(int argc, char** argv) {
   std::stop_source stop;
   const std::jthread watcher = watch_signals(stop);
   SystemClock clock;
-  Stores stores;
+  Stores stores(clock);
   auto assemble = [&](const Config& config, LedgerMode mode) -> Result<std::unique_ptr<Assembly>> {
     auto parts = std::make_unique<ProgramAssembly>(config, stores, clock);
     TRY(parts->open_ledger(mode));

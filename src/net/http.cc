@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <future>
 
+#include <curl/curl.h>
+
 namespace sluice {
 namespace {
 
@@ -22,6 +24,11 @@ std::optional<std::string_view> find_header(const HttpHeaders& headers, std::str
 }
 
 std::optional<std::string_view> HttpResponse::header(std::string_view name) const { return find_header(headers, name); }
+
+std::optional<Timestamp> parse_http_date(std::string_view text) {
+  const time_t seconds = curl_getdate(std::string(text).c_str(), nullptr);
+  return seconds < 0 ? std::nullopt : std::optional(Timestamp{int64_t{seconds} * 1'000'000});
+}
 
 Result<HttpResponse> send_now(HttpClient& client, HttpRequest request, Context& context) {
   // Shared: the client's thread may still be inside set_value when the answer has been taken here.

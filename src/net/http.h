@@ -42,6 +42,9 @@ struct HttpResponse {
 /// The first header of this name in `headers` (case does not matter); nullopt: none.
 std::optional<std::string_view> find_header(const HttpHeaders& headers, std::string_view name);
 
+/// "Wed, 21 Oct 2015 07:28:00 GMT"; nullopt: no such date.
+std::optional<Timestamp> parse_http_date(std::string_view text);
+
 /// Completes a request, exactly once. May run on a thread of the client: do little there, and never wait there for another request.
 using HttpDone = std::function<void(Result<HttpResponse>)>;
 
@@ -63,7 +66,9 @@ struct HttpOptions {
   std::chrono::milliseconds idle_timeout{30'000};    ///< no byte in either direction for this long
   std::chrono::milliseconds total_timeout{300'000};  ///< of one request
   int connections_max = 64;                          ///< per host
-  std::string ca_file;                               ///< PEM; empty: the system's
+  std::string ca_file = {};                          ///< PEM; empty: the system's
+
+  bool operator==(const HttpOptions&) const = default;
 };
 
 /// A client on libcurl with one thread of its own: HTTP/1.1, TLS verified, proxies as in the environment (`http_proxy`, `https_proxy`,

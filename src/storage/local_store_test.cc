@@ -251,9 +251,10 @@ TEST(LocalPath, MakesAbsoluteUris) {
 
 // A scheme that this build cannot serve must say so, not fail as a missing file.
 TEST(Stores, FindsStoresByScheme) {
-  Stores stores;
+  SystemClock clock;
+  Stores stores(clock);
   EXPECT_EQ(stores.store_for("/a", {}).value(), stores.store_for("file:///b", {}).value());
-  EXPECT_THAT(stores.store_for("s3://b/k", {}).error().message, HasSubstr("S3 is not supported in this build"));
+  EXPECT_NE(stores.store_for("s3://b/k", {}).value(), stores.store_for("/a", {}).value());
   EXPECT_EQ(stores.store_for("gs://b/k", {}).error().code, ErrorCode::kInvalidInput);
   EXPECT_EQ(stores.store_for("relative", {}).error().code, ErrorCode::kInvalidInput);
 }

@@ -77,6 +77,8 @@ std::unique_ptr<Blob> ObjectStore::open(const ObjectInfo& object) { return std::
 
 void ObjectStore::remove_empty_folders(const Key&) {}
 
+Result<void> ObjectStore::remove_unfinished(const Key&, Context&) { return {}; }
+
 Result<std::string> read_now(ObjectStore& store, ReadRequest request) {
   std::promise<Result<std::string>> promise;
   std::future<Result<std::string>> answer = promise.get_future();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct ReadRequest {
   Key key;
   std::string version;  ///< empty: whatever is there; else kConflict when the object is at another one
   ByteRange range;
+  std::stop_token stop = {};  ///< ends the read with kCancelled where the store waits for a network
 };
 /// Completes a read: all bytes of the range (fewer where the object ends before). May run on a thread of the store.
 using ReadDone = std::function<void(Result<std::string>)>;
@@ -93,6 +95,8 @@ class ObjectStore {
   virtual std::unique_ptr<Blob> open(const ObjectInfo& object);
   /// Removes the empty folders below `prefix`, and itself, where the store has folders. Best effort: says nothing.
   virtual void remove_empty_folders(const Key& prefix);
+  /// Ends the uploads below `prefix` that were begun, by whomever, and not completed, where a store keeps their parts.
+  virtual Result<void> remove_unfinished(const Key& prefix, Context& context);
 };
 
 /// Blocks until the read completes.

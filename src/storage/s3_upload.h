@@ -1,0 +1,28 @@
+// Uploads to S3: one PUT where the object is small, else a multipart upload with several parts under way. Not thread-safe.
+#pragma once
+
+#include <memory>
+
+#include "storage/object_store.h"
+#include "storage/s3_client.h"
+#include "storage/s3_write.h"
+
+namespace sluice {
+
+inline constexpr int64_t kS3PartBytes = 8 * kMiB;  ///< of the first parts; an object below is sent with one PUT
+inline constexpr int kS3PartsPerSize = 1000;       ///< after so many parts they double, so that 10,000 of them are never too few
+inline constexpr int kS3PartsUnderWayMax = 3;      ///< of one upload: it holds at most one part more in memory
+
+/// Writes bytes at once, with one PUT.
+Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::shared_ptr<const std::string> bytes, const PutOptions& options,
+                          Context& context);
+
+std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options);
+
+/// Copies inside one service, byte ranges at a time: large objects too, and with the condition held at the end.
+Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context);
+
+/// Ends the multipart uploads under `prefix` that nobody completed.
+Result<int64_t> abort_s3_uploads(S3Client& client, const S3Address& prefix, Context& context);
+
+}  // namespace sluice
