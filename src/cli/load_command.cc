@@ -134,7 +134,7 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
 }
 
 void add_reading_flags(CLI::App& command, LoadOptions& load) {
-  command.add_option("--format", load.format, "auto, json, csv, tsv or parquet")->capture_default_str();
+  command.add_option("--format", load.format, "auto, json, csv, tsv, parquet, avro or orc")->capture_default_str();
   command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t")->group("Reading");
   command.add_option("--quote", load.quote, "CSV: one character")->group("Reading");
   command.add_flag("--no-header", load.no_header, "CSV: the first line is data")->group("Reading");

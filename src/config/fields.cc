@@ -177,7 +177,7 @@ Result<BadRowAction> read_bad_row_action(std::string_view text) {
 }
 
 Result<std::string> read_format(std::string_view text) {
-  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "parquet"sv});
+  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "parquet"sv, "avro"sv, "orc"sv});
 }
 
 Result<std::string> read_order(std::string_view text) { return read_choice(text, "order", std::array{"name"sv, "time"sv}); }

@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "formats/avro_format.h"
 #include "formats/csv_format.h"
 #include "formats/decompress.h"
 #include "formats/format.h"
 #include "formats/json_format.h"
+#include "formats/orc_format.h"
 #include "formats/parquet_format.h"
 
 namespace sluice {
@@ -33,6 +35,8 @@ const Format* format_of_name(std::string_view name) {
   if (name == "csv") return &csv_format();
   if (name == "tsv") return &tsv_format();
   if (name == "parquet") return &parquet_format();
+  if (name == "avro") return &avro_format();
+  if (name == "orc") return &orc_format();
   return nullptr;
 }
 
@@ -56,17 +60,17 @@ bool looks_binary(std::string_view head) {
 const Format* format_of_magic(std::string_view head) {
   if (!looks_binary(head)) return nullptr;
   if (head.starts_with("PAR1") || head.starts_with("PARE")) return &parquet_format();
+  if (head.starts_with("ORC")) return &orc_format();
+  if (head.starts_with("Obj\x01")) return &avro_format();
   return nullptr;
 }
 
 /// They are read here and there, not from front to back.
-bool needs_random_access(const Format& format) { return &format == &parquet_format(); }
+bool needs_random_access(const Format& format) { return &format == &parquet_format() || &format == &orc_format(); }
 
 /// Formats that are known to be none of ours, whatever the file is called.
 std::string_view foreign_format(std::string_view head) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kMagics = {{
-      {"ORC", "an ORC file"},
-      {"Obj\x01", "an Avro file"},
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kMagics = {{
       {"PK\x03\x04", "a zip archive"},
       {"7z\xbc\xaf", "a 7z archive"},
       {"\x02\x21\x4c\x18", "lz4 in its old format without frames"},
@@ -108,7 +112,8 @@ Result<std::string> read_head(Blob& blob, Context& context) {
 Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
   if (source.format != "auto") {
     if (const Format* format = format_of_name(lower_case(source.format))) return format;
-    return invalid_input(fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet", source.format));
+    return invalid_input(
+        fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc", source.format));
   }
   TRY_ASSIGN(const std::string head, read_head(blob, context));
   const std::string_view text = std::string_view(head).substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));

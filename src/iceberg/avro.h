@@ -1,43 +1,23 @@
 // Avro object container files, as far as Iceberg's manifests need them: a writer whose schema is literal text (so that field ids stay in
-// it), and a reader that gives generic values and trusts nothing it reads. Not thread-safe; no I/O.
+// it), and a reader that gives generic values. Not thread-safe; no I/O.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
 #include "base/units.h"
+#include "formats/avro_file.h"
 
 namespace sluice {
 
-/// Uncompressed bytes of one block that the reader accepts (some writers put a whole manifest into one).
-inline constexpr int64_t kAvroBlockBytesMax = 256 * kMiB;
 /// Uncompressed bytes that the writer collects before it closes a block.
 inline constexpr int64_t kAvroBlockBytesWritten = 64 * kKiB;
-inline constexpr int kAvroSchemaDepthMax = 64;
-
-struct AvroType;
-using AvroTypePtr = std::shared_ptr<const AvroType>;
-
-struct AvroField {
-  std::string name;
-  int id = -1;  ///< Iceberg's field-id or element-id; -1: none
-  AvroTypePtr type;
-};
-
-struct AvroType {
-  enum Kind { kNull, kBoolean, kInt, kLong, kFloat, kDouble, kBytes, kString, kFixed, kEnum, kArray, kMap, kUnion, kRecord } kind = kNull;
-  int64_t size = 0;               ///< fixed: bytes; enum: symbols
-  std::vector<AvroField> fields;  ///< record: its fields; array: the element; map: the value; union: its branches
-  int height = 0;                 ///< levels of types below this one; at most kAvroSchemaDepthMax
-};
-
 /// A decoded value: null; boolean; int, long and enum index; float and double; bytes, string and fixed; or the items of an array, the
 /// fields of a record in the writer's order, or the keys and values of a map in turn. A union gives the value of its branch.
 struct AvroValue {
@@ -89,34 +69,23 @@ class AvroWriter {
   bool failed_ = false;
 };
 
-/// Reads a container file from memory. Codecs: null, deflate, zstandard, snappy.
+/// Reads a container file from memory: the same decoder as for data files (formats), with values of any type.
 class AvroReader {
  public:
-  /// kCorruption: not an Avro file, or one of a kind that this reader does not take. `bytes` must outlive the reader.
+  /// kCorruption: not an Avro file, or a broken one.
   static Result<AvroReader> open(std::string_view bytes);
 
-  const AvroType& schema() const { return *schema_; }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const AvroType& schema() const { return *file_.schema(); }
+  const std::map<std::string, std::string>& metadata() const { return file_.metadata(); }
   /// The next record into `into`; false at the end.
   Result<bool> next(AvroValue& into);
 
  private:
-  explicit AvroReader(std::string_view bytes) : rest_(bytes), size_(bytes.size()) {}
-  Result<void> read_header();
-  Result<bool> next_block();
+  explicit AvroReader(AvroFile file) : file_(std::move(file)) {}
 
-  std::string_view rest_;
-  size_t size_;
-  std::map<std::string, std::string> metadata_;
-  AvroTypePtr schema_;
-  std::string sync_marker_;
-  std::string block_storage_;  // the block at hand, where it had to be decompressed
-  std::string_view block_;     // what is left of it
+  AvroFile file_;
+  AvroDecoder block_{{}};
   int64_t block_records_left_ = 0;
-  int64_t block_values_left_ = 0;
 };
-
-/// Reads the JSON of a schema. Named types may be used again, but not inside themselves.
-Result<AvroTypePtr> parse_avro_schema(std::string_view json);
 
 }  // namespace sluice

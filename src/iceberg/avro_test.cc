@@ -131,8 +131,9 @@ TEST(Avro, RefusesATallSchemaBuiltFromNames) {
 // Prevents that manifests of writers with another codec cannot be read: Java and Spark offer all four.
 TEST(Avro, ReadsSnappyAndNamesAnUnknownCodec) {
   // Raw snappy of 12 zigzagged ones: length 12, a literal of one byte, a copy of eleven from offset one; then four bytes of CRC.
-  const std::string block("\x0c\x00\x02\x1d\x01____", 9);
+  const std::string block("\x0c\x00\x02\x1d\x01\x72\x86\xe2\xfe", 9);
   EXPECT_EQ(outcome(raw_file(R"("int")", 12, block, "snappy")), "12 records");
+  EXPECT_THAT(outcome(raw_file(R"("int")", 12, block.substr(0, 5) + "____", "snappy")), HasSubstr("checksum"));
   EXPECT_THAT(outcome(raw_file(R"("int")", 1, "x", "lzma")), HasSubstr("lzma"));
 }
 

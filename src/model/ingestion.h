@@ -50,7 +50,7 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";  ///< auto | json | csv | tsv | parquet
+  std::string format = "auto";  ///< auto | json | csv | tsv | parquet | avro | orc
   CsvOptions csv;
   JsonOptions json;
   std::string source_system;

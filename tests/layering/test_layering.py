@@ -52,7 +52,7 @@ VENDORS = {
     "xxhash.h": {"base", "formats", "pipeline"},
     "yaml-cpp/": {"config", "schema"},
     "zlib.h": {"formats", "iceberg"},
-    "zstd": {"formats", "iceberg"},
+    "zstd": {"formats"},
 }
 POSIX = {
     "arpa/inet.h", "dirent.h", "fcntl.h", "netinet/in.h", "netinet/tcp.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h",
