@@ -23,17 +23,17 @@ FaultPlan::FaultPlan(std::vector<Fault> faults) {
   for (Fault& fault : faults) faults_.push_back({std::move(fault)});
 }
 
-std::optional<Fault> FaultPlan::next(std::string_view operation) {
-  std::optional<Fault> due = count_one(operation);
+std::optional<Fault> FaultPlan::next(std::string_view operation, Effect effect) {
+  std::optional<Fault> due = count_one(operation, effect);
   if (!due || due->kind != FaultKind::kStall) return due;
   due->meanwhile();  // not under our lock: others may use this plan
   return std::nullopt;
 }
 
-std::optional<Fault> FaultPlan::count_one(std::string_view operation) {
+std::optional<Fault> FaultPlan::count_one(std::string_view operation, Effect effect) {
   const std::lock_guard lock(mutex_);
   if (crashed_) return Fault{.kind = FaultKind::kCrashBefore};
-  trace_.emplace_back(operation);
+  operations_.push_back({std::string(operation), effect});
   std::optional<Fault> due;
   for (Armed& armed : faults_) {
     if (!operation.starts_with(armed.fault.operation)) continue;
@@ -43,7 +43,7 @@ std::optional<Fault> FaultPlan::count_one(std::string_view operation) {
     due = armed.fault;
   }
   if (due) {
-    trace_.back() += '!';
+    operations_.back().name += '!';
     crashed_ = due->kind == FaultKind::kCrashBefore || due->kind == FaultKind::kCrashAfter;
   }
   return due;
@@ -56,7 +56,7 @@ void FaultPlan::restart() {
 
 int64_t FaultPlan::count() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<int64_t>(trace_.size());
+  return static_cast<int64_t>(operations_.size());
 }
 
 bool FaultPlan::fired() const {
@@ -69,9 +69,15 @@ bool FaultPlan::crashed() const {
   return crashed_;
 }
 
-std::vector<std::string> FaultPlan::trace() const {
+std::vector<FaultPlan::Operation> FaultPlan::operations() const {
   const std::lock_guard lock(mutex_);
-  return trace_;
+  return operations_;
+}
+
+std::vector<std::string> FaultPlan::trace() const {
+  std::vector<std::string> names;
+  for (Operation& operation : operations()) names.push_back(std::move(operation.name));
+  return names;
 }
 
 Error FaultPlan::error_of(std::string_view operation, FaultKind kind, Effect effect) {

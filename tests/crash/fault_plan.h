@@ -43,25 +43,32 @@ enum class Effect {
 
 class FaultPlan {
  public:
+  /// One that was counted.
+  struct Operation {
+    std::string name;  ///< "!" follows where it failed
+    Effect effect = Effect::kRead;
+  };
+
   FaultPlan() = default;  ///< counts only
   explicit FaultPlan(Fault fault) : FaultPlan(std::vector<Fault>{std::move(fault)}) {}
   explicit FaultPlan(std::vector<Fault> faults);
 
   /// Counts one operation. nullopt: let it happen. A crashed process gets kCrashBefore for everything.
-  std::optional<Fault> next(std::string_view operation);
+  std::optional<Fault> next(std::string_view operation, Effect effect);
 
   /// A fresh process: operations work again. Faults that fired do not fire again; counting goes on.
   void restart();
 
   int64_t count() const;
-  bool fired() const;                      ///< any of the faults did
-  bool crashed() const;                    ///< and nobody has restarted since
-  std::vector<std::string> trace() const;  ///< names of the operations counted, in order; "!" follows one that failed
+  bool fired() const;                         ///< any of the faults did
+  bool crashed() const;                       ///< and nobody has restarted since
+  std::vector<Operation> operations() const;  ///< those counted, in order
+  std::vector<std::string> trace() const;     ///< their names
 
   /// Runs `call` under the plan. The error of a fault names the operation.
   template <class Call>
   auto run(std::string_view operation, Effect effect, Call call) -> decltype(call()) {
-    const std::optional<Fault> fault = next(operation);
+    const std::optional<Fault> fault = next(operation, effect);
     if (!fault) return call();
     if (happens(fault->kind)) (void)call();
     return std::unexpected(error_of(operation, fault->kind, effect));
@@ -77,12 +84,12 @@ class FaultPlan {
     bool fired = false;
   };
 
-  std::optional<Fault> count_one(std::string_view operation);
+  std::optional<Fault> count_one(std::string_view operation, Effect effect);
 
   mutable std::mutex mutex_;
   // Protected by mutex_.
   std::vector<Armed> faults_;
-  std::vector<std::string> trace_;
+  std::vector<Operation> operations_;
   bool crashed_ = false;
 };
 

@@ -35,7 +35,7 @@ Result<void> FaultyCatalog::end_attempts(const std::string& batch, Context& cont
 template <class Send>
 Result<LoadedTable> FaultyCatalog::write(std::string_view operation, Send send) {
   late_.land_due();
-  const std::optional<Fault> fault = plan_.next(operation);
+  const std::optional<Fault> fault = plan_.next(operation, Effect::kWrite);
   if (!fault) return send();
   if (FaultPlan::happens(fault->kind)) (void)send();
   if (fault->kind == FaultKind::kUnknownLate) late_.add(fault->late_by, [send] { return send().has_value(); });

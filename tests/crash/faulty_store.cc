@@ -62,7 +62,7 @@ Result<ObjectInfo> FaultyStore::stat(const Key& key, Context& context) {
 }
 
 void FaultyStore::read(ReadRequest request, ReadDone done) {
-  if (const std::optional<Fault> fault = plan_.next("store.read")) {
+  if (const std::optional<Fault> fault = plan_.next("store.read", Effect::kRead)) {
     done(std::unexpected(FaultPlan::error_of("store.read", fault->kind, Effect::kRead)));
     return;
   }
@@ -89,7 +89,7 @@ Result<std::vector<DeleteOutcome>> FaultyStore::remove(std::span<const Versioned
 std::unique_ptr<Blob> FaultyStore::open(const ObjectInfo& object) { return std::make_unique<FaultyBlob>(store_.open(object), plan_); }
 
 void FaultyStore::remove_empty_folders(const Key& prefix) {
-  const std::optional<Fault> fault = plan_.next("store.remove_empty_folders");
+  const std::optional<Fault> fault = plan_.next("store.remove_empty_folders", Effect::kRepeatable);
   if (!fault || FaultPlan::happens(fault->kind)) store_.remove_empty_folders(prefix);
 }
 
