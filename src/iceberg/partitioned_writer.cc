@@ -157,8 +157,7 @@ Result<PartitionedWriter::OpenFiles::iterator> PartitionedWriter::open(const std
     TRY(close(most([](const OpenFile& a, const OpenFile& b) { return a.buffered_bytes < b.buffered_bytes; }), context));
   }
   OpenFile file;
-  const std::string folder = partition_path(target_.fields, partition);
-  file.path = fmt::format("{}/{}{}{}.parquet", target_.folder, folder, folder.empty() ? "" : "/", new_uuid());
+  file.path = data_file_path(target_.layout, target_.batch, partition_path(target_.fields, partition), new_uuid());
   file.partition = partition;
   auto upload = std::make_unique<LazyUpload>(store_, file.path);
   file.upload = upload.get();
@@ -218,7 +217,8 @@ Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& 
                                                                    const ParquetOptions& options, const std::string& batch,
                                                                    const PartitionedWriterLimits& limits) {
   PartitionedWriter::Target target;
-  target.folder = data_location(metadata) + "/" + batch;
+  target.layout = data_layout(metadata);
+  target.batch = batch;
   target.schema = schema;
   TRY_ASSIGN(target.fields, bind_spec(metadata.default_spec(), schema));
   target.parquet = options;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "iceberg/append.h"
+#include "iceberg/data_paths.h"
 #include "iceberg/partition_spec.h"
 #include "iceberg/table_metadata.h"
 #include "model/file.h"
@@ -34,8 +35,9 @@ class LazyUpload;
 class PartitionedWriter {
  public:
   struct Target {
-    std::string folder;  ///< files are <folder>/<partition path>/<uuid>.parquet
-    Schema schema;       ///< of the batches, ids assigned
+    DataLayout layout;
+    std::string batch;
+    Schema schema;  ///< of the batches, ids assigned
     std::vector<BoundPartitionField> fields;
     ParquetOptions parquet;
     int64_t file_bytes = 512 * kMiB;  ///< a file is finished when it would weigh this much
@@ -90,7 +92,7 @@ class PartitionedWriter {
   std::vector<std::string> paths_;
 };
 
-/// A writer for one batch under the table's default spec: files below <data location>/<batch>/, sized by `write.target-file-size-bytes`.
+/// A writer for one batch under the table's default spec: files where data_paths.h says, sized by `write.target-file-size-bytes`.
 /// kInvalidInput: a partition spec or a property that this program cannot follow.
 Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& store, const TableMetadata& metadata, const Schema& schema,
                                                                    const ParquetOptions& options, const std::string& batch,

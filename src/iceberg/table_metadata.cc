@@ -263,7 +263,9 @@ Result<std::string> write_table_metadata(const TableMetadata& table) {
 
 std::string data_location(const TableMetadata& metadata) {
   // Older Java versions knew other names for it; the newest wins, as there.
-  for (const char* key : {"write.data.path", "write.folder-storage.path"}) {
+  const bool hashed = metadata.property("write.object-storage.enabled", "false") == "true";
+  for (const char* key : {"write.data.path", "write.object-storage.path", "write.folder-storage.path"}) {
+    if (key == std::string_view("write.object-storage.path") && !hashed) continue;
     if (const auto at = metadata.properties.find(key); at != metadata.properties.end()) return without_trailing_slash(at->second);
   }
   return metadata.location + "/data";

@@ -17,6 +17,7 @@ nlohmann::json json_of(const TargetPin& pin) {
                          {"table_uuid", pin.table_uuid},
                          {"table_location", pin.table_location},
                          {"data_location", pin.data_location},
+                         {"hashed_paths", pin.hashed_paths},
                          {"metadata_location", pin.metadata_location},
                          {"base_sequence_number", pin.base_sequence_number},
                          {"schema_id", pin.schema_id},
@@ -33,6 +34,7 @@ TargetPin pin_of(const nlohmann::json& json) {
   json.at("table_uuid").get_to(pin.table_uuid);
   json.at("table_location").get_to(pin.table_location);
   json.at("data_location").get_to(pin.data_location);
+  pin.hashed_paths = json.value("hashed_paths", false);  // pins of older programs do not say
   json.at("metadata_location").get_to(pin.metadata_location);
   json.at("base_sequence_number").get_to(pin.base_sequence_number);
   json.at("schema_id").get_to(pin.schema_id);

@@ -37,6 +37,7 @@ struct TargetPin {
   std::string table_uuid;
   std::string table_location;
   std::string data_location;      ///< data files of the batch lie below <data_location>/<batch-id>/
+  bool hashed_paths = false;      ///< or below <data_location>/<hash>/<batch-id>/ (write.object-storage.enabled)
   std::string metadata_location;  ///< its manifests are <metadata_location>/<batch-id>-*
   std::optional<int64_t> base_snapshot_id;
   int64_t base_sequence_number = 0;

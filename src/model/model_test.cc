@@ -91,6 +91,7 @@ PreparedBatch example_batch() {
                      .table_uuid = "u",
                      .table_location = "/w/ns/t",
                      .data_location = "/d",
+                     .hashed_paths = true,
                      .metadata_location = "/m",
                      .base_snapshot_id = 5,
                      .base_sequence_number = 4,

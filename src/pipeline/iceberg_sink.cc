@@ -6,6 +6,7 @@
 #include <set>
 
 #include "iceberg/append.h"
+#include "iceberg/data_paths.h"
 #include "iceberg/partition_spec.h"
 #include "pipeline/iceberg_presence.h"
 #include "pipeline/iceberg_stager.h"
@@ -92,6 +93,7 @@ Result<TargetState> IcebergSink::state_of(LoadedTable table) const {
                .table_uuid = metadata.table_uuid,
                .table_location = metadata.location,
                .data_location = data_location(metadata),
+               .hashed_paths = data_layout(metadata).hashed,
                .metadata_location = metadata_location_dir(metadata),
                .base_snapshot_id = current ? std::optional(current->snapshot_id) : std::nullopt,
                .base_sequence_number = metadata.last_sequence_number,
@@ -142,7 +144,7 @@ Result<Presence> IcebergSink::find(const TargetState& state, const PreparedBatch
   bool live = false;
   if (needs_paths(ancestors, mark)) {
     TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
-    const std::vector<std::string> paths = {fmt::format("{}/{}/", batch.target.data_location, batch.batch.text)};
+    const auto paths = data_folders(batch.target.data_location, batch.target.hashed_paths, batch.batch.text);
     TRY_ASSIGN(live, live_paths_contain(*store, metadata, paths, context));
   }
   return decide_presence(ancestors, mark, live);
@@ -232,10 +234,11 @@ Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch
 Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, Context& context) {
   TRY(catalog_.end_attempts(batch.text, context));
   if (target.data_location.empty()) return {};
-  const std::string data_prefix = fmt::format("{}/{}/", target.data_location, batch.text);
-  TRY(remove_prefix(data_prefix, {}, context));
-  TRY_ASSIGN(ObjectStore * data_store, store_for(data_prefix));
-  data_store->remove_empty_folders(data_prefix);
+  for (const std::string& folder : data_folders(target.data_location, target.hashed_paths, batch.text)) {
+    TRY(remove_prefix(folder, {}, context));
+    TRY_ASSIGN(ObjectStore * data_store, store_for(folder));
+    data_store->remove_empty_folders(folder);
+  }
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
   TRY(sweep_fences(target, batch, context));
   return remove_prefix(quarantine_prefix(target, batch), {}, context);

@@ -10,6 +10,7 @@ namespace sluice {
 namespace {
 
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::UnorderedElementsAre;
 
 /// Wraps the sink of a process into a T, which lives as long as the test.
@@ -172,6 +173,23 @@ TEST(RuleR, WithdrawsAPreparedBatchWhoseDataWasRemoved) {
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
   auto process = world.start();
   EXPECT_EQ((*process->ledger().find_batch(prepared.batch))->state, BatchState::kWithdrawn);
+  world.check_invariants("after the withdrawal");
+}
+
+// Bug: a table that spreads its files over hashed prefixes keeps the leftovers of a batch that was given up, for no listing finds them.
+TEST(RuleW, SweepsHashedPrefixesToo) {
+  World world;
+  world.ingestion.table_properties = {{"write.object-storage.enabled", "true"}};
+  const PreparedBatch prepared = die_prepared(world, {1, 2});
+  const std::string data_file = prepared.objects.front().path;
+  EXPECT_THAT(data_file, MatchesRegex("file:///wh/t/events/data/[01]{4}/[01]{4}/[01]{4}/[01]{8}/.*parquet"));
+  Context context;
+  const VersionedKey gone{prepared.objects.back().path, ""};
+  ASSERT_NE(gone.key, data_file);
+  ASSERT_TRUE(world.store.remove({&gone, 1}, context));
+  world.run();
+  EXPECT_FALSE(world.store.stat(data_file, context));
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
   world.check_invariants("after the withdrawal");
 }
 

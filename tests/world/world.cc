@@ -40,6 +40,17 @@ std::string make_folder() {
 /// Text of row `row`, dictionary or plain.
 std::string text_at(const arrow::Array& array, int64_t row) { return array.GetScalar(row).ValueOrDie()->ToString(); }
 
+/// The first part of a data file's path that is as long as a UUID: hashed prefixes may stand before it.
+BatchId batch_in(const std::string& path) {
+  constexpr size_t kUuidLength = 36;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    if (end - begin == kUuidLength) return BatchId(path.substr(begin, kUuidLength));
+    begin = end + 1;
+  }
+  return {};
+}
+
 void read_rows(const std::string& bytes, std::map<std::string, std::multiset<int64_t>>& rows) {
   auto input = std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes));
   auto reader = parquet::arrow::OpenFile(input, arrow::default_memory_pool()).ValueOrDie();
@@ -250,8 +261,7 @@ void World::check_invariants(const std::string& when, bool check_orphans) {
     Context context;
     const LoadedTable loaded = table();
     auto visit = [&](const ManifestEntry& entry) -> Result<void> {
-      const std::string rest = entry.file.file_path.substr(data_location(loaded.metadata).size() + 1);
-      TRY_ASSIGN(const auto batch, ledger.find_batch(BatchId(rest.substr(0, rest.find('/')))));
+      TRY_ASSIGN(const auto batch, ledger.find_batch(batch_in(entry.file.file_path)));
       const bool ours = batch && (batch->state == BatchState::kCommitted || batch->state == BatchState::kPrepared);
       EXPECT_TRUE(ours) << when << ": live data file of no committed batch: " << entry.file.file_path;
       return {};
