@@ -61,6 +61,7 @@ json report_json(const RunReport& report) {
   j["files_found"] = report.files_found;
   j["failures"] = json::array();
   for (const FileResult& failure : report.failures) j["failures"].push_back(failure_json(failure));
+  j["waiting_for_approval"] = waiting_json(report.waiting);
   j["warnings"] = report.warnings;
   return j;
 }
@@ -123,6 +124,12 @@ json load_json(const FileLoad& load) {
           {"data_file", text_or_null(load.range.data_file)},
           {"first_row", load.range.first_row},
           {"row_count", load.range.row_count}};
+}
+
+json waiting_json(const std::vector<WaitingFiles>& waiting) {
+  json list = json::array();
+  for (const WaitingFiles& group : waiting) list.push_back({{"changes", group.changes}, {"files", group.files}});
+  return list;
 }
 
 json counts_json(const FileCounts& counts) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -14,13 +15,14 @@
 namespace sluice {
 
 nlohmann::json run_json(const RunRecord& run);
-/// A run with what it could not load: run_json plus `files_found`, `failures`, `warnings`.
+/// A run with what it could not load: run_json plus `files_found`, `failures`, `waiting_for_approval`, `warnings`.
 nlohmann::json report_json(const RunReport& report);
 nlohmann::json dry_run_json(const DryRun& dry);
 /// Every column of a file's present state.
 nlohmann::json file_json(const FileRecord& file);
 nlohmann::json attempt_json(const FileAttempt& attempt);
 nlohmann::json load_json(const FileLoad& load);
+nlohmann::json waiting_json(const std::vector<WaitingFiles>& waiting);
 nlohmann::json counts_json(const FileCounts& counts);
 /// Secrets are replaced by "***".
 nlohmann::json ingestion_json(const Ingestion& ingestion);

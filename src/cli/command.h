@@ -54,7 +54,7 @@ int exit_code_of(const RunReport& report);
 
 /// Each adds its subcommands to `app`; a parsed subcommand sets line.exit_code.
 void add_load_command(CLI::App& app, CommandLine& line);
-void add_run_commands(CLI::App& app, CommandLine& line);    // run, retry, forget
+void add_run_commands(CLI::App& app, CommandLine& line);    // run, retry, approve, forget
 void add_show_commands(CLI::App& app, CommandLine& line);   // status, files, runs, run-info
 void add_table_commands(CLI::App& app, CommandLine& line);  // table, check
 

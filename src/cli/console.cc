@@ -116,8 +116,10 @@ void Console::summary(const RunReport& report, const std::string& table) {
     line(paint(kGreen, text));
   }
   if (m.files_failed > 0 && verbosity_ != Verbosity::kQuiet) {
-    fmt::print(err_, "{}\n",
-               paint(kRed, fmt::format("{} file(s) failed; `sluice files {} --status failed` shows why", m.files_failed, table)));
+    // A refused change leaves its file SUCCESS: the story is the file's own.
+    const bool refused = std::ranges::count(report.failures, FileOutcome::kRefused, &FileResult::outcome) == m.files_failed;
+    const char* which = refused ? "FILE" : "--status failed";
+    fmt::print(err_, "{}\n", paint(kRed, fmt::format("{} file(s) failed; `sluice files {} {}` shows why", m.files_failed, table, which)));
   }
   if (!report.run.error.empty()) error(report.run.error);
 }

@@ -156,7 +156,7 @@ void add_table_flags(CLI::App& command, LoadFlags& flags) {
   command.add_option("--warehouse", flags.warehouse, "Folder of the catalog `local` (default: ./warehouse)")->group("Table");
   command.add_option("--partition-by", load.partition_by, "For a new table: city, day(ts), bucket(16, id), truncate(4, name) (repeatable)")
       ->group("Table");
-  command.add_option("--schema-mode", load.schema_mode, "evolve (default), fixed or rescue")->group("Table");
+  command.add_option("--schema-mode", load.schema_mode, "evolve (default), approve, fixed or rescue")->group("Table");
   command.add_option("--contract", load.contract, "YAML file that fixes the columns")->group("Table");
   command.add_flag("--strict", load.strict_mode, "With a contract: one wrong header and nothing is loaded")->group("Table");
   command

@@ -1,4 +1,4 @@
-// run, retry, forget: work on ingestions that are defined already.
+// run, retry, approve, forget: work on ingestions that are defined already.
 #include <fmt/format.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -62,12 +62,6 @@ Result<void> retry(CommandLine& line, const std::string& name, const std::vector
   return {};
 }
 
-struct ForgetFlags {
-  std::string ingestion;
-  std::vector<std::string> files;
-  bool all = false, yes = false;
-};
-
 bool agreed(const std::string& question) {
   if (!isatty(STDIN_FILENO)) return false;
   std::cerr << question << " [y/N] " << std::flush;
@@ -75,6 +69,36 @@ bool agreed(const std::string& question) {
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
 }
+
+/// What waits is shown, and exactly that is approved: what other files come to need in the meantime waits on.
+Result<void> approve(CommandLine& line, const std::string& name, bool yes) {
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
+  TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
+  TRY_ASSIGN(const auto waiting, opened.parts->history().waiting_for_approval(ingestion.id));
+  RunOptions options;
+  std::string shown;
+  for (const WaitingFiles& group : waiting) {
+    options.approved.push_back(group.changes);
+    shown += fmt::format("  {} ({} file(s))\n", group.changes, group.files);
+  }
+  if (waiting.empty()) {
+    line.print(line.flags.json ? nlohmann::json{{"approved", nlohmann::json::array()}}.dump(2) + "\n"
+                               : fmt::format("Nothing of {} waits for approval\n", ingestion.name));
+    return {};
+  }
+  const std::string what = fmt::format("Table {} is to be changed:\n{}", ingestion.table.text(), shown);
+  if (!yes && !agreed(what + "Change it and load the files?")) {
+    return invalid_input(what + "Nothing was changed; --yes goes on without asking");
+  }
+  line.exit_code = execute_run(line, *opened.parts, ingestion, options);
+  return {};
+}
+
+struct ForgetFlags {
+  std::string ingestion;
+  std::vector<std::string> files;
+  bool all = false, yes = false;
+};
 
 Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
   if (flags.files.empty() == !flags.all) return invalid_input("name the FILEs to forget, or use --all");
@@ -118,6 +142,15 @@ void add_run_commands(CLI::App& app, CommandLine& line) {
   retry_command->add_option("FILE", *files, "Only these; all failed ones where left out");
   retry_command->callback([&line, retry_name, files] {
     if (auto done = retry(line, *retry_name, *files); !done) line.exit_code = line.usage(done.error());
+  });
+
+  auto* approve_command = app.add_subcommand("approve", "Make the changes of the table that files wait for, and load them");
+  auto approve_name = std::make_shared<std::string>();
+  auto yes = std::make_shared<bool>(false);
+  approve_command->add_option("INGESTION", *approve_name, "Name or id")->required();
+  approve_command->add_flag("--yes", *yes, "Do not ask");
+  approve_command->callback([&line, approve_name, yes] {
+    if (auto done = approve(line, *approve_name, *yes); !done) line.exit_code = line.fail(done.error());
   });
 
   auto* forget_command = app.add_subcommand("forget", "As if never seen: the next run loads them again; rows stay");

@@ -34,10 +34,12 @@ std::string runs_table(const std::vector<RunRecord>& runs) {
 Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
   History& history = opened.parts->history();
   TRY_ASSIGN(const FileCounts counts, history.file_counts(ingestion.id));
+  TRY_ASSIGN(const auto waiting, history.waiting_for_approval(ingestion.id));
   TRY_ASSIGN(const auto runs, history.runs({ingestion.id, kRunsInStatus}));
   TRY_ASSIGN(const auto batches, history.batches(ingestion.id, 1));
   json j = ingestion_json(ingestion);
   j["files"] = counts_json(counts);
+  j["waiting_for_approval"] = waiting_json(waiting);
   j["table"] = ingestion.table.text();
   j["catalog"] = ingestion.table.catalog;
   j["snapshot_id"] = !batches.empty() && batches[0].snapshot_id ? json(*batches[0].snapshot_id) : json(nullptr);
@@ -53,6 +55,9 @@ std::string status_text(const json& status) {
   text += fmt::format("  files: {} done, {} failed, {} skipped, {} pending ({} in all)\n", files["done"].get<int64_t>(),
                       files["failed"].get<int64_t>(), files["skipped"].get<int64_t>(), files["pending"].get<int64_t>(),
                       files["discovered"].get<int64_t>());
+  for (const json& group : status["waiting_for_approval"]) {
+    text += fmt::format("  {} file(s) wait for approval: {}\n", group["files"].get<int64_t>(), group["changes"].get<std::string>());
+  }
   for (const json& run : status["runs"]) {
     text +=
         fmt::format("  run {}  {}  {}  {} file(s), {} rows{}\n", run["run_id"].get<std::string>(), run["started_at"].get<std::string>(),

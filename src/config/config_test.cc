@@ -220,7 +220,7 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
            {"paritition_by: x", "6:5", "did you mean \"partition_by\"?"},
            {"tracking: maybe", "6:15", "neither true nor false"},
            {"schema: {mode: evolv}", "6:20", "did you mean \"evolve\"?"},
-           {"schema: {mode: approve}", "3:5", "not available yet"},
+           {"schema: {mode: approve}\n    tracking: false", "3:5", "needs tracking"},
            {"schema: {strictmode: true}", "6:14", "did you mean \"strict_mode\"?"},
            {"schema: {infer: {numbers: float}}", "6:31", "auto | double"},
            {"schema: evolve", "6:13", "expected a map"},

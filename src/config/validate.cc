@@ -64,8 +64,8 @@ Result<void> validate(Ingestion& ingestion) {
   if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {
     return invalid_input("on_bad_row: max allows bad rows, but action fail does not; say action skip");
   }
-  if (ingestion.schema.mode == SchemaMode::kApprove) {
-    return invalid_input("schema.mode \"approve\" is not available yet: use evolve | fixed | rescue");
+  if (ingestion.schema.mode == SchemaMode::kApprove && !ingestion.tracking) {
+    return invalid_input("schema.mode \"approve\" needs tracking: without records of files none can wait for approval");
   }
   return check_limits(ingestion);
 }

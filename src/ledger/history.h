@@ -48,11 +48,19 @@ struct FileLoad {  ///< one row of batch_files
   RowRange range;
 };
 
+/// Schema mode approve: files that wait for the same changes of the table.
+struct WaitingFiles {
+  std::string changes;  ///< "add column city string; widen id int -> long"
+  int64_t files = 0;
+  BatchId first_batch;  ///< the oldest batch that read one of them
+};
+
 class History {
  public:
   virtual ~History() = default;
   virtual Result<FilePage> files(const FilesQuery& query) = 0;
   virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
+  virtual Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;
   virtual Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) = 0;
   virtual Result<std::vector<RunRecord>> runs(const RunsQuery& query) = 0;  ///< latest first

@@ -119,6 +119,29 @@ TEST_P(LedgerConformance, ALoadedVersionThatComesBackEndsAWaitingChange) {
   EXPECT_EQ(file("/b").error_type, "");
 }
 
+// Prevents: a file that waits for approval claimed all the same, by this run or a later one; or never again, once it was approved.
+TEST_P(LedgerConformance, WhatWaitsForApprovalIsClaimedOnceItIsReleased) {
+  discover_new({"/a", "/b"});
+  const ClaimedBatch batch = claim(a_);
+  FileResult waits = result_of(batch.files[0], FileOutcome::kReleased);
+  waits.error = Error{.message = "add column city string", .type = std::string(error_type::kNeedsApproval)};
+  must(a_.work().prepare(batch.lease, record_of(batch), std::vector{waits, result_of(batch.files[1], FileOutcome::kLoaded)}));
+  must(a_.work().confirm(batch.lease, published(2)));
+  EXPECT_EQ(file("/a").state, FileState::kDiscovered);
+  EXPECT_EQ(file("/a").attempts, 0);
+  EXPECT_EQ(must(a_.work().outstanding(ingestion_, RunId("another"), 3)).claimable, 0);
+  EXPECT_EQ(try_claim(a_), std::nullopt);
+  const auto waiting = must(a_.handle->history().waiting_for_approval(ingestion_));
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].changes, "add column city string");
+  EXPECT_EQ(waiting[0].files, 1);
+  EXPECT_EQ(waiting[0].first_batch, batch.lease.batch);
+
+  EXPECT_EQ(must(a_.work().release_waiting(ingestion_)), 1);
+  EXPECT_THAT(must(a_.handle->history().waiting_for_approval(ingestion_)), IsEmpty());
+  EXPECT_EQ(claim(a_).files.size(), 1U);
+}
+
 // Prevents: rows of a withdrawn batch counted as loaded, so that the version is never loaded at all.
 TEST_P(LedgerConformance, OnlyCommittedBatchesMakeHistory) {
   discover_new({"/a"});

@@ -39,7 +39,8 @@ const std::string_view kIngestionColumns = "definition, status, sealed";
 const std::string_view kClaimedFileColumns =
     "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash";
 const std::string_view kWaitingDiscovered =
-    "status = 'DISCOVERED' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS DISTINCT FROM ?3)";
+    "status = 'DISCOVERED' AND error_type <> 'NeedsApproval' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS "
+    "DISTINCT FROM ?3)";
 const std::string_view kWaitingFailed = "status = 'FAILED' AND retry_count < ?2 AND run_id IS DISTINCT FROM ?3";
 
 Result<Timestamp> time_at(const SqlRows& row, int column) {

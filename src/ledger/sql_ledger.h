@@ -41,6 +41,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) override;
   Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) override;
   Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) override;
+  Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
 
@@ -77,6 +78,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   // History
   Result<FilePage> files(const FilesQuery& query) override;
   Result<FileCounts> file_counts(const IngestionId& ingestion) override;
+  Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) override;
   Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;
   Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) override;
   Result<std::vector<RunRecord>> runs(const RunsQuery& query) override;

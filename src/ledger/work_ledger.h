@@ -103,7 +103,8 @@ class WorkLedger {
   virtual Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) = 0;
 
   /// --- batches
-  /// Makes a STAGING batch of claimable files: DISCOVERED, or FAILED with attempts below attempts_max and not yet tried in this run.
+  /// Makes a STAGING batch of claimable files: DISCOVERED and not NeedsApproval, or FAILED with attempts below attempts_max and not yet
+  /// tried in this run.
   /// Counts the attempt. A file with worker_deaths > 0 is claimed alone. nullopt: nothing to claim.
   virtual Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) = 0;
   /// A STAGING batch without file records (rule N).
@@ -151,6 +152,8 @@ class WorkLedger {
   /// --- operator (rule F): kConflict while a live batch holds one of the files
   /// FAILED files (all, or these paths) become DISCOVERED with attempts 0; returns how many.
   virtual Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
+  /// Files that wait for approval (NeedsApproval) may be claimed again: they are read anew, and wait again where nothing has changed.
+  virtual Result<int64_t> release_waiting(const IngestionId& ingestion) = 0;
   /// Records and their history go as if never seen; returns how many.
   virtual Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
   /// All files and, for rule M, all batches of the ingestion (disowned). `foreign` are batches that the table's mark names and we do

@@ -36,6 +36,7 @@ inline constexpr std::string_view kUnavailable = "Unavailable";            ///< 
 inline constexpr std::string_view kWorkerDied = "WorkerDied";              ///< the process died while this file was read
 inline constexpr std::string_view kChanged = "Changed";                    ///< a loaded file changed under on_change: fail
 inline constexpr std::string_view kBaseline = "Baseline";                  ///< older than start_from (SKIPPED)
+inline constexpr std::string_view kNeedsApproval = "NeedsApproval";        ///< schema mode approve: waits (DISCOVERED) for a change
 inline constexpr std::string_view kBadName = "BadName";                    ///< path too long or not valid UTF-8 (SKIPPED)
 }  // namespace error_type
 
@@ -76,7 +77,7 @@ enum class FileOutcome {
   kUnchanged,  ///< same content_hash as the loaded version: nothing to load (touched)
   kFailed,     ///< error says why
   kSkipped,    ///< decided not to load; error.type is the reason
-  kReleased,   ///< back to DISCOVERED: changed while read, or the source did not answer
+  kReleased,   ///< back to DISCOVERED: changed while read, the source did not answer, or a change of the table needs approval
   kRefused,    ///< on_change: fail: the loaded version stays SUCCESS, the new one is recorded beside it as an attempt
 };
 std::string_view to_string(FileOutcome outcome);

@@ -50,11 +50,9 @@ void merge_into(BatchEnd& end, Target& target, RunObserver& observer) {
 
 /// The table's columns, changed for what reading found; nullopt: nothing to change, the staged rows stand.
 Result<std::optional<Target>> target_for_drift(const BatchStep& step, const TargetState& state, const Staged& staged, Context& context) {
-  const bool needs_rescued = staged.rescued && !state.schema.find(kRescuedColumn);
-  EvolutionPlan plan = plan_target(state, staged.drift.columns, Evidence::kRefused, false, step.ingestion.schema.mode);
-  if (plan.empty() && !needs_rescued) return std::nullopt;
-  // The rescue column only when the new columns do not take all that was rescued: most drift is one new column.
-  const bool add_rescued = needs_rescued && (plan.empty() || !plan.refused.empty() || !plan.warnings.empty());
+  const EvolutionPlan plan = plan_drift(state, staged.drift.columns, staged.rescued, step.ingestion.schema.mode);
+  if (plan.empty()) return std::nullopt;
+  const bool add_rescued = plan.proposed.find(kRescuedColumn) && !state.schema.find(kRescuedColumn);
   TRY_ASSIGN(Target target, evolve_target(target_step(step), state, staged.drift.columns, Evidence::kRefused, add_rescued, context));
   return target;
 }
@@ -66,8 +64,8 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
-  const StageStep stage{step.parts.work, step.parts.stores,        step.parts.clock, step.observer,
-                        step.ingestion,  thread_count(step.parts), step.releases,    step.contract ? &*step.contract : nullptr};
+  const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts),
+                        step.releases, step.contract ? &*step.contract : nullptr, step.approval};
   TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 

@@ -21,6 +21,7 @@ struct BatchStep {
   const Ingestion& ingestion;
   std::optional<Schema> contract;
   const Releases* releases = nullptr;
+  const Approval* approval = nullptr;  ///< schema mode approve; nullptr: another mode
 };
 
 /// What a batch came to.

@@ -48,13 +48,17 @@ struct RunOptions {
   std::vector<std::string> files_from;  ///< load just these (URIs or paths); empty: list the sources
   bool retry_failed = false;            ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
   std::vector<std::string> only_paths;
+  /// `sluice approve`: load the files that wait for these changes of the table (WaitingFiles::changes), and make the changes. Schema mode
+  /// approve only.
+  std::vector<std::string> approved;
 };
 
 /// What a run came to. `failed` files are in the ledger with their reasons.
 struct RunReport {
   RunRecord run;
   int64_t files_found = 0;
-  std::vector<FileResult> failures;  ///< the first kReportedFailuresMax of the files that failed, were refused or skipped in this run
+  std::vector<WaitingFiles> waiting;  ///< for approval, when the run ended
+  std::vector<FileResult> failures;   ///< the first kReportedFailuresMax of the files that failed, were refused or skipped in this run
   std::vector<std::string> warnings;
 };
 inline constexpr size_t kReportedFailuresMax = 1000;

@@ -46,10 +46,55 @@ Result<void> RunLoop::execute(Context& context) {
     TRY(load_untracked(context));
     return sweep_withdrawn(recovery(), context);
   }
-  TRY(options_.retry_failed ? discover_failed(context) : discover_files(context));
+  TRY(let_waiting_go(context));
+  if (options_.approved.empty()) TRY(options_.retry_failed ? discover_failed(context) : discover_files(context));
   TRY(check_headers(context));
   TRY(load_tracked(context));
+  TRY(report_waiting());
   return sweep_withdrawn(recovery(), context);
+}
+
+/// Schema mode approve: files that wait are read again when changes were approved for this run, when the table has another schema than the
+/// one they did not fit (somebody made the change by hand), or when the mode is another one now.
+Result<void> RunLoop::let_waiting_go(Context& context) {
+  const bool asks = ingestion_.schema.mode == SchemaMode::kApprove;
+  if (asks) approval_.emplace(options_.approved);
+  TRY_ASSIGN(const auto waiting, parts_.history.waiting_for_approval(ingestion_.id));
+  if (!options_.approved.empty()) {
+    for (const WaitingFiles& group : waiting) report_.files_found += group.files;
+    observer_.discovered(report_.files_found, 0, report_.files_found, 0);
+  }
+  if (waiting.empty()) return {};
+  if (asks && options_.approved.empty()) {
+    TRY_ASSIGN(const bool moved, schema_moved_since(waiting, context));
+    if (!moved) return {};
+  }
+  TRY(settle_ledger_write(parts_.clock, context, [&] { return parts_.work.release_waiting(ingestion_.id); }));
+  return {};
+}
+
+Result<bool> RunLoop::schema_moved_since(const std::vector<WaitingFiles>& waiting, Context& context) {
+  auto table = sink_.load(context);
+  if (!table && table.error().code == ErrorCode::kNotFound) return true;
+  TRY(table);
+  for (const WaitingFiles& group : waiting) {
+    TRY_ASSIGN(const auto batch, parts_.work.find_batch(group.first_batch));
+    if (!batch || !batch->target) return true;
+    if (batch->target->table_uuid != table->pin.table_uuid || batch->target->schema_id != table->pin.schema_id) return true;
+  }
+  return false;
+}
+
+Result<void> RunLoop::report_waiting() {
+  TRY_ASSIGN(report_.waiting, parts_.history.waiting_for_approval(ingestion_.id));
+  if (report_.waiting.empty()) return {};
+  std::vector<std::string> pending;
+  for (const WaitingFiles& group : report_.waiting) {
+    pending.push_back("pending: " + group.changes);
+    warn(fmt::format("{} file(s) wait for approval: {}; `sluice approve {}` makes the change and loads them", group.files, group.changes,
+                     ingestion_.name));
+  }
+  return parts_.registry.add_to_run(report_.run.id, {}, pending);
 }
 
 Result<void> RunLoop::discover_files(Context& context) {
@@ -113,6 +158,7 @@ Result<void> RunLoop::look_at_changed(const BatchEnd& end, Context& context) {
   std::map<SourceId, std::vector<std::string>> changed;
   for (const FileResult& result : end.results) {
     if (result.outcome != FileOutcome::kReleased) continue;
+    if (result.error && result.error->type == error_type::kNeedsApproval) continue;
     ++releases_[result.file.path];
     if (result.error && result.error->type == error_type::kChangedWhileRead) changed[result.file.source].push_back(result.file.path);
   }
@@ -264,7 +310,7 @@ Recovery RunLoop::recovery() const { return {{parts_.work, sink_, parts_.clock, 
 void RunLoop::take_results(const BatchEnd& end) {
   for (const FileResult& result : end.results) {
     ++tried_;
-    if (!result.error) continue;
+    if (!result.error || result.error->type == error_type::kNeedsApproval) continue;  // those are reported together
     failed_ += result.outcome == FileOutcome::kFailed || result.outcome == FileOutcome::kRefused;
     unreachable_ += result.outcome == FileOutcome::kReleased && result.error->type == error_type::kUnavailable;
     if (first_failure_.empty()) first_failure_ = result.error->message;

@@ -30,6 +30,9 @@ class RunLoop {
   Result<void> discover_failed(Context& context);
   Result<void> look_again(const std::map<SourceId, std::vector<std::string>>& paths, Context& context);
   Result<void> look_at_changed(const BatchEnd& end, Context& context);
+  Result<void> let_waiting_go(Context& context);
+  Result<bool> schema_moved_since(const std::vector<WaitingFiles>& waiting, Context& context);
+  Result<void> report_waiting();
   Result<void> check_headers(Context& context);
   Result<void> load_tracked(Context& context);
   Result<void> load_untracked(Context& context);
@@ -39,7 +42,9 @@ class RunLoop {
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
 
   ClaimRequest claim_request() const;
-  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_, &releases_}; }
+  BatchStep batch_step() const {
+    return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr};
+  }
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
@@ -51,6 +56,7 @@ class RunLoop {
   const RunOptions& options_;
   RunObserver& observer_;
   std::optional<Schema> contract_;
+  std::optional<Approval> approval_;  ///< schema mode approve
   RunReport report_;
   Releases releases_;
   int64_t files_claimed_ = 0;

@@ -167,12 +167,24 @@ class FileStage {
       }
       return ReadEnd{};
     }
+    if (step_.approval) {
+      const EvolutionPlan plan = plan_drift(target_, drift.columns, result.rows_rescued > 0, step_.ingestion.schema.mode);
+      if (!step_.approval->covers(plan.texts)) return wait_for_approval(file, result, plan, context);
+    }
     TRY(stager_.admit(file, context));
     result.outcome = FileOutcome::kLoaded;
     std::lock_guard lock(mutex_);
     staged_.rescued |= result.rows_rescued > 0;
     staged_.drift.columns = merge_fields(std::move(staged_.drift.columns), drift.columns);
     return ReadEnd{};
+  }
+
+  ReadEnd wait_for_approval(const ClaimedFile& file, FileResult& result, const EvolutionPlan& plan, Context& context) {
+    stager_.reject(file, context);
+    result.rows = result.rows_rescued = result.rows_rejected = 0;
+    result.outcome = FileOutcome::kReleased;
+    result.error = needs_approval(plan.texts);
+    return {};
   }
 
   static Result<ReadEnd> file_error(const Error& error) {
@@ -214,7 +226,7 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   }
   const SchemaMode mode = ingestion.schema.mode;
   plan.rescue = mode != SchemaMode::kFixed;
-  plan.report_drift = mode == SchemaMode::kEvolve && !has_contract;
+  plan.report_drift = (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove) && !has_contract;
   plan.infer = ingestion.schema.infer;
   plan.bad_rows = ingestion.on_bad_row;
   plan.csv = source.csv;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "formats/format.h"
 #include "ledger/work_ledger.h"
+#include "pipeline/approval.h"
 #include "pipeline/engine.h"
 #include "pipeline/input_file.h"
 #include "pipeline/sink.h"
@@ -31,6 +32,7 @@ struct StageStep {
   int threads = 1;
   const Releases* releases = nullptr;
   const Schema* contract = nullptr;  ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
+  const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.

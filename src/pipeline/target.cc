@@ -23,10 +23,10 @@ std::vector<const ClaimedFile*> spread(const std::vector<ClaimedFile>& files) {
   return chosen;
 }
 
-/// Schema mode rescue and contracts need the rescue column from the start: nothing else may be added later.
+/// Schema modes rescue and approve need the rescue column from the start: nothing may be added later, or not without being asked for.
 Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Field>& fields) {
   std::vector<std::string> metadata = step.ingestion.metadata_columns;
-  const bool rescues = step.ingestion.schema.mode == SchemaMode::kRescue;
+  const bool rescues = step.ingestion.schema.mode == SchemaMode::kRescue || step.ingestion.schema.mode == SchemaMode::kApprove;
   if (rescues && std::ranges::find(metadata, kRescuedColumn) == metadata.end()) metadata.emplace_back(kRescuedColumn);
   return initial_schema(fields, metadata);
 }
@@ -108,6 +108,14 @@ EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& fo
     plan.proposed.fields.push_back(column);
   }
   return plan;
+}
+
+EvolutionPlan plan_drift(const TargetState& state, const std::vector<Field>& found, bool rescued, SchemaMode mode) {
+  EvolutionPlan plan = plan_target(state, found, Evidence::kRefused, false, mode);
+  if (!rescued || state.schema.find(kRescuedColumn)) return plan;
+  // Only when the new columns do not take all that was rescued: most drift is one new column.
+  const bool add_rescued = plan.empty() || !plan.refused.empty() || !plan.warnings.empty();
+  return add_rescued ? plan_target(state, found, Evidence::kRefused, true, mode) : plan;
 }
 
 Result<Target> evolve_target(const TargetStep& step, TargetState state, const std::vector<Field>& found, Evidence evidence,

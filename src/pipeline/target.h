@@ -48,6 +48,9 @@ Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::
 /// What the table would become for `found`: also `_rescued_data` where `add_rescued`. Pure.
 EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode);
 
+/// What the table must become for what reading found, `_rescued_data` included where rows were rescued that the other changes do not take.
+EvolutionPlan plan_drift(const TargetState& state, const std::vector<Field>& found, bool rescued, SchemaMode mode);
+
 /// Commits plan_target()'s changes; a lost race means: load, plan again. Unchanged where there is nothing to change.
 Result<Target> evolve_target(const TargetStep& step, TargetState state, const std::vector<Field>& found, Evidence evidence,
                              bool add_rescued, Context& context);

@@ -105,6 +105,10 @@ Result<int64_t> FaultyLedger::retry(const IngestionId& ingestion, std::span<cons
   return plan_.run("ledger.retry", Effect::kWrite, [&] { return ledger_.retry(ingestion, paths); });
 }
 
+Result<int64_t> FaultyLedger::release_waiting(const IngestionId& ingestion) {
+  return plan_.run("ledger.release_waiting", Effect::kRepeatable, [&] { return ledger_.release_waiting(ingestion); });
+}
+
 Result<int64_t> FaultyLedger::forget(const IngestionId& ingestion, std::span<const std::string> paths) {
   return plan_.run("ledger.forget", Effect::kWrite, [&] { return ledger_.forget(ingestion, paths); });
 }

@@ -35,6 +35,7 @@ class FaultyLedger final : public WorkLedger {
   Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) override;
   Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) override;
   Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) override;
+  Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
 

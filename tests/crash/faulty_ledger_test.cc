@@ -67,6 +67,7 @@ class NotingLedger final : public WorkLedger, public Registry {
   }
   Result<Outstanding> outstanding(const IngestionId&, const RunId&, int) override { return note<Outstanding>("ledger.outstanding"); }
   Result<int64_t> retry(const IngestionId&, std::span<const std::string>) override { return note<int64_t>("ledger.retry"); }
+  Result<int64_t> release_waiting(const IngestionId&) override { return note<int64_t>("ledger.release_waiting"); }
   Result<int64_t> forget(const IngestionId&, std::span<const std::string>) override { return note<int64_t>("ledger.forget"); }
   Result<int64_t> forget_all(const IngestionId&, std::span<const BatchId>, int64_t) override { return note<int64_t>("ledger.forget_all"); }
   Result<Ingestion> put_ingestion(const Ingestion&) override { return note<Ingestion>("registry.put_ingestion"); }
@@ -115,6 +116,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.live_batches", [](WorkLedger& l, Registry&) { return outcome(l.live_batches({})); }},
       {"ledger.outstanding", [](WorkLedger& l, Registry&) { return outcome(l.outstanding({}, {}, 0)); }},
       {"ledger.retry", [](WorkLedger& l, Registry&) { return outcome(l.retry({}, {})); }},
+      {"ledger.release_waiting", [](WorkLedger& l, Registry&) { return outcome(l.release_waiting({})); }},
       {"ledger.forget", [](WorkLedger& l, Registry&) { return outcome(l.forget({}, {})); }},
       {"ledger.forget_all", [](WorkLedger& l, Registry&) { return outcome(l.forget_all({}, {}, 0)); }},
       {"registry.put_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.put_ingestion({})); }},

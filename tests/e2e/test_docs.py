@@ -80,7 +80,7 @@ def test_links_lead_somewhere():
 
 
 # Prevents a command or a flag that the reference does not mention.
-@pytest.mark.parametrize("command", ["", "load", "run", "retry", "forget", "status", "files", "runs", "run-info", "table", "check"])
+@pytest.mark.parametrize("command", ["", "load", "run", "retry", "approve", "forget", "status", "files", "runs", "run-info", "table", "check"])
 def test_the_reference_knows_every_flag(program, command):
     shown = subprocess.run([program, *command.split(), "--help"], capture_output=True, text=True, check=True).stdout
     reference = (ROOT / "docs/reference/cli.md").read_text()

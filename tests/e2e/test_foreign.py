@@ -1,6 +1,7 @@
 """Strangers work on our table: what they do is kept, our batches are recognised, and where history was cut we stop and say so."""
 
 import json
+import re
 import shutil
 
 import pyarrow as pa
@@ -220,3 +221,25 @@ def test_many_loads_leave_few_manifests(home):
     table = home.lake.table(TABLE)
     assert len(table.inspect.manifests()) <= 5
     assert home.lake.count(TABLE) == 25 and table.current_snapshot().summary["total-records"] == "25"
+
+
+# Prevents rows in a table whose version we would write wrongly, and a refusal that names no way out.
+@pytest.mark.parametrize(("version", "way_out"), [("1", "upgrade it first"), ("3", "load into a table of format version 2")])
+def test_tables_of_other_versions_are_refused(home, version, way_out):
+    load_files(home, 0)  # makes the catalog
+    home.lake.pyiceberg.create_table("bronze.other", schema=SCHEMA, properties={"format-version": version})
+    before = home.lake.table("bronze.other").metadata_location
+    outcome = home.run("load", "in", "--table", "bronze.other", code=1)
+    assert f"format version {version}" in outcome.text and way_out in outcome.text, outcome
+    assert home.lake.table("bronze.other").metadata_location == before
+
+
+# Prevents a table that asks for hashed prefixes from getting none, or files there that other programs do not find.
+def test_hashed_prefixes_are_read_by_everybody(home):
+    load_files(home, 0)
+    wanted = {"write.object-storage.enabled": "true", "write.object-storage.partitioned-paths": "false"}
+    home.lake.pyiceberg.create_table("bronze.hashed", schema=SCHEMA, properties=wanted)
+    home.load("in", "--table", "bronze.hashed")
+    home.lake.assert_judges_agree("bronze.hashed", numbered(3), [("id", "==", 2)])
+    (task,) = home.lake.table("bronze.hashed").scan().plan_files()
+    assert re.search(r"/data/[01]{4}/[01]{4}/[01]{4}/[01]{8}/[0-9a-f-]{36}/[0-9a-f-]{36}\.parquet$", task.file.file_path)
