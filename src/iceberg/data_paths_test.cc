@@ -22,7 +22,8 @@ TableMetadata table_with(std::map<std::string, std::string> properties) {
 // Prevents plain tables from getting another layout than the one every sweep and guide knows.
 TEST(DataPaths, PlainByDefault) {
   const DataLayout layout = data_layout(table_with({{"write.object-storage.partitioned-paths", "false"}}));
-  EXPECT_EQ(data_file_path(layout, "b1", "day=1", "u"), layout.location + "/b1/day=1/u.parquet") << "the second property alone says nothing";
+  EXPECT_EQ(data_file_path(layout, "b1", "day=1", "u"), layout.location + "/b1/day=1/u.parquet")
+      << "the second property alone says nothing";
   EXPECT_THAT(data_folders(layout.location, layout.hashed, "b1"), testing::ElementsAre(layout.location + "/b1/"));
 }
 

@@ -87,9 +87,10 @@ Result<FilePage> SqlLedger::files(const FilesQuery& query) {
 
 Result<std::vector<WaitingFiles>> SqlLedger::waiting_for_approval(const IngestionId& ingestion) {
   return read("asking what waits for approval", [&](SqlConnection& db) -> Result<std::vector<WaitingFiles>> {
-    TRY_ASSIGN(auto rows, db.query("SELECT error_message, count(*), min(CAST(batch_id AS TEXT)) FROM processed_files WHERE ingestion_id = ? "
-                                   "AND status = 'DISCOVERED' AND error_type = ? GROUP BY error_message ORDER BY error_message",
-                                   ingestion.text, error_type::kNeedsApproval));
+    TRY_ASSIGN(auto rows,
+               db.query("SELECT error_message, count(*), min(CAST(batch_id AS TEXT)) FROM processed_files WHERE ingestion_id = ? "
+                        "AND status = 'DISCOVERED' AND error_type = ? GROUP BY error_message ORDER BY error_message",
+                        ingestion.text, error_type::kNeedsApproval));
     std::vector<WaitingFiles> waiting;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());

@@ -74,9 +74,10 @@ Result<int64_t> SqlLedger::forget(const IngestionId& ingestion, std::span<const 
 
 Result<int64_t> SqlLedger::release_waiting(const IngestionId& ingestion) {
   return write("releasing files that wait for approval", [&](SqlConnection& db) -> Result<int64_t> {
-    return db.execute("UPDATE processed_files SET error_type = '', error_message = '', updated_at = ?2 WHERE ingestion_id = ?1 AND "
-                      "status = 'DISCOVERED' AND error_type = ?3",
-                      ingestion.text, now_text(db), error_type::kNeedsApproval);
+    return db.execute(
+        "UPDATE processed_files SET error_type = '', error_message = '', updated_at = ?2 WHERE ingestion_id = ?1 AND "
+        "status = 'DISCOVERED' AND error_type = ?3",
+        ingestion.text, now_text(db), error_type::kNeedsApproval);
   });
 }
 

@@ -64,8 +64,9 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
-  const StageStep stage{step.parts.work, step.parts.stores, step.parts.clock, step.observer, step.ingestion, thread_count(step.parts),
-                        step.releases, step.contract ? &*step.contract : nullptr, step.approval};
+  const StageStep stage{step.parts.work, step.parts.stores,        step.parts.clock, step.observer,
+                        step.ingestion,  thread_count(step.parts), step.releases,    step.contract ? &*step.contract : nullptr,
+                        step.approval};
   TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 

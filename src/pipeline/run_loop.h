@@ -42,9 +42,7 @@ class RunLoop {
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
 
   ClaimRequest claim_request() const;
-  BatchStep batch_step() const {
-    return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr};
-  }
+  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr}; }
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);

@@ -31,7 +31,7 @@ struct StageStep {
   const Ingestion& ingestion;
   int threads = 1;
   const Releases* releases = nullptr;
-  const Schema* contract = nullptr;  ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
+  const Schema* contract = nullptr;    ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
   const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
 };
 

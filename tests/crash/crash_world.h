@@ -40,7 +40,7 @@ class FaultyWorld {
   void retry_failed();
 
   FaultPlan& plan() { return plan_; }
-  bool objects_vanish = false;  ///< recovery finds staged objects missing
+  bool objects_vanish = false;                                 ///< recovery finds staged objects missing
   std::multiset<int64_t> expected = {1, 2, 3, 5, 6, 7, 8, 9};  ///< ids in the table once all is loaded
 
   World world;

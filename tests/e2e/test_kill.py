@@ -24,6 +24,17 @@ def data_files_on_disk(home):
     return {str(path) for path in home.folder.glob("warehouse/bronze/events/data/**/*") if path.is_file()}
 
 
+def named_metadata_files(home):
+    table = home.lake.table(TABLE)
+    return {path.removeprefix("file://") for path in [table.metadata_location, *(old.metadata_file for old in table.metadata.metadata_log)]}
+
+
+def metadata_files_on_disk(home, since):
+    """Without those older than `since`: they fell out of the table's log, and their owner keeps them."""
+    files = home.folder.glob("warehouse/bronze/events/metadata/*.metadata.json")
+    return {str(path) for path in files if path.name >= since}
+
+
 # Prevents every kind of loss and doubling that a crash can cause between two system calls: the moment of death is random, the recovery
 # is the next run, at once, without waiting for a lease. The seed is printed, so that a failure can be played again.
 def test_sigkill_at_random_moments(home):
@@ -55,6 +66,9 @@ def test_sigkill_at_random_moments(home):
     assert killed >= KILLS // 4, "the program was hardly ever killed in time: the test proves nothing"
     home.load("in", "--table", TABLE)
     assert data_files_on_disk(home) == live_data_files(home), f"orphans are left, seed {seed}"
+    named = named_metadata_files(home)
+    since = min(os.path.basename(path) for path in named)[:5]  # the version, five digits
+    assert metadata_files_on_disk(home, since) == named, f"metadata files that nobody names are left, seed {seed}"
     states = {row["state"] for row in home.ledger("select distinct state from batches")}
     assert states <= {"COMMITTED", "WITHDRAWN"}
 
