@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "cli/command.h"
+#include "iceberg/rest_catalog.h"
 #include "iceberg/sql_catalog.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/iceberg_sink.h"
@@ -101,6 +102,7 @@ class ProgramAssembly final : public Assembly {
   }
 
   Result<std::unique_ptr<Catalog>> open_catalog(const CatalogConfig& config) {
+    if (config.type == "rest") return open_rest_catalog({config.uri, config.warehouse, config.properties}, clock_);
     std::string path = config.sqlite_path();
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {

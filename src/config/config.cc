@@ -42,17 +42,36 @@ Result<std::string> warehouse_in(const std::string& text, const std::string& fol
   return uri;
 }
 
+/// A server interprets warehouse and properties: they go to it as they are.
+Result<CatalogConfig> read_rest_catalog(const YamlFile& file, YamlMap map, CatalogConfig catalog) {
+  TRY(map.apply(
+      "uri",
+      [](const std::string& uri) -> Result<std::string> {
+        if (uri.starts_with("http://") || uri.starts_with("https://")) return uri;
+        return invalid_input(fmt::format("\"{}\" is no address of a REST catalog: http://HOST:PORT or https://...", uri));
+      },
+      catalog.uri));
+  TRY(map.apply_text("warehouse", catalog.warehouse));
+  constexpr std::string_view kEveryKey[] = {""};
+  TRY_ASSIGN(catalog.properties, map.take_prefixed(kEveryKey));
+  if (!map.has("uri")) return std::unexpected(map.error(fmt::format("catalog \"{}\": uri is missing", catalog.name)));
+  if (const auto ca = catalog.properties.find("ssl.cabundle"); ca != catalog.properties.end() && !ca->second.starts_with('/')) {
+    ca->second = fmt::format("{}/{}", file.folder, ca->second);
+  }
+  return catalog;
+}
+
 Result<CatalogConfig> read_catalog(const YamlFile& file, const std::string& name, const YAML::Node& node) {
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, node, fmt::format("catalog \"{}\"", name)));
   CatalogConfig catalog{.name = name};
   TRY(map.apply(
       "type",
       [](const std::string& type) -> Result<std::string> {
-        if (type == "rest") return invalid_input("REST catalogs are not supported in this build: use sql");
-        if (type != "sql") return invalid_input(fmt::format("\"{}\" is no type of catalog: sql", type));
+        if (type != "sql" && type != "rest") return invalid_input(fmt::format("\"{}\" is no type of catalog: sql | rest", type));
         return type;
       },
       catalog.type));
+  if (catalog.type == "rest") return read_rest_catalog(file, std::move(map), std::move(catalog));
   TRY(map.apply(
       "uri",
       [&](const std::string& uri) -> Result<std::string> {

@@ -15,10 +15,10 @@ namespace sluice {
 
 struct CatalogConfig {
   std::string name;
-  std::string type = "sql";
-  std::string uri;        ///< "sqlite:/abs/catalog.db"
-  std::string warehouse;  ///< absolute URI: "file:///abs/warehouse"
-  Properties properties;  ///< of its store, by Iceberg's names; may hold secrets
+  std::string type = "sql";  ///< or "rest"
+  std::string uri;           ///< "sqlite:/abs/catalog.db"; rest: "http://host:8181"
+  std::string warehouse;     ///< absolute URI: "file:///abs/warehouse"; rest: as the server knows it, may be empty
+  Properties properties;     ///< of its store (rest: of the catalog too), by Iceberg's names; may hold secrets
 
   std::string sqlite_path() const;  ///< of `uri`
 };

@@ -176,6 +176,23 @@ TEST(Config, NullsKeepDefaults) {
   EXPECT_EQ(i.sources[0].format, "auto");
 }
 
+// Prevents a server's own properties from being refused, changed or lost: only the server knows them all.
+TEST(Config, RestCatalogsTakeEveryProperty) {
+  auto config = parse(
+      "catalogs:\n  lake: {type: rest, uri: \"https://host/api\", warehouse: 123456, credential: \"a:b\", rest.sigv4-enabled: true, "
+      "header.X-Team: data, ssl.cabundle: ca.pem, s3.endpoint: http://s3}\n  bare: {type: rest, uri: \"http://h\"}\n");
+  ASSERT_TRUE(config) << config.error().message;
+  const CatalogConfig& lake = config->catalogs.at("lake");
+  EXPECT_EQ(lake.uri, "https://host/api");
+  EXPECT_EQ(lake.warehouse, "123456");
+  EXPECT_EQ(lake.properties, (Properties{{"credential", "a:b"},
+                                         {"rest.sigv4-enabled", "true"},
+                                         {"header.X-Team", "data"},
+                                         {"ssl.cabundle", "/conf/ca.pem"},
+                                         {"s3.endpoint", "http://s3"}}));
+  EXPECT_EQ(config->catalogs.at("bare").warehouse, "");
+}
+
 // Each wrong text must be found at its own place: operators jump there.
 TEST(Config, ErrorsNameTheirPlace) {
   EXPECT_THAT(error_of("ingestions:\n  events:\n   - a: [1, 2\n"), StartsWith("sluice.yaml:4:"));
@@ -186,8 +203,11 @@ TEST(Config, ErrorsNameTheirPlace) {
   EXPECT_THAT(error_of("ledger: sqlite:a\nledger: sqlite:b\n"), StartsWith("sluice.yaml:2:1:"));
   EXPECT_THAT(error_of("- a\n"), StartsWith("sluice.yaml:1:1:"));
   EXPECT_THAT(error_of("a: 1\n---\nb: 2\n"), HasSubstr("2 documents"));
-  EXPECT_THAT(error_of("catalogs:\n  lake: {type: rest, uri: u, warehouse: w}\n"),
-              AllOf(StartsWith("sluice.yaml:2:16:"), HasSubstr("REST")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {type: hive, uri: u, warehouse: w}\n"),
+              AllOf(StartsWith("sluice.yaml:2:16:"), HasSubstr("sql | rest")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {type: rest, uri: \"sqlite:a\"}\n"),
+              AllOf(StartsWith("sluice.yaml:2:27: uri:"), HasSubstr("http://")));
+  EXPECT_THAT(error_of("catalogs:\n  lake: {type: rest}\n"), AllOf(StartsWith("sluice.yaml:2:9:"), HasSubstr("uri is missing")));
   EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:a\"}\n"),
               AllOf(StartsWith("sluice.yaml:2:9:"), HasSubstr("warehouse is missing")));
   EXPECT_THAT(error_of("catalogs:\n  lake: {uri: \"sqlite:${env:NOPE}\"}\n"), AllOf(StartsWith("sluice.yaml:2:15:"), HasSubstr("NOPE")));

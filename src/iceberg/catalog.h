@@ -24,13 +24,26 @@ struct TableId {
   std::string text() const;  ///< "ns.name"
 };
 
-/// A table as one load saw it. A commit is conditional on exactly this.
+/// Store properties (with credentials) that a catalog gave out for the objects below `prefix`. Secrets: never shown or stored.
+struct VendedCredential {
+  std::string prefix;
+  std::map<std::string, std::string> properties;
+};
+
+/// A table as one load saw it; what a commit stands on.
 struct LoadedTable {
   TableId id;
   TableMetadata metadata;
-  std::string metadata_location;                  ///< the version token of a SQL catalog
-  std::map<std::string, std::string> properties;  ///< from the catalog: vended credentials, store properties
+  std::string metadata_location;                  ///< the version token of a SQL catalog; other catalogs may leave it empty
+  std::map<std::string, std::string> properties;  ///< of the table's store; may hold secrets
+  std::vector<VendedCredential> credentials;      ///< for parts of it, over `properties`
 };
+
+/// Puts store properties over others; a new S3 key comes with its own secret and session token or without.
+void lay_over(std::map<std::string, std::string>& under, const std::map<std::string, std::string>& over);
+
+/// What the store of one object of the table needs: `properties`, under the credential with the longest prefix of `uri`.
+std::map<std::string, std::string> store_properties(const LoadedTable& table, const std::string& uri);
 
 struct CreateTable {
   Schema schema;                                 ///< field ids are assigned by the catalog; read them back from the answer
@@ -49,9 +62,13 @@ class Catalog {
   virtual Result<LoadedTable> load(const TableId& id, Context& context) = 0;
   /// Makes the namespace where it is missing. kConflict: somebody was first.
   virtual Result<LoadedTable> create(const TableId& id, const CreateTable& table, Context& context) = 0;
-  /// One compare-and-set. kConflict: refused, the table moved on; kOutcomeUnknown: it may have landed.
+  /// One compare-and-set. A SQL catalog compares the whole metadata with `base`, a REST catalog only what the change requires, and the
+  /// table's uuid: so a change must require all that it stands on. kConflict: refused, the table moved on; kOutcomeUnknown: it may have
+  /// landed, or may land yet; kUnavailable: it has not and will not.
   virtual Result<LoadedTable> commit(const LoadedTable& base, const TableChange& change, Context& context) = 0;
   virtual Result<std::vector<TableId>> tables(Context& context) = 0;
+  /// Whether a load may bring credentials for the table's objects.
+  virtual bool gives_credentials() const { return false; }
 
   /// Ends the creates and commits of `batch` (Context::batch_id while they were made) that got no answer or lost their process, and
   /// those of anybody that are older than kAttemptsKept; deletes the metadata files they wrote. Safe at any time: an attempt that is

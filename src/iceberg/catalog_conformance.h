@@ -14,7 +14,8 @@
 
 namespace sluice {
 
-/// Opens one more connection to the same, at first empty, catalog. Warehouse: mem://lake.
+/// Opens one more connection to the same catalog. Each test has a namespace of its own: a real server's catalog is not empty.
+/// Warehouse: mem://lake, unless the catalog is a server that writes to one of its own.
 struct CatalogUnderTest {
   std::string name;
   std::function<Result<std::unique_ptr<Catalog>>(const std::string& folder, StoreProvider& stores, Clock& clock)> open;
@@ -25,8 +26,11 @@ class CatalogConformance : public testing::TestWithParam<CatalogUnderTest> {
   void SetUp() override;
   void TearDown() override;
   std::unique_ptr<Catalog> open();
+  /// What the pipeline's commits are made of: requires uuid and main's snapshot of `base`, moves main, sets a property with it.
+  TableChange move(const LoadedTable& base, const std::string& key, const std::string& value);
 
   std::string folder_;
+  TableId table_;
   ManualClock clock_;
   MemoryStore store_{clock_};
   SingleStore stores_{store_};

@@ -23,5 +23,7 @@ Result<PartitionSpec> partition_spec_from_fields(int spec_id, const nlohmann::js
 Result<SortOrder> sort_order_from_json(const nlohmann::json& json);
 Result<Snapshot> snapshot_from_json(const nlohmann::json& json);
 Result<SnapshotRef> snapshot_ref_from_json(const nlohmann::json& json);
+/// A whole metadata.json, parsed. kCorruption: not table metadata; the message names the key.
+Result<TableMetadata> table_metadata_from_json(const nlohmann::json& document);
 
 }  // namespace sluice

@@ -11,8 +11,6 @@
 
 namespace sluice {
 
-std::string TableId::text() const { return fmt::format("{}.{}", fmt::join(ns, "."), name); }
-
 namespace {
 
 class SqlCatalog final : public Catalog {
@@ -95,7 +93,7 @@ class SqlCatalog final : public Catalog {
     const std::string place = normalized_path(location);
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(place, store_properties_));
     TRY_ASSIGN(TableMetadata metadata, read_metadata_file(*store, place, context));
-    return LoadedTable{id, std::move(metadata), location, store_properties_};  // the location as stored: it is the version token
+    return LoadedTable{id, std::move(metadata), location, store_properties_, {}};  // the location as stored: it is the version token
   }
 
   Result<TableMetadata> first_metadata(const TableId& id, const CreateTable& table) const {

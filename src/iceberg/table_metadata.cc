@@ -201,6 +201,10 @@ Ancestry ancestors_of_main(const TableMetadata& metadata) {
 
 Result<TableMetadata> read_table_metadata(std::string_view text) {
   TRY_ASSIGN(const json document, parse_json(text, "table metadata"));
+  return table_metadata_from_json(document);
+}
+
+Result<TableMetadata> table_metadata_from_json(const json& document) {
   JsonFields in(document, "table metadata");
   TableMetadata table;
   table.format_version = in.number("format-version");

@@ -81,7 +81,7 @@ SnapshotNotes notes_for(const PreparedBatch& batch, const char* operation_note) 
 }  // namespace
 
 IcebergSink::IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock)
-    : catalog_(catalog), stores_(stores), store_properties_(std::move(store_properties)), table_(std::move(table)), clock_(clock) {}
+    : catalog_(catalog), stores_(catalog, stores, std::move(store_properties), table, clock), table_(std::move(table)), clock_(clock) {}
 
 Result<TargetState> IcebergSink::state_of(LoadedTable table) const {
   const TableMetadata& metadata = table.metadata;
@@ -107,8 +107,29 @@ Result<TargetState> IcebergSink::state_of(LoadedTable table) const {
 
 Result<TargetState> IcebergSink::load(Context& context) {
   TRY_ASSIGN(LoadedTable table, catalog_.load(table_, context));
+  stores_.learn(table);
   TRY(check_writable(table.metadata));
+  TRY(check_not_older(table.metadata));
   return state_of(std::move(table));
+}
+
+/// A server with a cache may show what was before our own commit. Behind a fence that would hide a batch that landed in front of it.
+Result<void> IcebergSink::check_not_older(const TableMetadata& loaded) {
+  const std::lock_guard lock(mutex_);
+  if (loaded.table_uuid != seen_uuid_ || loaded.last_sequence_number >= seen_sequence_number_) {
+    seen_uuid_ = loaded.table_uuid, seen_sequence_number_ = loaded.last_sequence_number;
+    return {};
+  }
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("table {}: the catalog shows it at sequence number {}, after {} was seen: it answers from a copy that lags "
+                          "behind, or was restored just now. Run again",
+                          table_.text(), loaded.last_sequence_number, seen_sequence_number_));
+}
+
+void IcebergSink::remember(const TableMetadata& seen) {
+  const std::lock_guard lock(mutex_);
+  const bool newer = seen.table_uuid != seen_uuid_ || seen.last_sequence_number > seen_sequence_number_;
+  if (newer) seen_uuid_ = seen.table_uuid, seen_sequence_number_ = seen.last_sequence_number;
 }
 
 Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context) {
@@ -118,6 +139,7 @@ Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context
   TRY_ASSIGN(request.partition_fields, make_partition_fields(spec.partition_by, request.schema));
   request.properties = spec.properties;
   TRY_ASSIGN(LoadedTable table, catalog_.create(table_, request, context));
+  stores_.learn(table);
   return state_of(std::move(table));
 }
 
@@ -129,8 +151,9 @@ Result<TargetState> IcebergSink::evolve(const TargetState& state, const Schema& 
 }
 
 Result<std::unique_ptr<Stager>> IcebergSink::stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) {
-  TRY_ASSIGN(ObjectStore * data_store, store_for(state.pin.data_location));
-  TRY_ASSIGN(ObjectStore * metadata_store, store_for(state.pin.metadata_location));
+  Context context;
+  TRY_ASSIGN(ObjectStore * data_store, store_for(state.pin.data_location, context));
+  TRY_ASSIGN(ObjectStore * metadata_store, store_for(state.pin.metadata_location, context));
   TRY_ASSIGN(ParquetOptions options, ParquetOptions::from_properties(loaded(state).metadata.properties));
   StageTarget target{*data_store, *metadata_store, loaded(state).metadata, state.schema, std::move(options)};
   target.quarantine_prefix = quarantine_prefix(state.pin, batch.lease.batch);
@@ -143,7 +166,7 @@ Result<Presence> IcebergSink::find(const TargetState& state, const PreparedBatch
   const MarkSays mark = ask_mark(state, batch);
   bool live = false;
   if (needs_paths(ancestors, mark)) {
-    TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+    TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
     const auto paths = data_folders(batch.target.data_location, batch.target.hashed_paths, batch.batch.text);
     TRY_ASSIGN(live, live_paths_contain(*store, metadata, paths, context));
   }
@@ -161,9 +184,10 @@ std::optional<std::string> IcebergSink::incompatibility(const TargetState& state
 
 Result<LoadedTable> IcebergSink::commit(const LoadedTable& base, const CommitPlan& plan, Context& context) {
   auto committed = catalog_.commit(base, plan.change, context);
+  if (committed) remember(committed->metadata);
   if (committed || committed.error().code != ErrorCode::kConflict) return committed;
   // Definitely refused: nothing will ever point to what this attempt wrote. (After an unknown outcome it must stay: rule U.)
-  if (auto store = store_for(metadata_location_dir(base.metadata))) {
+  if (auto store = store_for(metadata_location_dir(base.metadata), context)) {
     std::vector<VersionedKey> keys;
     for (const std::string& path : plan.objects) keys.push_back({path, ""});
     (void)(*store)->remove(keys, context);
@@ -173,7 +197,7 @@ Result<LoadedTable> IcebergSink::commit(const LoadedTable& base, const CommitPla
 
 Result<Published> IcebergSink::try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) {
   const LoadedTable& base = loaded(state);
-  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
   TRY_ASSIGN(const auto manifests, parse_staged_manifests(batch.sink_record));
   SnapshotNotes notes = notes_for(batch, "");
   const auto prefix = batch.tracked ? kMarkPrefix : kUntrackedMarkPrefix;
@@ -185,7 +209,7 @@ Result<Published> IcebergSink::try_publish(const TargetState& state, const Prepa
 
 Result<void> IcebergSink::fence(const TargetState& state, const PreparedBatch& batch, Context& context) {
   const LoadedTable& base = loaded(state);
-  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
   SnapshotNotes notes = notes_for(batch, "fence: this batch was given up");
   notes.object_prefix = fence_name(batch.batch);
   TRY_ASSIGN(const CommitPlan plan, plan_fence(*store, base, new_snapshot_id(), notes, clock_, context));
@@ -198,7 +222,7 @@ Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBa
   const TableMetadata& metadata = loaded(state).metadata;
   const Snapshot* snapshot = metadata.find_snapshot(batch.snapshot_id);
   if (!snapshot) return Published{batch.snapshot_id, 0};  // expired since: what it named cannot be told from what others need
-  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location));
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
   TRY_ASSIGN(const std::string bytes, read_now(*store, {snapshot->manifest_list, "", {}}));
   TRY_ASSIGN(const auto manifests, read_manifest_list(bytes));
   std::vector<std::string> keep = {normalized_path(snapshot->manifest_list)};
@@ -223,7 +247,7 @@ Presence IcebergSink::confirmed_presence(const TargetState& state, const BatchRe
 Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch, Context& context) {
   std::vector<std::string> gone;
   for (const StagedObject& object : batch.objects) {
-    TRY_ASSIGN(ObjectStore * store, store_for(object.path));
+    TRY_ASSIGN(ObjectStore * store, store_for(object.path, context));
     auto info = store->stat(object.path, context);
     if (!info && info.error().code != ErrorCode::kNotFound) return std::unexpected(info.error());
     if (!info || info->size_bytes != object.size_bytes) gone.push_back(object.path);
@@ -236,7 +260,7 @@ Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, C
   if (target.data_location.empty()) return {};
   for (const std::string& folder : data_folders(target.data_location, target.hashed_paths, batch.text)) {
     TRY(remove_prefix(folder, {}, context));
-    TRY_ASSIGN(ObjectStore * data_store, store_for(folder));
+    TRY_ASSIGN(ObjectStore * data_store, store_for(folder, context));
     data_store->remove_empty_folders(folder);
   }
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
@@ -247,7 +271,7 @@ Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, C
 /// A withdrawal ends when a fence landed, so no other fence of the batch can land any more: what the table does not name is garbage.
 Result<void> IcebergSink::sweep_fences(const TargetPin& target, const BatchId& batch, Context& context) {
   const std::string prefix = fmt::format("{}/{}", target.metadata_location, fence_name(batch));
-  TRY_ASSIGN(ObjectStore * store, store_for(prefix));
+  TRY_ASSIGN(ObjectStore * store, store_for(prefix, context));
   TRY_ASSIGN(const ListPage page, store->list({prefix}, context));
   if (page.objects.empty()) return {};  // most batches were never fenced: spare the load
   auto table = catalog_.load(table_, context);
@@ -258,7 +282,7 @@ Result<void> IcebergSink::sweep_fences(const TargetPin& target, const BatchId& b
 }
 
 Result<void> IcebergSink::remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context) {
-  TRY_ASSIGN(ObjectStore * store, store_for(prefix));
+  TRY_ASSIGN(ObjectStore * store, store_for(prefix, context));
   const std::set<std::string> kept(keep.begin(), keep.end());
   ListRequest request{prefix};
   do {

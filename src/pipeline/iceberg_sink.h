@@ -3,12 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "iceberg/catalog.h"
+#include "iceberg/table_stores.h"
 #include "pipeline/sink.h"
 #include "storage/object_store.h"
 
@@ -20,7 +22,8 @@ inline constexpr std::string_view kUntrackedMarkPrefix = "sluice.untracked.";
 
 class IcebergSink final : public Sink {
  public:
-  /// `store_properties` are the catalog's, for the warehouse's store. All references must outlive the sink.
+  /// `store_properties` are the catalog's, for the warehouse's store; what loads of the table bring counts more. All references must
+  /// outlive the sink.
   IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock);
 
   Result<TargetState> load(Context& context) override;
@@ -39,16 +42,21 @@ class IcebergSink final : public Sink {
 
  private:
   Result<TargetState> state_of(LoadedTable table) const;
-  Result<ObjectStore*> store_for(const std::string& uri) { return stores_.store_for(uri, store_properties_); }
+  Result<void> check_not_older(const TableMetadata& loaded);
+  void remember(const TableMetadata& seen);
+  Result<ObjectStore*> store_for(const std::string& uri, Context& context) { return stores_.store_for(uri, context); }
   Result<void> sweep_fences(const TargetPin& target, const BatchId& batch, Context& context);
   Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
   Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);
 
   Catalog& catalog_;
-  StoreProvider& stores_;
-  const Properties store_properties_;
+  TableStores stores_;
   const TableId table_;
   Clock& clock_;
+  std::mutex mutex_;
+  // Protected by mutex_: the newest that this sink was shown.
+  std::string seen_uuid_;
+  int64_t seen_sequence_number_ = 0;
 };
 
 }  // namespace sluice

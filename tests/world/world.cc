@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "iceberg/append.h"
+#include "iceberg/rest_catalog.h"
 #include "iceberg/sql_catalog.h"
 #include "sql/sqlite.h"
 
@@ -70,7 +71,7 @@ Process::Process(World& world, const Wrapping& wrapping, const std::string& home
   ledger_ = must(SqliteLedger::open(world.ledger_path(home), worker_, world.clock), "opening the ledger");
   ObjectStore& store = wrapping.store ? wrapping.store(world.store) : world.store;
   stores_ = std::make_unique<SingleStore>(store);
-  catalog_ = must(open_sql_catalog("local", world.folder() + "/catalog.db", kWarehouse, *stores_, {}, world.clock), "opening the catalog");
+  catalog_ = world.open_catalog(*stores_);
   Catalog& catalog = wrapping.catalog ? wrapping.catalog(*catalog_) : *catalog_;
   sink_ = std::make_unique<IcebergSink>(catalog, *stores_, Properties{}, TableId{world.ingestion.table.ns, world.ingestion.table.name},
                                         world.clock);
@@ -107,6 +108,21 @@ World::World() : folder_(make_folder()) {
 World::~World() {
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+}
+
+void World::use_rest_catalog(bool keeps_history) {
+  FakeRestOptions options;
+  options.warehouse = kWarehouse;
+  options.keeps_history = keeps_history;
+  rest_ = std::make_unique<FakeRestServer>(clock, std::move(options));
+}
+
+std::unique_ptr<Catalog> World::open_catalog(StoreProvider& stores,
+                                             const std::function<std::unique_ptr<HttpClient>(std::unique_ptr<HttpClient>)>& http) {
+  if (!rest_) return must(open_sql_catalog("local", folder_ + "/catalog.db", kWarehouse, stores, {}, clock), "opening the catalog");
+  std::unique_ptr<HttpClient> client = rest_->client();
+  if (http) client = http(std::move(client));
+  return must(make_rest_catalog({"http://rest", "lake", {}}, std::move(client), clock), "opening the catalog");
 }
 
 std::string World::ledger_path(const std::string& home) const { return folder_ + "/" + home + "/ledger.db"; }
@@ -270,6 +286,7 @@ void World::check_invariants(const std::string& when, bool check_orphans) {
   }
   if (!check_orphans) return;
   EXPECT_EQ(orphans(), std::vector<std::string>{}) << when << ": orphans";
+  if (rest_) return;
   const auto rows_of_catalog = must(open_sqlite_catalog_rows(folder() + "/catalog.db", "local"), "opening the catalog");
   EXPECT_TRUE(must(rows_of_catalog->attempts(), "attempts").empty()) << when << ": attempts to change the table that nobody ended";
 }

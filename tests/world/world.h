@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "iceberg/catalog.h"
+#include "iceberg/fake_rest_server.h"
 #include "ledger/sqlite_ledger.h"
 #include "model/ingestion.h"
 #include "pipeline/engine.h"
@@ -79,6 +80,12 @@ class World {
   void drop(const std::string& name);
   static std::string uri(const std::string& name) { return "file:///in/" + name; }
 
+  /// From now on tables are those of a REST server: it compares what a change requires, not the whole metadata.
+  void use_rest_catalog(bool keeps_history = true);
+  /// A connection to the world's catalog; `http` goes around the client's requests to the REST server.
+  std::unique_ptr<Catalog> open_catalog(StoreProvider& stores,
+                                        const std::function<std::unique_ptr<HttpClient>(std::unique_ptr<HttpClient>)>& http = {});
+
   std::unique_ptr<Process> start(const Wrapping& wrapping = {}, const std::string& home = "home");
   /// A fresh process runs once and ends; the test fails where it cannot.
   RunReport run();
@@ -110,6 +117,7 @@ class World {
 
  private:
   const std::string folder_;
+  std::unique_ptr<FakeRestServer> rest_;  // nullptr: the catalog is the SQLite file
 };
 
 }  // namespace sluice
