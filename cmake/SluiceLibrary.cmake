@@ -37,12 +37,21 @@ function(sluice_library name)
   endif()
 endfunction()
 
-# sluice_test(NAME SOURCES ... LINK ...): one program per folder, one ctest entry per program (start-up costs more than most tests).
+# sluice_test(NAME [SHARDS n] SOURCES ... LINK ...): one program per folder, one ctest entry per program (start-up costs more than most
+# tests), or n entries that share the tests of a slow one, so that it does not hold up the rest.
 function(sluice_test name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "SHARDS" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   # The tests' own code: compiling it is what costs, the libraries that it calls stay optimized.
   target_compile_options(${name} PRIVATE -O0)
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
+  if(NOT arg_SHARDS)
+    add_test(NAME ${name} COMMAND ${name})
+    return()
+  endif()
+  math(EXPR last "${arg_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}_${shard} COMMAND ${name})
+    set_tests_properties(${name}_${shard} PROPERTIES ENVIRONMENT "GTEST_TOTAL_SHARDS=${arg_SHARDS};GTEST_SHARD_INDEX=${shard}" COST 100)
+  endforeach()
 endfunction()

@@ -13,7 +13,9 @@ namespace sluice {
 namespace {
 
 constexpr int kReaders = 4;
-constexpr int64_t kStride = 8;  // of the operations that fail, from a random one on; all of them in long sweeps
+// Of the operations that fail, from a random one on; in long sweeps all fail.
+constexpr int64_t kStrideOfReaders = 8;
+constexpr int64_t kStrideBeside = 20;  // each case is two processes
 constexpr int64_t kOperationsMin = 50;
 
 void put_more_files(FaultyWorld& faulty) {
@@ -40,8 +42,8 @@ void load_beside_another(FaultyWorld& faulty) {
 }
 
 /// One fault after the other until a life passes untouched.
-void sweep(FaultKind kind, const Life& life) {
-  const int64_t stride = long_sweep() ? 1 : kStride;
+void sweep(FaultKind kind, const Life& life, int64_t stride) {
+  if (long_sweep()) stride = 1;
   const int64_t first = 1 + static_cast<int64_t>(std::random_device()() % static_cast<uint64_t>(stride));
   int cases = 0;
   for (int64_t at = first;; at += stride, ++cases) {
@@ -58,10 +60,10 @@ void sweep(FaultKind kind, const Life& life) {
 class ConcurrentSweep : public testing::TestWithParam<FaultKind> {};
 
 // Bug: one reader dies or loses an answer while others are in the middle of their files: half a file admitted, a file of nobody.
-TEST_P(ConcurrentSweep, SeveralReaders) { sweep(GetParam(), load_with_readers); }
+TEST_P(ConcurrentSweep, SeveralReaders) { sweep(GetParam(), load_with_readers, kStrideOfReaders); }
 
 // Bug: a worker that fails while another one claims, evolves, publishes, sweeps or takes over at that very moment.
-TEST_P(ConcurrentSweep, AnotherProcessAtWork) { sweep(GetParam(), load_beside_another); }
+TEST_P(ConcurrentSweep, AnotherProcessAtWork) { sweep(GetParam(), load_beside_another, kStrideBeside); }
 
 INSTANTIATE_TEST_SUITE_P(All, ConcurrentSweep,
                          testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownLate, FaultKind::kCrashBefore,
