@@ -227,7 +227,8 @@ def test_many_loads_leave_few_manifests(home):
 @pytest.mark.parametrize(("version", "way_out"), [("1", "upgrade it first"), ("3", "load into a table of format version 2")])
 def test_tables_of_other_versions_are_refused(home, version, way_out):
     load_files(home, 0)  # makes the catalog
-    home.lake.pyiceberg.create_table("bronze.other", schema=SCHEMA, properties={"format-version": version})
+    columns = "(id bigint, name string) using iceberg"
+    home.lake.sql(f"create table local.bronze.other {columns} tblproperties ('format-version' = '{version}')")
     before = home.lake.table("bronze.other").metadata_location
     outcome = home.run("load", "in", "--table", "bronze.other", code=1)
     assert f"format version {version}" in outcome.text and way_out in outcome.text, outcome
