@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.rest import RestCatalog
 
+import lakes
 import servers
 from fault_proxy import ERROR_500, LOST_ANSWER, RESET, TRUNCATED, Fault, FaultProxy
 from judges import Lake
@@ -157,3 +158,56 @@ def test_conformance_over_seaweedfs(s3_server, tmp_path, auth):
     done = subprocess.run(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 0, done.stdout[-8000:]
     assert " 0 tests" not in done.stdout, done.stdout[-2000:]
+
+
+S3_CONFIG = """
+catalogs:
+  {name}:
+    type: rest
+    uri: "{uri}"
+    warehouse: "{warehouse}"
+{properties}
+ingestions:
+  events:
+    source: {{paths: [in]}}
+    table: {name}.{namespace}.events
+    on_change: append
+"""
+
+
+def s3_home(home, uri, warehouse, properties):
+    namespace = f"ns_{uuid.uuid4().hex[:8]}"
+    lines = "\n".join(f'    {name}: "{value}"' for name, value in properties.items())
+    home.write("sluice.yaml", S3_CONFIG.format(name="lake", uri=uri, warehouse=warehouse, properties=lines, namespace=namespace))
+    return f"{namespace}.events"
+
+
+def load_twice(home):
+    home.write_rows("in/a.json", numbered(3))
+    assert home.run("run", "events", "--json").json["metrics"]["records_written"] == 3
+    home.write_rows("in/b.json", [{"id": 4, "name": "n4", "city": "Bern"}])
+    assert home.run("run", "events", "--json").json["metrics"]["files_processed"] == 1
+
+
+# Prevents a table in a bucket that the catalog's server finds and we do not, or the other way round.
+def test_loads_into_a_bucket(home, rest_catalog, s3_server):
+    table = s3_home(home, rest_catalog.uri, rest_catalog.warehouse, s3_server.properties)
+    load_twice(home)
+    lake = lakes.RestLake(rest_catalog, s3_server)
+    assert lake.table(table).location().startswith("s3://")
+    lake.assert_judges_agree(table, numbered(4), [("id", ">", 2)], judges=("pyiceberg", "duckdb"))
+
+
+# Prevents a server that is strict about what it is sent (SeaweedFS checks who we are and where a table lies) from refusing real loads.
+def test_loads_into_the_catalog_of_seaweedfs(home, s3_server):
+    if not s3_server.catalog_uri:
+        pytest.skip("this S3 server has no catalog")
+    warehouse = f"s3://{servers.SEAWEEDFS_TABLE_BUCKET}"
+    credential = f"{s3_server.access_key}:{s3_server.secret_key}"
+    table = s3_home(home, s3_server.catalog_uri, warehouse, {**s3_server.properties, "credential": credential})
+    load_twice(home)
+    catalog = RestCatalog("lake", uri=s3_server.catalog_uri, warehouse=warehouse, credential=credential, **s3_server.properties)
+    rows = catalog.load_table(table).scan().to_arrow().to_pylist()
+    assert sorted(row["id"] for row in rows) == [1, 2, 3, 4]
+    ledger = (home.folder / ".sluice/ledger.db").read_bytes()
+    assert s3_server.secret_key.encode() not in ledger
