@@ -14,16 +14,6 @@ namespace {
 
 constexpr int kFailedCasesMax = 5;  // then the sweep ends: the rest says the same again
 
-/// For a first process that dies while it publishes: the second one gives its batch up.
-void load_given_up(FaultyWorld& faulty) {
-  put_first_files(faulty.world);
-  (void)faulty.run();
-  faulty.objects_vanish = true;
-  (void)faulty.run();
-  faulty.objects_vanish = false;
-  put_second_files(faulty.world);
-}
-
 int failed_parts() { return testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count(); }
 
 /// Runs cases until too many failed.

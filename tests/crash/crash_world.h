@@ -18,10 +18,13 @@ namespace sluice {
 /// Under SLUICE_TEST_LONG=1: what is thinned out otherwise runs whole.
 bool long_sweep();
 
+/// What a catalog compares: the whole metadata (SQL), or what a change requires (REST); and whether it shows more than the newest snapshot.
+enum class CatalogKind { kSql, kRest, kRestWithoutHistory };
+
 /// Whichever process uses them, store, ledger and catalog are these: requests outlive the process that sent them.
 class FaultyWorld {
  public:
-  explicit FaultyWorld(std::vector<Fault> faults, int threads = 1);
+  explicit FaultyWorld(std::vector<Fault> faults, int threads = 1, CatalogKind kind = CatalogKind::kSql);
 
   /// A process starts, runs once and ends, or dies where the plan says.
   Result<RunReport> run();
@@ -46,6 +49,7 @@ class FaultyWorld {
   World world;
 
  private:
+  std::unique_ptr<Catalog> open_inner(CatalogKind kind);
   std::vector<Fault> with_stalls(std::vector<Fault> faults);
   Result<RunReport> run_process(const RunOptions& options = {});
   void after_the_process();
@@ -54,7 +58,7 @@ class FaultyWorld {
   const int threads_;
   FaultyStore store_;
   SingleStore stores_;
-  LateRequests late_rows_;
+  LateRequests late_below_;  // of the catalog's own requests: statements or HTTP
   const std::unique_ptr<CatalogRows> inner_rows_;
   const std::unique_ptr<Catalog> inner_catalog_;
   FaultyCatalog catalog_;
@@ -66,12 +70,15 @@ using Life = std::function<void(FaultyWorld&)>;
 void put_first_files(World& world);
 /// A new column, and a file that changed: ids are never used again, so a doubled row shows.
 void put_second_files(World& world);
+/// For a first process that dies while it publishes: the second one gives its batch up.
+void load_given_up(FaultyWorld& faulty);
 /// The first files, loaded; then the second ones.
 void two_loads(FaultyWorld& faulty);
 
 /// A life under the faults, then processes without any until all is quiet, a day later the last sweep, and the invariants.
 /// Returns the operations that were counted before the quiet.
-std::vector<FaultPlan::Operation> run_case(const std::vector<Fault>& faults, const std::string& when, const Life& life, int threads = 1);
+std::vector<FaultPlan::Operation> run_case(const std::vector<Fault>& faults, const std::string& when, const Life& life, int threads = 1,
+                                           CatalogKind kind = CatalogKind::kSql);
 
 /// "crash before at operation 7 (store.put)": what fired, of the operations that were counted.
 std::string name_of(const std::vector<Fault>& faults, const std::vector<FaultPlan::Operation>& operations);
