@@ -28,6 +28,22 @@ class ServerLake(Lake):
         return location
 
 
+class SqliteLake(ServerLake):
+    """Iceberg's SQL catalog in a SQLite file, its warehouse on S3."""
+
+    def __init__(self, catalog_file, s3, warehouse, name=CATALOG_NAME):
+        super().__init__(s3, warehouse, name)
+        self.catalog_file = catalog_file
+
+    @property
+    def pyiceberg(self):
+        return SqlCatalog(self.name, uri=f"sqlite:///{self.catalog_file}", warehouse=self.warehouse, **self.s3.properties)
+
+    @property
+    def spark_settings(self):
+        return {"type": "jdbc", "uri": f"jdbc:sqlite:{self.catalog_file}", "jdbc.schema-version": "V1", **self.spark_storage}
+
+
 class PostgresLake(ServerLake):
     """Iceberg's SQL catalog in a PostgreSQL database, as PyIceberg and Spark's JDBC catalog share it."""
 

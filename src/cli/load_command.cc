@@ -113,6 +113,9 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   std::vector<std::string> catalogs;
   for (const auto& [name, catalog] : opened.config.catalogs) catalogs.push_back(name);
   TRY_ASSIGN(Ingestion ingestion, build_ingestion(flags.load, catalogs));
+  // Also where the table lies, unless its catalog says otherwise.
+  CatalogConfig& catalog = opened.config.catalogs.at(ingestion.table.catalog);
+  if (!flags.load.s3_endpoint.empty()) catalog.properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
 
   RunOptions options;
   if (!flags.files_from.empty()) {
@@ -153,7 +156,7 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
 void add_table_flags(CLI::App& command, LoadFlags& flags) {
   LoadOptions& load = flags.load;
   command.add_option("--catalog", load.catalog, "Catalog of sluice.yaml (default: local)")->group("Table");
-  command.add_option("--warehouse", flags.warehouse, "Folder of the catalog `local` (default: ./warehouse)")->group("Table");
+  command.add_option("--warehouse", flags.warehouse, "Folder or s3:// URI of the catalog `local` (default: ./warehouse)")->group("Table");
   command.add_option("--partition-by", load.partition_by, "For a new table: city, day(ts), bucket(16, id), truncate(4, name) (repeatable)")
       ->group("Table");
   command.add_option("--schema-mode", load.schema_mode, "evolve (default), approve, fixed or rescue")->group("Table");
@@ -188,6 +191,8 @@ void add_load_command(CLI::App& app, CommandLine& line) {
   command->add_option("PATH", flags->load.paths, "Files, folders or globs (**, *, ?, [a-z], {a,b})");
   command->add_option("--table", flags->load.table, "NS.NAME")->required();
   command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's)");
+  command->add_option("--s3-endpoint", flags->load.s3_endpoint,
+                      "URL of the S3 service, of paths and warehouse (default: AWS_ENDPOINT_URL, AWS)");
   add_reading_flags(*command, flags->load);
   add_table_flags(*command, *flags);
   add_run_flags(*command, *flags);

@@ -40,6 +40,7 @@ Result<void> apply_source(const LoadOptions& options, Source& source) {
     TRY_ASSIGN(std::string uri, absolute_uri(path));
     source.paths.push_back(std::move(uri));
   }
+  if (!options.s3_endpoint.empty()) source.store["s3.endpoint"] = options.s3_endpoint;
   TRY(apply("--format", std::optional(options.format), read_format, source.format));
   TRY(apply("--delimiter", options.delimiter, parse_character, source.csv.delimiter));
   TRY(apply("--quote", options.quote, parse_character, source.csv.quote));

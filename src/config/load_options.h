@@ -18,6 +18,7 @@ struct LoadOptions {
   std::string catalog;                            // --catalog
   std::string name;                               // --name
   std::string format = "auto";                    // --format
+  std::string s3_endpoint;                        // --s3-endpoint
   std::vector<std::string> partition_by;          // --partition-by
   bool no_tracking = false;                       // --no-tracking
   std::optional<std::string> delimiter;           // --delimiter

@@ -262,6 +262,7 @@ Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, C
     TRY(remove_prefix(folder, {}, context));
     TRY_ASSIGN(ObjectStore * data_store, store_for(folder, context));
     data_store->remove_empty_folders(folder);
+    TRY(data_store->remove_unfinished(folder, context));
   }
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
   TRY(sweep_fences(target, batch, context));

@@ -54,25 +54,58 @@ Result<std::optional<ListedFile>> GlobWalk::start(Context& context) {
   return *std::move(object);
 }
 
-void GlobWalk::push(Key prefix, bool flat) {
-  Frame& frame = frames_.emplace_back();
-  frame.request = {.prefix = std::move(prefix), .delimiter = !flat, .limit = kListEntriesMax};
+ListRequest GlobWalk::request_of(Key prefix, bool flat) {
+  return {.prefix = std::move(prefix), .delimiter = !flat, .limit = kListEntriesMax};
 }
+
+void GlobWalk::push(Key prefix, bool flat) { frames_.emplace_back().request = request_of(std::move(prefix), flat); }
 
 Result<bool> GlobWalk::fill(Frame& frame, Context& context) {
   if (frame.started && frame.page.next_token.empty()) return false;
   frame.request.token = frame.page.next_token;
-  TRY_ASSIGN(frame.page, store_.list(frame.request, context));
+  const auto under_way = ahead_.find({frame.request.prefix, frame.request.token});
+  if (under_way == ahead_.end()) {
+    TRY_ASSIGN(frame.page, store_.list(frame.request, context));
+  } else {
+    Result<ListPage> page = under_way->second.get();
+    ahead_.erase(under_way);
+    TRY_ASSIGN(frame.page, std::move(page));
+  }
   frame.started = true;
   frame.next_object = frame.next_prefix = 0;
   in_byte_order_ = in_byte_order_ && frame.page.in_byte_order;
   for (Error& warning : frame.page.warnings) warnings_.push_back(std::move(warning));
+  look_ahead(context);
   return true;
 }
 
+bool GlobWalk::wants(const Key& folder) { return glob_.below(folder) != Below::kNothing && !skip_folder_(folder); }
+
 void GlobWalk::enter(const Key& folder) {
-  const Below below = glob_.below(folder);
-  if (below != Below::kNothing && !skip_folder_(folder)) push(folder, below == Below::kAnything);
+  if (wants(folder)) push(folder, glob_.below(folder) == Below::kAnything);
+}
+
+/// In the order in which they will be wanted: the innermost frame first.
+void GlobWalk::look_ahead(Context& context) {
+  if (store_.lists_at_once() <= 1) return;
+  for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
+    ListRequest next_page = frame->request;
+    next_page.token = frame->page.next_token;
+    if (frame->started && !next_page.token.empty()) begin(std::move(next_page), context);
+    for (size_t i = frame->next_prefix; i < frame->page.prefixes.size(); ++i) {
+      if (static_cast<int>(ahead_.size()) >= store_.lists_at_once()) return;
+      const Key& folder = frame->page.prefixes[i];
+      if (wants(folder)) begin(request_of(folder, glob_.below(folder) == Below::kAnything), context);
+    }
+  }
+}
+
+void GlobWalk::begin(ListRequest request, Context& context) {
+  std::pair<Key, std::string> place{request.prefix, request.token};
+  if (ahead_.contains(place)) return;
+  ahead_.emplace(std::move(place), std::async(std::launch::async, [this, request = std::move(request), context]() mutable {
+                   return store_.list(request, context);
+                 }));
 }
 
 }  // namespace sluice

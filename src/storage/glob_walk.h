@@ -1,9 +1,14 @@
 // The objects of a store that one glob matches, listed flat where everything below may match and folder by folder where not.
-// In byte order where the store's pages are. Not thread-safe.
+// In byte order where the store's pages are. Where listings wait for a network, the next ones are under way meanwhile: the next page, and
+// the first pages of the folders that come next. Not thread-safe.
 #pragma once
 
+#include <functional>
+#include <future>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "storage/glob.h"
@@ -35,14 +40,19 @@ class GlobWalk {
   };
 
   Result<std::optional<ListedFile>> start(Context& context);
+  static ListRequest request_of(Key prefix, bool flat);
   void push(Key prefix, bool flat);
   Result<bool> fill(Frame& frame, Context& context);
+  bool wants(const Key& folder);
   void enter(const Key& folder);
+  void look_ahead(Context& context);
+  void begin(ListRequest request, Context& context);
 
   ObjectStore& store_;
   const Glob& glob_;
   const std::function<bool(const Key&)> skip_folder_;
   std::vector<Frame> frames_;
+  std::map<std::pair<Key, std::string>, std::future<Result<ListPage>>> ahead_;  // pages under way, by prefix and token
   std::vector<Error> warnings_;
   bool started_ = false;
   bool in_byte_order_ = true;

@@ -95,6 +95,8 @@ class ObjectStore {
   virtual std::unique_ptr<Blob> open(const ObjectInfo& object);
   /// Removes the empty folders below `prefix`, and itself, where the store has folders. Best effort: says nothing.
   virtual void remove_empty_folders(const Key& prefix);
+  /// How many listings are worth having under way at once: above 1 where each waits for a network.
+  virtual int lists_at_once() const { return 1; }
   /// Ends the uploads below `prefix` that were begun, by whomever, and not completed, where a store keeps their parts.
   virtual Result<void> remove_unfinished(const Key& prefix, Context& context);
 };

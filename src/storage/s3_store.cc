@@ -146,7 +146,8 @@ void S3Store::read(ReadRequest request, ReadDone done) {
   }
   if (!request.version.empty()) call.headers.emplace_back("If-Match", quoted(request.version));
   call.response_bytes_max = kWholeObjectBytesMax;
-  client_->send(std::move(call), {.stop = request.stop},
+  Context context{.stop = request.stop};
+  client_->send(std::move(call), std::move(context),
                 [client = client_, request = std::move(request), done = std::move(done)](Result<HttpResponse> response) {
                   done(body_of(std::move(response), request, client->options()));
                 });

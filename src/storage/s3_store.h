@@ -28,6 +28,7 @@ class S3Store final : public ObjectStore {
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override;
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override;
   std::unique_ptr<Blob> open(const ObjectInfo& object) override;
+  int lists_at_once() const override { return 8; }
   Result<void> remove_unfinished(const Key& prefix, Context& context) override;
 
  private:

@@ -271,6 +271,8 @@ Result<int64_t> abort_s3_uploads(S3Client& client, const S3Address& prefix, Cont
   do {
     const std::string query = fmt::format("uploads&encoding-type=url&prefix={}{}", percent_encode(prefix.key), markers);
     TRY_ASSIGN(const HttpResponse response, client.call({.bucket = prefix.bucket, .query = query}, context));
+    // Not everybody may list them, and not every service can: then a rule of the bucket has to end them.
+    if (response.status == 403 || response.status == 405 || response.status == 501) return ended;
     if (response.status != 200) return std::unexpected(s3_refusal(response, "listing unfinished uploads", prefix.text(), client.options()));
     TRY_ASSIGN(const S3UnfinishedUploads uploads, parse_s3_uploads(response.body));
     for (const S3UnfinishedUploads::Entry& entry : uploads.entries) {

@@ -1,0 +1,233 @@
+"""Sources and warehouses on S3, with the real program against SeaweedFS (lists by folders, out of byte order) and moto (in byte order)."""
+
+import dataclasses
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fault_proxy import FaultProxy
+from lakes import SqliteLake, unreferenced
+from program import numbered
+from server_process import wait_until
+
+JUDGES = ("pyiceberg", "duckdb")
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+class Bucket:
+    """A bucket of its own on a server."""
+
+    def __init__(self, s3):
+        self.s3, self.client = s3, s3.client
+        self.name = s3.make_bucket(f"s3-{uuid.uuid4().hex[:8]}")
+
+    def put(self, key, rows):
+        self.client.put_object(Bucket=self.name, Key=key, Body=lines(rows))
+
+    def uri(self, key=""):
+        return f"s3://{self.name}/{key}"
+
+    def put_many(self, keys):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda pair: self.put(pair[1], numbered(1, pair[0])), enumerate(keys, 1)))
+
+
+@pytest.fixture(params=["s3_server", "moto_server"])
+def bucket(request):
+    return Bucket(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def seaweed(s3_server):
+    return Bucket(s3_server)
+
+
+def use(home, s3):
+    """The program and the judges find the server: through AWS's own variables, as its users have them."""
+    home.extra_environment = {**s3.environment, "AWS_ENDPOINT_URL": s3.endpoint}
+    return home
+
+
+def lake_of(home, bucket):
+    return SqliteLake(home.folder / ".sluice/catalog.db", bucket.s3, bucket.uri("wh"))
+
+
+# Prevents tables on S3 that only we can read, files that are loaded twice, and objects that nobody names.
+def test_from_s3_into_an_s3_warehouse(home, bucket):
+    use(home, bucket.s3)
+    bucket.put("in/a.json", numbered(30))
+    bucket.put("in/sub/b.json", numbered(20, 31))
+    first = home.load(bucket.uri("in/"), "--table", "shop.orders", "--warehouse", bucket.uri("wh"))
+    assert (first["metrics"]["files_processed"], first["metrics"]["records_written"]) == (2, 50)
+    bucket.put("in/c.json", numbered(15, 51))
+    second = home.load(bucket.uri("in/"), "--table", "shop.orders", "--warehouse", bucket.uri("wh"))
+    assert (second["metrics"]["files_processed"], second["metrics"]["records_written"]) == (1, 15)
+    lake = lake_of(home, bucket)
+    lake.assert_judges_agree("shop.orders", numbered(65), [("id", ">", 60)], judges=JUDGES)
+    assert unreferenced(lake, "shop.orders") == []
+
+
+# Prevents the default of other machines: an endpoint that is given by a flag, keys from a profile, a warehouse on the local disk.
+def test_endpoint_by_flag_and_keys_from_a_profile(home, seaweed):
+    seaweed.put("in/a.json", numbered(3))
+    credentials = home.write("aws", f"[lake]\naws_access_key_id = {seaweed.s3.access_key}\naws_secret_access_key = {seaweed.s3.secret_key}\n")
+    home.extra_environment = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials), "AWS_PROFILE": "lake", "AWS_EC2_METADATA_DISABLED": "true"}
+    run = home.load(seaweed.uri("in/*.json"), "--s3-endpoint", seaweed.s3.endpoint, "--table", "shop.orders")
+    assert run["metrics"]["records_written"] == 3
+    home.lake.assert_judges_agree("shop.orders", numbered(3), judges=JUDGES)
+
+
+# Prevents files lost at the border of two pages, and files taken for new because a listing came in another order than the ledger's.
+def test_more_than_one_page(home, bucket):
+    use(home, bucket.s3)
+    # "d/..." comes before "d-..." where folders are walked, and after it in byte order.
+    keys = [f"in/{folder}{number:04}.json" for number in range(400) for folder in ("d/", "d-", "e")]
+    bucket.put_many(keys)
+    run = home.load(bucket.uri("in/**/*.json"), "--table", "t.many")
+    assert (run["metrics"]["files_processed"], run["metrics"]["records_written"]) == (1200, 1200)
+    again = home.load(bucket.uri("in/**/*.json"), "--table", "t.many")
+    assert (again["metrics"]["files_processed"], again["metrics"]["files_unchanged"]) == (0, 1200)
+    home.lake.assert_judges_agree("t.many", numbered(1200), judges=("duckdb",))
+    bucket.put(keys[700], numbered(1, 5000))
+    changed = home.load(bucket.uri("in/**/*.json"), "--table", "t.many")
+    assert (changed["metrics"]["files_processed"], changed["metrics"]["records_written"]) == (1, 1)
+    bucket.put(keys[700], numbered(1, 5001))
+    refused = home.load(bucket.uri("in/**/*.json"), "--table", "t.many", "--on-change", "ignore")
+    assert refused["metrics"]["files_processed"] == 0
+    home.lake.assert_judges_agree("t.many", numbered(1200) + numbered(1, 5000), judges=("duckdb",))
+
+
+# Prevents keys that are signed, listed or read as other keys.
+def test_odd_keys(home, bucket):
+    use(home, bucket.s3)
+    names = ["a b", "a+b", "a%2Bb", "a&b=c;d", "é ü 😀", "q'\"x", "#hash?y", "dt=2026-01-01/h=1", "~(1)!,@:$*"]
+    for number, name in enumerate(names, 1):
+        bucket.put(f"in/{name}.json", numbered(1, number))
+    run = home.load(bucket.uri("in/"), "--table", "t.odd")
+    assert run["metrics"]["files_processed"] == len(names)
+    home.lake.assert_judges_agree("t.odd", numbered(len(names)), judges=JUDGES)
+    paths = {row["file_path"] for row in home.ledger("select file_path from processed_files")}
+    assert paths == {bucket.uri(f"in/{name}.json") for name in names}
+    assert home.load(bucket.uri("in/"), "--table", "t.odd")["metrics"]["files_unchanged"] == len(names)
+
+
+# Prevents one set of keys or one endpoint for a whole ingestion: people merge buckets of several accounts.
+def test_several_sources_with_endpoints_and_keys_of_their_own(home, seaweed, moto_server):
+    other = Bucket(moto_server)
+    seaweed.put("live/1.json", numbered(50))
+    seaweed.put("live/2.json", numbered(30, 51))
+    other.put("old/1.json", numbered(20, 81))
+    local = home.write_rows("in/l.json", numbered(5, 101))
+
+    def source(name, bucket, path):
+        return {"id": name, "paths": [bucket.uri(path)], **bucket.s3.properties}
+
+    sources = [source("live", seaweed, "live/*.json"), source("old", other, "old/*.json"), {"id": "disk", "paths": [str(local.parent)]}]
+    catalog = {"type": "sql", "uri": f"sqlite:{home.folder}/.sluice/catalog.db", "warehouse": seaweed.uri("wh"), **seaweed.s3.properties}
+    definition = {"sources": sources, "table": "lake.shop.orders", "on_change": "append"}
+    home.write("sluice.yaml", json.dumps({"catalogs": {"lake": catalog}, "ingestions": {"orders": definition}}))
+    home.extra_environment = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "wrong"}
+    run = home.run("run", "orders", "--json").json
+    assert (run["metrics"]["files_processed"], run["metrics"]["records_written"]) == (4, 105)
+    lake = SqliteLake(home.folder / ".sluice/catalog.db", seaweed.s3, seaweed.uri("wh"), "lake")
+    lake.assert_judges_agree("shop.orders", numbered(105), judges=("pyiceberg",))
+    other.put("old/2.json", numbered(15, 106))
+    again = home.run("run", "orders", "--json").json
+    assert (again["metrics"]["files_processed"], again["metrics"]["records_written"]) == (1, 15)
+    assert seaweed.s3.secret_key not in str(home.ledger("select * from ingestions")), "secrets stay out of the ledger"
+
+
+# Prevents files that are marked FAILED for what is wrong with keys, bucket or server, and messages that do not say what it is.
+@pytest.mark.parametrize("what", ["secret", "key", "bucket"])
+def test_wrong_access_is_no_fault_of_the_files(home, seaweed, what):
+    seaweed.put("in/a.json", numbered(3))
+    use(home, seaweed.s3)
+    good = dict(home.extra_environment)
+    path = seaweed.uri("in/*.json")
+    expected = {"secret": "SignatureDoesNotMatch", "key": "InvalidAccessKeyId", "bucket": "no such bucket"}[what]
+    if what == "secret":
+        home.extra_environment["AWS_SECRET_ACCESS_KEY"] = "wrong-secret"
+    elif what == "key":
+        home.extra_environment["AWS_ACCESS_KEY_ID"] = "nobody"
+    else:
+        path = "s3://no-such-bucket-here/in/*.json"
+    outcome = home.run("load", path, "--table", "t.x", "--allow-empty", code=None)
+    assert outcome.code in (1, 2) and expected in outcome.text, outcome
+    assert "wrong-secret" not in outcome.text
+    assert home.ledger("select * from processed_files where status = 'FAILED'") == []
+    home.extra_environment = good
+    assert home.load(seaweed.uri("in/*.json"), "--table", "t.x")["metrics"]["records_written"] == 3
+
+
+# Prevents a second request for each small file: the bar is one GET each, no HEAD, and a listing that does not ask for each object.
+def test_requests_per_object(home, seaweed):
+    count = 60
+    seaweed.put_many([f"in/{number:03}.json" for number in range(count)])
+    proxy = FaultProxy("127.0.0.1", int(seaweed.s3.endpoint.rpartition(":")[2]), "http")
+    try:
+        use(home, dataclasses.replace(seaweed.s3, endpoint=proxy.url))
+        assert home.load(seaweed.uri("in/*.json"), "--table", "t.x")["metrics"]["files_processed"] == count
+        requests = [one for one in proxy.plan() if "list-type=2" not in one]
+        objects = [one for one in requests if "/in/0" in one]
+        assert len(objects) == count and all(one.startswith("GET ") for one in objects), objects
+        assert len(requests) == count
+    finally:
+        proxy.close()
+
+
+# Prevents a glob over days and hours that lists every day, and one that asks for each folder in turn although they are independent.
+def test_a_glob_descends_only_where_it_can_match(home, seaweed):
+    for day in range(3):
+        for hour in range(4):
+            seaweed.put(f"in/dt={day}/h={hour}/x.json", numbered(1, day * 4 + hour + 1))
+    seaweed.put_many([f"in/other/{number}.json" for number in range(5)])
+    proxy = FaultProxy("127.0.0.1", int(seaweed.s3.endpoint.rpartition(":")[2]), "http")
+    try:
+        use(home, dataclasses.replace(seaweed.s3, endpoint=proxy.url))
+        assert home.load(seaweed.uri("in/dt=*/h=*/*.json"), "--table", "t.x")["metrics"]["files_processed"] == 12
+        listed = [one for one in proxy.plan() if "list-type=2" in one]
+        assert not [one for one in listed if "other" in one]
+    finally:
+        proxy.close()
+    home.lake.assert_judges_agree("t.x", numbered(12), judges=("duckdb",))
+
+
+# Prevents a large object that is read or written in pieces which do not fit, and parts of uploads that stay behind.
+def test_large_objects_in_ranges_and_parts(home, seaweed):
+    use(home, seaweed.s3)
+    rows = [{"id": number, "name": uuid.uuid4().hex * 4} for number in range(1, 250_001)]
+    seaweed.client.put_object(Bucket=seaweed.name, Key="in/large.json", Body=lines(rows))
+    run = home.load(seaweed.uri("in/large.json"), "--table", "t.large", "--warehouse", seaweed.uri("wh"))
+    assert run["metrics"]["records_written"] == len(rows)
+    lake = lake_of(home, seaweed)
+    lake.assert_judges_agree("t.large", rows, judges=("duckdb",))
+    assert seaweed.client.list_multipart_uploads(Bucket=seaweed.name).get("Uploads", []) == []
+    assert unreferenced(lake, "t.large") == []
+
+
+# Prevents parts that a killed process left on the server: nobody sees them, and they are paid for.
+def test_uploads_of_a_killed_run_are_ended(home, seaweed):
+    use(home, seaweed.s3)
+    rows = [{"id": number, "name": uuid.uuid4().hex * 4} for number in range(1, 250_001)]
+    seaweed.client.put_object(Bucket=seaweed.name, Key="in/large.json", Body=lines(rows))
+    command = ("load", seaweed.uri("in/large.json"), "--table", "t.large", "--warehouse", seaweed.uri("wh"), "--json")
+    process = home.start(*command)
+
+    def unfinished():
+        return seaweed.client.list_multipart_uploads(Bucket=seaweed.name).get("Uploads", [])
+
+    wait_until(lambda: unfinished() or process.poll() is not None, "an upload to be under way", 60)
+    assert process.poll() is None, "the run ended before an upload was seen"
+    process.kill()
+    home.finish(process)
+    run = home.run(*command).json
+    assert run["metrics"]["records_written"] == len(rows)
+    lake = lake_of(home, seaweed)
+    assert len(lake.read("duckdb", "t.large", (), ("id",))) == len(rows)
+    assert unfinished() == []
+    assert unreferenced(lake, "t.large") == []
