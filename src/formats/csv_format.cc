@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "formats/csv_bundle.h"
 #include "formats/csv_columns.h"
 #include "formats/csv_reader.h"
 #include "formats/csv_scanner.h"
@@ -66,6 +67,8 @@ class CsvFormat final : public Format {
     TRY_ASSIGN(auto source, open_decompressed(blob, split, context));
     return CsvReader::open(std::move(source), dialect, plan, context);
   }
+
+  std::unique_ptr<Bundle> bundle(const ReadPlan& plan) const override { return make_csv_bundle(plan, dialect_of(plan.csv)); }
 
   Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source& source, const InferOptions& options,
                          Context& context) const override {

@@ -9,22 +9,6 @@
 namespace sluice {
 namespace {
 
-/// No head can begin UTF-8 text, except bzip2's: "BZh9" and the digits of pi (or of its root, where nothing follows) say it for sure.
-Compression compression_of(std::string_view head) {
-  constexpr std::string_view kBzip2Block("\x31\x41\x59\x26\x53\x59"), kBzip2End("\x17\x72\x45\x38\x50\x90"), kXz("\xfd\x37zXZ\x00", 6);
-  if (head.starts_with("\x1f\x8b")) return Compression::kGzip;
-  if (head.starts_with("\x28\xb5\x2f\xfd")) return Compression::kZstd;
-  if (head.starts_with("\x04\x22\x4d\x18")) return Compression::kLz4;
-  if (head.starts_with(kXz)) return Compression::kXz;
-  if (head.size() >= kMagicBytes && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9') {
-    const std::string_view block = head.substr(4);
-    if (block.starts_with(kBzip2Block) || block.starts_with(kBzip2End)) return Compression::kBzip2;
-  }
-  // Frames to be skipped are zstd's and lz4's alike; writers of zstd put them first (pzstd, seekable files).
-  const bool skippable_frame = head.size() >= 4 && (head[0] & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18";
-  return skippable_frame ? Compression::kZstd : Compression::kNone;
-}
-
 class PlainSource final : public ByteSource {
  public:
   explicit PlainSource(StoredBytes stored) : stored_(std::move(stored)) {}
@@ -46,6 +30,22 @@ std::string_view to_string(Compression compression) {
     case Compression::kLz4: return "lz4";
   }
   return "";
+}
+
+/// No head can begin UTF-8 text, except bzip2's: "BZh9" and the digits of pi (or of its root, where nothing follows) say it for sure.
+Compression compression_of(std::string_view head) {
+  constexpr std::string_view kBzip2Block("\x31\x41\x59\x26\x53\x59"), kBzip2End("\x17\x72\x45\x38\x50\x90"), kXz("\xfd\x37zXZ\x00", 6);
+  if (head.starts_with("\x1f\x8b")) return Compression::kGzip;
+  if (head.starts_with("\x28\xb5\x2f\xfd")) return Compression::kZstd;
+  if (head.starts_with("\x04\x22\x4d\x18")) return Compression::kLz4;
+  if (head.starts_with(kXz)) return Compression::kXz;
+  if (head.size() >= kMagicBytes && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9') {
+    const std::string_view block = head.substr(4);
+    if (block.starts_with(kBzip2Block) || block.starts_with(kBzip2End)) return Compression::kBzip2;
+  }
+  // Frames to be skipped are zstd's and lz4's alike; writers of zstd put them first (pzstd, seekable files).
+  const bool skippable_frame = head.size() >= 4 && (head[0] & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18";
+  return skippable_frame ? Compression::kZstd : Compression::kNone;
 }
 
 Result<Compression> sniff_compression(Blob& blob, Context& context) {

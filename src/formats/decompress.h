@@ -15,7 +15,10 @@ enum class Compression { kNone, kGzip, kZstd, kBzip2, kXz, kLz4 };
 /// "none", "gzip", ...
 std::string_view to_string(Compression compression);
 
-/// By the file's first bytes. Opens the blob for the few bytes it needs; an empty file has none.
+/// By the file's first bytes, of which a few are enough.
+Compression compression_of(std::string_view head);
+
+/// The same for a blob. Opens the blob for the few bytes it needs; an empty file has none.
 Result<Compression> sniff_compression(Blob& blob, Context& context);
 
 /// Opens `range` of the stored bytes. Where it begins at 0 and the file is compressed, the source gives the inflated bytes of all its

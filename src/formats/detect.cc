@@ -93,6 +93,11 @@ std::string shown(std::string_view head) {
   return text;
 }
 
+std::string_view without_byte_order_mark(std::string_view head) {
+  if (head.starts_with("\xef\xbb\xbf")) head.remove_prefix(3);
+  return head;
+}
+
 Result<std::string> read_head(Blob& blob, Context& context) {
   TRY_ASSIGN(auto source, open_decompressed(blob, {.offset = 0, .length = kStoredHeadBytes}, context));
   std::string head(kUsualHeadBytes, '\0');
@@ -103,26 +108,23 @@ Result<std::string> read_head(Blob& blob, Context& context) {
     size += more;
   }
   head.resize(size);
-  if (head.starts_with("\xef\xbb\xbf")) head.erase(0, 3);
-  return head;
+  return std::string(without_byte_order_mark(head));
 }
 
-}  // namespace
+Result<const Format*> format_of_source(const Source& source) {
+  if (const Format* format = format_of_name(lower_case(source.format))) return format;
+  return invalid_input(
+      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc", source.format));
+}
 
-Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
-  if (source.format != "auto") {
-    if (const Format* format = format_of_name(lower_case(source.format))) return format;
-    return invalid_input(
-        fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc", source.format));
-  }
-  TRY_ASSIGN(const std::string head, read_head(blob, context));
-  const std::string_view text = std::string_view(head).substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
+/// `head` is that of the unpacked file.
+Result<const Format*> format_of_head(std::string_view head, std::string_view path, Compression packed) {
+  const std::string_view text = head.substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
   if (text.starts_with('{') || text.starts_with('[')) return &json_format();
   if (const Format* format = format_of_magic(head)) {
-    TRY_ASSIGN(const Compression compression, sniff_compression(blob, context));
-    if (compression == Compression::kNone || !needs_random_access(*format)) return format;
+    if (packed == Compression::kNone || !needs_random_access(*format)) return format;
     return invalid_input(fmt::format("the content is {}, packed as a whole with {}; unpack it: such files are read here and there",
-                                     format->name(), to_string(compression)));
+                                     format->name(), to_string(packed)));
   }
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
@@ -133,6 +135,22 @@ Result<const Format*> find_format(const Source& source, std::string_view path, B
       fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json "
                   "or --format csv",
                   shown(head)));
+}
+
+}  // namespace
+
+Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
+  if (source.format != "auto") return format_of_source(source);
+  TRY_ASSIGN(const std::string head, read_head(blob, context));
+  const bool may_be_packed = format_of_magic(head) != nullptr;
+  TRY_ASSIGN(const Compression packed, may_be_packed ? sniff_compression(blob, context) : Result<Compression>(Compression::kNone));
+  return format_of_head(head, path, packed);
+}
+
+Result<const Format*> find_format(const Source& source, std::string_view path, std::string_view bytes, Context& context) {
+  if (source.format != "auto") return format_of_source(source);
+  if (compression_of(bytes) != Compression::kNone) return find_format(source, path, *make_memory_blob(std::string(bytes)), context);
+  return format_of_head(without_byte_order_mark(bytes.substr(0, kHeadBytes)), path, Compression::kNone);
 }
 
 }  // namespace sluice

@@ -67,6 +67,22 @@ class Reader {
   virtual Drift drift() const = 0;
 };
 
+/// Reads many small files into common blocks: one set of buffers, and one record batch for all. For files without anything to say about
+/// them; what a reader would report, count or refuse goes to a reader of its own. Not thread-safe.
+class Bundle {
+ public:
+  virtual ~Bundle() = default;
+  /// Appends all rows of a file behind those of the files before, and returns how many there are. nullopt: the file is compressed, or some
+  /// row is bad, breaks the schema or leaves something over; nothing of it stays, read it with a reader of its own.
+  /// `bytes` is the whole file as stored; kBundlePaddingBytes behind it are readable.
+  virtual std::optional<int64_t> add(std::string_view bytes, Context& context) = 0;
+  virtual int64_t rows() const = 0;  ///< since the last take()
+  virtual bool full() const = 0;     ///< time to take()
+  /// The rows of all files since the last take(), with the columns of RowBlock::batch.
+  virtual std::shared_ptr<arrow::RecordBatch> take() = 0;
+};
+inline constexpr size_t kBundlePaddingBytes = 64;
+
 /// What a sample of a file says about its columns.
 struct Inferred {
   std::vector<Field> fields;        ///< in order of appearance; a column seen only as null has type nullptr
@@ -81,6 +97,8 @@ class Format {
   /// Byte ranges that different readers may take, in file order; one where the file cannot be split (compressed, one document).
   virtual Result<std::vector<ByteRange>> split(Blob& blob, const ReadPlan& plan, Context& context) const = 0;
   virtual Result<std::unique_ptr<Reader>> open(Blob& blob, ByteRange split, const ReadPlan& plan, Context& context) const = 0;
+  /// nullptr: files of this format are read one by one.
+  virtual std::unique_ptr<Bundle> bundle(const ReadPlan&) const { return nullptr; }
   /// Infers from the first `sample_bytes` (stored bytes); broken rows are passed over, a file that is broken from its start is an error.
   virtual Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source& source, const InferOptions& options,
                                  Context& context) const = 0;
@@ -89,5 +107,7 @@ class Format {
 /// The format of a file: as the source says ("json", "csv"), or by content first and name second ("auto").
 /// Compression (gzip, zstd) is recognised by content and is no format of its own.
 Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context);
+/// The same for a file held whole, as stored.
+Result<const Format*> find_format(const Source& source, std::string_view path, std::string_view bytes, Context& context);
 
 }  // namespace sluice

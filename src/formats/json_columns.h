@@ -38,6 +38,7 @@ class JsonColumns {
   std::optional<SchemaFault> append(std::span<const JsonNode> nodes);
 
   RowWriter& rows() { return rows_; }
+  const RowWriter& rows() const { return rows_; }
   Drift drift() const;
 
  private:

@@ -51,7 +51,7 @@ Error error_at(std::string_view type, int64_t line, int64_t byte, std::string_vi
 }
 
 Result<RowCutter> RowCutter::open(Blob& blob, ByteRange range, bool sample, int64_t block_bytes, Context& context) {
-  RowCutter cutter(blob, block_bytes);
+  RowCutter cutter(&blob, block_bytes);
   // A small file gets a small buffer, with room for one byte more: a read that comes back short has seen the end.
   const int64_t bytes_left = std::max<int64_t>(blob.size_bytes() - range.offset, 0);
   cutter.resize_buffer(static_cast<size_t>(std::min(block_bytes, std::max(bytes_left, kBufferBytesMin) + 1)));
@@ -61,6 +61,15 @@ Result<RowCutter> RowCutter::open(Blob& blob, ByteRange range, bool sample, int6
   } else {
     TRY(cutter.skip_first_line(context));
   }
+  return cutter;
+}
+
+Result<RowCutter> RowCutter::over(std::string_view bytes, Context& context) {
+  RowCutter cutter(nullptr, kJsonBlockBytes);
+  cutter.buffer_ = bytes.data();
+  cutter.capacity_ = cutter.end_ = bytes.size();
+  cutter.eof_ = true;
+  TRY(cutter.recognise(context));
   return cutter;
 }
 
@@ -85,7 +94,7 @@ Result<void> RowCutter::open_source(ByteRange range, bool sample, Context& conte
 
 Result<void> RowCutter::recognise(Context& context) {
   while (end_ < 3 && !eof_) TRY(fill(context));
-  const std::string_view head(buffer_.get(), end_);
+  const std::string_view head(buffer_, end_);
   if (head.starts_with("\xEF\xBB\xBF")) {
     begin_ = 3;
     last_start_ = std::max<int64_t>(last_start_, 3);  // the first row is the first range's, though that may end within the mark
@@ -94,7 +103,7 @@ Result<void> RowCutter::recognise(Context& context) {
     return std::unexpected(error_at(error_type::kParseError, 1, 0, "the file is UTF-16; convert it to UTF-8"));
   }
   for (;;) {
-    const std::string_view text(buffer_.get() + begin_, end_ - begin_);
+    const std::string_view text(buffer_ + begin_, end_ - begin_);
     const auto layout = recognise_layout(text, eof_);
     if (layout || static_cast<int64_t>(text.size()) > kRowBytesMax) {
       layout_ = layout.value_or(JsonLayout::kLines);
@@ -106,9 +115,9 @@ Result<void> RowCutter::recognise(Context& context) {
 
 Result<void> RowCutter::skip_first_line(Context& context) {
   for (;;) {
-    const void* found = std::memchr(buffer_.get() + begin_, '\n', end_ - begin_);
+    const void* found = std::memchr(buffer_ + begin_, '\n', end_ - begin_);
     if (found) {
-      begin_ = static_cast<size_t>(static_cast<const char*>(found) - buffer_.get()) + 1;
+      begin_ = static_cast<size_t>(static_cast<const char*>(found) - buffer_) + 1;
       return {};
     }
     begin_ = end_;
@@ -120,9 +129,10 @@ Result<void> RowCutter::skip_first_line(Context& context) {
 
 void RowCutter::resize_buffer(size_t capacity) {
   auto larger = std::make_unique_for_overwrite<char[]>(capacity + kJsonPaddingBytes);
-  if (end_ > 0) std::memcpy(larger.get(), buffer_.get(), end_);
+  if (end_ > 0) std::memcpy(larger.get(), buffer_, end_);
   std::memset(larger.get() + capacity, 0, kJsonPaddingBytes);
-  buffer_ = std::move(larger);
+  owned_ = std::move(larger);
+  buffer_ = owned_.get();
   capacity_ = capacity;
 }
 
@@ -130,13 +140,13 @@ void RowCutter::resize_buffer(size_t capacity) {
 Result<bool> RowCutter::fill(Context& context) {
   if (eof_) return false;
   TRY(context.check());
-  if (begin_ > 0) std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+  if (begin_ > 0) std::memmove(owned_.get(), owned_.get() + begin_, end_ - begin_);
   base_ += static_cast<int64_t>(begin_);
   end_ -= begin_;
   begin_ = 0;
   if (end_ == capacity_) resize_buffer(std::min(2 * capacity_, static_cast<size_t>(kRowBytesMax + 2 * block_bytes_)));
   const size_t wanted = capacity_ - end_;
-  TRY_ASSIGN(const size_t count, source_->read({buffer_.get() + end_, wanted}, context));
+  TRY_ASSIGN(const size_t count, source_->read({owned_.get() + end_, wanted}, context));
   end_ += count;
   if (count == wanted) return true;
   const int64_t position = base_ + static_cast<int64_t>(end_);
@@ -156,7 +166,7 @@ Result<bool> RowCutter::next_line(RawRow& row, Context& context) {
   size_t searched = 0;
   for (;;) {
     if (base_ + static_cast<int64_t>(begin_) > last_start_) return finish(context);
-    const char* line = buffer_.get() + begin_;
+    const char* line = buffer_ + begin_;
     const size_t available = end_ - begin_;
     const void* found = std::memchr(line + searched, '\n', available - searched);
     if (!found && static_cast<int64_t>(available) > kRowBytesMax) return std::unexpected(too_large());
@@ -230,7 +240,7 @@ Result<size_t> RowCutter::find_value_end(Context& context) {
   bool in_string = false;
   const bool is_word = std::string_view("{[\"").find(buffer_[begin_]) == std::string_view::npos;
   for (size_t at = 0;;) {
-    const char* value = buffer_.get() + begin_;
+    const char* value = buffer_ + begin_;
     for (const size_t available = end_ - begin_; at < available; ++at) {
       const char c = value[at];
       if (is_word) {
@@ -256,7 +266,7 @@ Result<size_t> RowCutter::find_value_end(Context& context) {
 Result<bool> RowCutter::finish(Context& context) {
   begin_ = end_ = 0;
   while (!eof_ && !sample_) {
-    TRY_ASSIGN(const size_t count, source_->read({buffer_.get(), capacity_}, context));
+    TRY_ASSIGN(const size_t count, source_->read({owned_.get(), capacity_}, context));
     eof_ = count < capacity_;
   }
   last_start_ = -1;
@@ -274,14 +284,14 @@ void RowCutter::set_row(RawRow& row, size_t length) {
   size_t first = begin_, last = begin_ + length;
   while (first < last && is_json_space(buffer_[first])) ++first;
   while (last > first && is_json_space(buffer_[last - 1])) --last;
-  row.text = {buffer_.get() + first, last - first};
+  row.text = {buffer_ + first, last - first};
   row.byte = base_ + static_cast<int64_t>(first);
   row.line = line_;
 }
 
 /// Goes on behind `length` bytes of a document, counting the lines that begin within.
 void RowCutter::pass(size_t length) {
-  const char* at = buffer_.get() + begin_;
+  const char* at = buffer_ + begin_;
   line_ += std::count(at, at + length, '\n');
   begin_ += length;
 }

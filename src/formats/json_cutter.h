@@ -41,13 +41,16 @@ class RowCutter {
   /// `blob` must outlive the cutter. `sample`: the blob's range is all there is; a row that it cuts off is none.
   static Result<RowCutter> open(Blob& blob, ByteRange range, bool sample, int64_t block_bytes, Context& context);
 
+  /// The rows of a whole, uncompressed file in memory, which must outlive the cutter and have kJsonPaddingBytes readable bytes behind.
+  static Result<RowCutter> over(std::string_view bytes, Context& context);
+
   /// False: no more rows. TooLarge: a row above kRowBytesMax, refused after reading not more than that (and a block).
   Result<bool> next(RawRow& row, Context& context);
 
   JsonLayout layout() const { return layout_; }
 
  private:
-  RowCutter(Blob& blob, int64_t block_bytes) : blob_(&blob), block_bytes_(block_bytes) {}
+  RowCutter(Blob* blob, int64_t block_bytes) : blob_(blob), block_bytes_(block_bytes) {}
 
   Result<void> open_source(ByteRange range, bool sample, Context& context);
   Result<void> recognise(Context& context);
@@ -64,7 +67,7 @@ class RowCutter {
   void pass(size_t length);
   Error too_large() const;
 
-  Blob* blob_;
+  Blob* blob_;  ///< null: all bytes are in the buffer
   int64_t block_bytes_;
   JsonLayout layout_ = JsonLayout::kLines;
   std::unique_ptr<ByteSource> source_;
@@ -72,8 +75,9 @@ class RowCutter {
   bool sample_ = false;
   bool eof_ = false;
 
-  std::unique_ptr<char[]> buffer_;  ///< [begin_, end_) is read and not yet cut
-  size_t capacity_ = 0;             ///< without kJsonPaddingBytes behind
+  std::unique_ptr<char[]> owned_;  ///< what buffer_ is, unless the bytes are somebody else's
+  const char* buffer_ = nullptr;   ///< [begin_, end_) is read and not yet cut
+  size_t capacity_ = 0;            ///< without kJsonPaddingBytes behind
   size_t begin_ = 0, end_ = 0;
   int64_t base_ = 0;  ///< where buffer_[0] stands in the file
   int64_t line_ = 1;  ///< of buffer_[begin_]; 0: not known

@@ -117,6 +117,45 @@ class JsonReader final : public Reader {
   bool at_end_ = false;
 };
 
+ReadPlan plan_of_bundle(ReadPlan plan) {
+  plan.report_drift = false;  // what would be reported is read again by a reader
+  return plan;
+}
+
+class JsonBundle final : public Bundle {
+ public:
+  explicit JsonBundle(const ReadPlan& plan) : columns_(plan_of_bundle(plan)) {}
+
+  std::optional<int64_t> add(std::string_view bytes, Context& context) override {
+    const int64_t before = columns_.rows().rows();
+    if (append_all(bytes, context) && columns_.rows().rows_rescued() == 0) return columns_.rows().rows() - before;
+    columns_.rows().rollback_to(before, 0);
+    return std::nullopt;
+  }
+  int64_t rows() const override { return columns_.rows().rows(); }
+  bool full() const override { return columns_.rows().full(); }
+  std::shared_ptr<arrow::RecordBatch> take() override { return columns_.rows().flush(); }
+
+ private:
+  /// False: something is not as it should be; some rows may have been appended.
+  bool append_all(std::string_view bytes, Context& context) {
+    if (compression_of(bytes) != Compression::kNone) return false;
+    auto cutter = RowCutter::over(bytes, context);
+    if (!cutter) return false;
+    RawRow row;
+    for (;;) {
+      const auto more = cutter->next(row, context);
+      if (!more) return false;
+      if (!*more) return true;
+      if (!row.fault.empty() || row_reader_.read(row.text) || columns_.append(row_reader_.nodes())) return false;
+    }
+  }
+
+  JsonRowReader row_reader_;
+  JsonColumns columns_;
+};
+static_assert(kBundlePaddingBytes >= kJsonPaddingBytes);
+
 class JsonFormat final : public Format {
  public:
   std::string_view name() const override { return "json"; }
@@ -136,6 +175,8 @@ class JsonFormat final : public Format {
     const bool has_whole_file = split.offset == 0 && (split.length < 0 || split.length >= blob.size_bytes());
     return std::make_unique<JsonReader>(std::move(cutter), plan, has_whole_file);
   }
+
+  std::unique_ptr<Bundle> bundle(const ReadPlan& plan) const override { return std::make_unique<JsonBundle>(plan); }
 
   Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source&, const InferOptions& options, Context& context) const override {
     TRY_ASSIGN(RowCutter cutter, RowCutter::open(blob, {0, sample_bytes}, true, kJsonBlockBytes, context));

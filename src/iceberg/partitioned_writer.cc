@@ -108,6 +108,34 @@ void append_range(std::vector<RowRange>& ranges, RowRange range) {
   }
 }
 
+/// Cuts what was written of each group into the shares of the origins. A group's rows keep their order, so each origin's lie together.
+/// `codes`: the group of each row; empty: there is one group.
+std::vector<std::vector<RowRange>> share_out(std::span<RowRange> written, const std::vector<int32_t>& codes,
+                                             std::span<const int64_t> counts) {
+  std::vector<std::vector<RowRange>> shares(counts.size());
+  const auto take = [&](std::vector<RowRange>& share, RowRange& from, int64_t count) {
+    append_range(share, {from.data_file, from.first_row, count});
+    from.first_row += count;
+  };
+  std::vector<int64_t> rows_in(written.size(), 0);  // of the origin in hand, by group
+  std::vector<int32_t> touched;
+  size_t row = 0;
+  for (size_t origin = 0; origin < counts.size(); ++origin) {
+    if (codes.empty()) {
+      if (counts[origin] > 0) take(shares[origin], written[0], counts[origin]);
+      continue;
+    }
+    for (const size_t end = row + static_cast<size_t>(counts[origin]); row < end; ++row) {
+      if (rows_in[static_cast<size_t>(codes[row])]++ == 0) touched.push_back(codes[row]);
+    }
+    for (const int32_t group : touched) {
+      take(shares[origin], written[static_cast<size_t>(group)], std::exchange(rows_in[static_cast<size_t>(group)], 0));
+    }
+    touched.clear();
+  }
+  return shares;
+}
+
 }  // namespace
 
 PartitionedWriter::PartitionedWriter(ObjectStore& store, Target target, const PartitionedWriterLimits& limits)
@@ -116,21 +144,27 @@ PartitionedWriter::PartitionedWriter(ObjectStore& store, Target target, const Pa
 PartitionedWriter::~PartitionedWriter() = default;
 
 Result<std::vector<RowRange>> PartitionedWriter::append(const arrow::RecordBatch& batch, Context& context) {
-  std::vector<RowRange> ranges;
-  if (batch.num_rows() == 0) return ranges;
+  const int64_t all[] = {batch.num_rows()};
+  TRY_ASSIGN(auto ranges, append(batch, all, context));
+  return std::move(ranges.front());
+}
+
+Result<std::vector<std::vector<RowRange>>> PartitionedWriter::append(const arrow::RecordBatch& batch, std::span<const int64_t> counts,
+                                                                     Context& context) {
+  if (batch.num_rows() == 0) return std::vector<std::vector<RowRange>>(counts.size());
   if (target_.fields.empty()) {
-    TRY_ASSIGN(RowRange range, write({}, batch, context));
-    ranges.push_back(std::move(range));
-    return ranges;
+    TRY_ASSIGN(RowRange all, write({}, batch, context));
+    return share_out(std::span(&all, 1), {}, counts);
   }
   const PartitionKeys keys = partition_keys(target_.fields, target_.schema, batch);
   const Groups groups = group_rows(keys);
+  std::vector<RowRange> written;
   for (size_t group = 0; group < keys.tuples.size(); ++group) {
     TRY_ASSIGN(const auto rows, rows_of_group(batch, groups, group));
     TRY_ASSIGN(RowRange range, write(keys.tuples[group], *rows, context));
-    append_range(ranges, std::move(range));
+    written.push_back(std::move(range));
   }
-  return ranges;
+  return share_out(written, keys.codes, counts);
 }
 
 Result<std::vector<StagedFile>> PartitionedWriter::finish(Context& context) {

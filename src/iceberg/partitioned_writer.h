@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -52,6 +53,8 @@ class PartitionedWriter {
   /// Where the rows went. Rows of one partition keep their order and lie together; without partitions all rows do, so the ranges are
   /// those of the batch's rows in order. After an error the writer is of no more use.
   Result<std::vector<RowRange>> append(const arrow::RecordBatch& batch, Context& context);
+  /// The same for rows of several origins, `counts` of them each: where the rows of each went.
+  Result<std::vector<std::vector<RowRange>>> append(const arrow::RecordBatch& batch, std::span<const int64_t> counts, Context& context);
   /// Finishes every open file. All files of this writer, those finished before included.
   Result<std::vector<StagedFile>> finish(Context& context);
 

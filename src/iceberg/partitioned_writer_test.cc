@@ -124,6 +124,29 @@ TEST_F(PartitionedWriterTest, WithoutPartitionsRowsKeepTheirOrder) {
   expect_rows_are_where_ranges_say(files, [](int64_t) { return 0; });
 }
 
+// Prevents: rows of small files that share a batch found under their neighbours' names.
+TEST_F(PartitionedWriterTest, SharesOutWhereTheRowsOfEachOriginWent) {
+  for (const std::vector<std::string>& partition_by : {std::vector<std::string>{}, {"city"}}) {
+    appended_.clear(), places_.clear();
+    auto writer = open(partition_by);
+    const auto batch = rows(0, 100, [](int64_t i) { return i % 7 < 3 ? "Rom" : "Oslo"; });
+    const int64_t counts[] = {0, 1, 20, 0, 2, 77, 0};
+    for (int round = 0; round < 2; ++round) {
+      const auto shares = writer->append(*batch, counts, context_);
+      ASSERT_TRUE(shares) << shares.error().message;
+      ASSERT_EQ(shares->size(), std::size(counts));
+      int64_t first = 0;
+      for (size_t i = 0; i < std::size(counts); ++i) {
+        for (const RowRange& range : (*shares)[i]) places_[range.data_file] += range.row_count;
+        appended_.emplace_back(batch->Slice(first, counts[i]), (*shares)[i]);
+        first += counts[i];
+      }
+    }
+    const bool apart = !partition_by.empty();
+    expect_rows_are_where_ranges_say(finish(*writer), [&](int64_t row) { return apart && row % 7 < 3 ? 1 : 0; });
+  }
+}
+
 // Prevents: a row in a file of another partition, and ranges that point at other rows.
 TEST_F(PartitionedWriterTest, SpreadsRowsByPartition) {
   auto writer = open({"city", "bucket(3, id)"});

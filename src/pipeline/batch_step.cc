@@ -36,6 +36,11 @@ class NoRows final : public Stager {
     return fail(ErrorCode::kConflict, fmt::format("{} has rows, but no table was made for them", file.path));
   }
   Result<void> admit(const ClaimedFile&, Context&) override { return {}; }
+  Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch&, Context&) override {
+    const auto with_rows = std::ranges::find_if(files, [](const BundledFile& one) { return one.rows > 0; });
+    if (with_rows == files.end()) return {};
+    return fail(ErrorCode::kConflict, fmt::format("{} has rows, but no table was made for them", with_rows->file->path));
+  }
   void reject(const ClaimedFile&, Context&) override {}
   Result<StagedData> finish(int64_t, Context&) override { return StagedData{}; }
 };

@@ -1,4 +1,5 @@
-// A file's rows are held until it is read to its end; then they join a lane, whose data files it shares with other small files. A file
+// A file's rows are held until it is read to its end; then they join a lane, whose data files it shares with other small files. Bundled
+// files' rows come when all of them are read, and are written to a lane at once. A file
 // that outgrows kHeldBytesMax becomes large: its rows go straight to data files of its own, dropped whole if it fails. So memory is bound
 // by threads * kHeldBytesMax for held rows, lanes * kLaneBytesMax for waiting ones, and the writers' own limit.
 #include "pipeline/iceberg_stager.h"
@@ -24,6 +25,14 @@ constexpr int64_t kLaneBytesMax = 8 * kMiB;     // of admitted rows that wait to
 constexpr int64_t kLaneRowsMax = 8 * 1024;      // few enough that their buffers are still in the cache
 constexpr int64_t kWriterBytesMax = 48 * kMiB;  // encoded pages that one lane or large file may hold over its open data files
 
+/// Rows of one file, in file order.
+struct RowSegment {
+  std::string file_path;
+  std::string source_system;
+  int64_t first_row = 0;  ///< of `batch` within its file, good rows only
+  std::shared_ptr<arrow::RecordBatch> batch;
+};
+
 /// A file being read.
 struct HeldFile {
   std::vector<RowSegment> segments;
@@ -40,6 +49,20 @@ struct Lane {
   std::vector<RowSegment> waiting;
   int64_t rows = 0, bytes = 0;
 };
+
+arrow::RecordBatchVector parts_of(const std::vector<RowSegment>& segments) {
+  arrow::RecordBatchVector parts;
+  for (const RowSegment& segment : segments) parts.push_back(segment.batch);
+  return parts;
+}
+
+std::vector<RowOrigin> origins_of(const std::vector<RowSegment>& segments) {
+  std::vector<RowOrigin> origins;
+  for (const RowSegment& segment : segments) {
+    origins.push_back({segment.file_path, segment.source_system, segment.first_row, segment.batch->num_rows()});
+  }
+  return origins;
+}
 
 void append_ranges(std::vector<RowRange>& ranges, std::vector<RowRange> more) {
   for (RowRange& range : more) {
@@ -59,7 +82,6 @@ class IcebergStager final : public Stager {
         ingestion_(ingestion),
         batch_(batch),
         facts_{loaded_at, batch.text},
-        partitioned_(!target_.metadata.default_spec().fields.empty()),
         lanes_(std::max(1u, std::thread::hardware_concurrency())) {}
 
   Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) override {
@@ -71,7 +93,7 @@ class IcebergStager final : public Stager {
     if (block.batch->num_rows() == 0) return {};
     held.rows += block.batch->num_rows();
     held.bytes += bytes_in(*block.batch);
-    held.segments.push_back({file.path, source_system_of(file), block.first_row, std::move(block.batch)});
+    held.segments.push_back({file.path, std::string(source_system_of(file)), block.first_row, std::move(block.batch)});
     if (held.own || held.bytes > kHeldBytesMax) return write_large(held, context);
     return {};
   }
@@ -95,6 +117,20 @@ class IcebergStager final : public Stager {
     if (held) append_ranges(rows.ranges, std::move(held->ranges));
     std::ranges::move(files, std::back_inserter(data_files_));
     std::ranges::move(objects, std::back_inserter(staged_.objects));
+    return {};
+  }
+
+  Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch& rows, Context& context) override {
+    std::vector<RowOrigin> origins;
+    for (const BundledFile& file : files) origins.push_back({file.file->path, source_system_of(*file.file), 0, file.rows});
+    std::vector<std::vector<RowRange>> ranges(files.size());
+    if (rows.num_rows() > 0) {
+      Lane* lane = nullptr;
+      auto lock = lock_lane(lane);
+      TRY_ASSIGN(ranges, write(*lane, {rows.Slice(0)}, origins, context));
+    }
+    std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < files.size(); ++i) staged_.files[files[i].file->path] = {files[i].rows, std::move(ranges[i])};
     return {};
   }
 
@@ -144,9 +180,9 @@ class IcebergStager final : public Stager {
     return held;
   }
 
-  std::string source_system_of(const ClaimedFile& file) const {
+  std::string_view source_system_of(const ClaimedFile& file) const {
     auto it = std::ranges::find(ingestion_.sources, file.source, &Source::id);
-    return it == ingestion_.sources.end() ? "" : it->source_system;
+    return it == ingestion_.sources.end() ? std::string_view() : it->source_system;
   }
 
   Result<std::unique_ptr<PartitionedWriter>> open_writer() const {
@@ -159,7 +195,7 @@ class IcebergStager final : public Stager {
     if (!held.own) {
       TRY_ASSIGN(held.own, open_writer());
     }
-    TRY_ASSIGN(const auto rows, table_rows(target_.schema, held.segments, facts_));
+    TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts_of(held.segments), origins_of(held.segments), facts_));
     TRY_ASSIGN(auto ranges, held.own->append(*rows, context));
     append_ranges(held.ranges, std::move(ranges));
     held.segments.clear();
@@ -193,49 +229,30 @@ class IcebergStager final : public Stager {
 
   Result<void> flush(Lane& lane, Context& context) {
     if (lane.waiting.empty()) return {};
+    const std::vector<RowSegment> segments = std::exchange(lane.waiting, {});
+    lane.rows = lane.bytes = 0;
+    TRY_ASSIGN(auto ranges, write(lane, parts_of(segments), origins_of(segments), context));
+    std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < segments.size(); ++i) append_ranges(staged_.files[segments[i].file_path].ranges, std::move(ranges[i]));
+    return {};
+  }
+
+  /// Where the rows of each origin went.
+  Result<std::vector<std::vector<RowRange>>> write(Lane& lane, const arrow::RecordBatchVector& parts, const std::vector<RowOrigin>& origins,
+                                                   Context& context) {
     if (!lane.writer) {
       TRY_ASSIGN(lane.writer, open_writer());
     }
-    const std::vector<RowSegment> segments = std::exchange(lane.waiting, {});
-    lane.rows = lane.bytes = 0;
-    return partitioned_ ? write_apart(*lane.writer, segments, context) : write_together(*lane.writer, segments, context);
-  }
-
-  /// Partitions scatter rows, so each segment's places are only known when it is written alone.
-  Result<void> write_apart(PartitionedWriter& writer, const std::vector<RowSegment>& segments, Context& context) {
-    for (const RowSegment& segment : segments) {
-      TRY_ASSIGN(const auto rows, table_rows(target_.schema, {segment}, facts_));
-      TRY_ASSIGN(auto ranges, writer.append(*rows, context));
-      std::lock_guard lock(mutex_);
-      append_ranges(staged_.files[segment.file_path].ranges, std::move(ranges));
-    }
-    return {};
-  }
-
-  /// Without partitions rows keep their order, so one append serves all segments and its ranges are cut at their borders.
-  Result<void> write_together(PartitionedWriter& writer, const std::vector<RowSegment>& segments, Context& context) {
-    TRY_ASSIGN(const auto rows, table_rows(target_.schema, segments, facts_));
-    TRY_ASSIGN(std::vector<RowRange> ranges, writer.append(*rows, context));
-    std::lock_guard lock(mutex_);
-    size_t next = 0;
-    for (const RowSegment& segment : segments) {
-      int64_t left = segment.batch->num_rows();
-      while (left > 0) {
-        RowRange& range = ranges[next];
-        const int64_t count = std::min(left, range.row_count);
-        append_ranges(staged_.files[segment.file_path].ranges, {{range.data_file, range.first_row, count}});
-        range.first_row += count, range.row_count -= count, left -= count;
-        if (range.row_count == 0) ++next;
-      }
-    }
-    return {};
+    TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts, origins, facts_));
+    std::vector<int64_t> counts;
+    for (const RowOrigin& origin : origins) counts.push_back(origin.row_count);
+    return lane.writer->append(*rows, counts, context);
   }
 
   StageTarget target_;
   const Ingestion& ingestion_;
   const BatchId batch_;
   const BatchFacts facts_;
-  const bool partitioned_;
   std::vector<Lane> lanes_;  // sized once: a Lane does not move
   std::mutex mutex_;         // protects what follows; taken after a lane's
   std::unordered_map<std::string, std::unique_ptr<HeldFile>> held_;

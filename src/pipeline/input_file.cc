@@ -12,6 +12,8 @@ struct FreeHash {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
 
+std::string to_text(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
+
 /// Hashes what passes, in order, once: the first source opened at offset 0 that reads on.
 class ContentHash {
  public:
@@ -28,10 +30,7 @@ class ContentHash {
 
   int64_t hashed_bytes() const { return hashed_; }
 
-  std::string text() const {
-    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
-    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-  }
+  std::string text() const { return to_text(XXH3_128bits_digest(state_.get())); }
 
  private:
   std::unique_ptr<XXH3_state_t, FreeHash> state_;
@@ -119,23 +118,7 @@ class WholeInput final : public InputFile {
   const std::string hash_;
 };
 
-Result<std::string> read_whole(Blob& blob, Context& context) {
-  TRY_ASSIGN(auto source, blob.open({}, context));
-  std::string bytes(static_cast<size_t>(blob.size_bytes()) + 1, '\0');  // one more: the read that finds the end also checks the version
-  size_t filled = 0;
-  for (;;) {
-    TRY_ASSIGN(const size_t got, source->read(std::span(bytes).subspan(filled), context));
-    filled += got;
-    if (got == 0) break;
-    if (filled == bytes.size())
-      return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
-  }
-  bytes.resize(filled);
-  return bytes;
-}
-
-Result<const Format*> recognise(const Source& source, const ClaimedFile& file, Blob& blob, Context& context) {
-  auto format = find_format(source, file.path, blob, context);
+Result<const Format*> with_type(Result<const Format*> format) {
   if (!format && format.error().type.empty() && format.error().code == ErrorCode::kInvalidInput) {
     format.error().type = error_type::kParseError;
   }
@@ -158,19 +141,46 @@ Error as_file_error(Error error) {
   return error;
 }
 
+Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, std::vector<char>& buffer, Context& context) {
+  const auto blob = open_blob(store, {file.path, file.version, file.size_bytes, file.modified_at});
+  auto source = blob->open({}, context);
+  if (!source) return std::unexpected(as_file_error(std::move(source).error()));
+  const auto size = static_cast<size_t>(file.size_bytes);
+  if (buffer.size() < size + kBundlePaddingBytes) buffer.resize(2 * size + kBundlePaddingBytes);
+  size_t filled = 0;
+  for (;;) {  // one byte more than there should be: the read that finds the end also checks the version
+    auto got = (*source)->read(std::span(buffer).subspan(filled, size + 1 - filled), context);
+    if (!got) return std::unexpected(as_file_error(std::move(got).error()));
+    filled += *got;
+    if (*got == 0) break;
+    if (filled > size) {
+      return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
+    }
+  }
+  return WholeFile{{buffer.data(), filled}, to_text(XXH3_128bits(buffer.data(), filled))};
+}
+
+std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format) {
+  return std::make_unique<WholeInput>(make_memory_blob(std::string(file.bytes)), format, file.content_hash);
+}
+
+Result<const Format*> recognise(const Source& source, const ClaimedFile& file, const WholeFile& whole, Context& context) {
+  return with_type(find_format(source, file.path, whole.bytes, context));
+}
+
 Result<std::unique_ptr<InputFile>> open_input(ObjectStore& store, const Source& source, const ClaimedFile& file, BytesRead bytes_read,
                                               Context& context) {
-  const ObjectInfo object{file.path, file.version, file.size_bytes, file.modified_at};
-  auto stored = std::make_unique<HashingBlob>(open_blob(store, object), bytes_read);
-  if (file.size_bytes > kWholeFileBytesMax) {
-    TRY_ASSIGN(const Format* format, recognise(source, file, *stored, context));
-    return std::make_unique<StoredInput>(std::move(stored), *format);
+  if (file.size_bytes <= kWholeFileBytesMax) {
+    std::vector<char> buffer;
+    TRY_ASSIGN(const WholeFile whole, read_whole_file(store, file, buffer, context));
+    bytes_read(std::ssize(whole.bytes));
+    TRY_ASSIGN(const Format* format, recognise(source, file, whole, context));
+    return open_whole_file(whole, *format);
   }
-  TRY_ASSIGN(std::string bytes, read_whole(*stored, context));
-  std::string hash = stored->hash().text();
-  auto blob = make_memory_blob(std::move(bytes));
-  TRY_ASSIGN(const Format* format, recognise(source, file, *blob, context));
-  return std::make_unique<WholeInput>(std::move(blob), *format, std::move(hash));
+  const ObjectInfo object{file.path, file.version, file.size_bytes, file.modified_at};
+  auto stored = std::make_unique<HashingBlob>(open_blob(store, object), std::move(bytes_read));
+  TRY_ASSIGN(const Format* format, with_type(find_format(source, file.path, *stored, context)));
+  return std::make_unique<StoredInput>(std::move(stored), *format);
 }
 
 }  // namespace sluice

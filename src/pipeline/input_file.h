@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/byte_source.h"
 #include "base/context.h"
@@ -34,6 +36,21 @@ class InputFile {
   virtual std::string content_hash() const = 0;
   virtual int64_t bytes_read() const = 0;
 };
+
+/// A small file as stored: its bytes lie in the buffer it was read into, with kBundlePaddingBytes behind.
+struct WholeFile {
+  std::string_view bytes;
+  std::string content_hash;
+};
+
+/// Reads a file of at most kWholeFileBytesMax at its claimed version; `buffer` grows as needed and serves one file after the other. Errors
+/// as open_input's.
+Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, std::vector<char>& buffer, Context& context);
+/// Opens a copy of it.
+std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format);
+
+/// find_format(), with an error that has a type.
+Result<const Format*> recognise(const Source& source, const ClaimedFile& file, const WholeFile& whole, Context& context);
 
 /// Errors carry a type of model/file.h: Vanished (gone), ChangedWhileRead (at another version), Unreadable, Unavailable, ParseError
 /// (format not recognised).

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,12 @@ struct StagedData {
   std::string sink_record;                ///< goes into PreparedBatch
 };
 
+/// A small file that was read to its end, and how many rows of a common block are its own.
+struct BundledFile {
+  const ClaimedFile* file;
+  int64_t rows;
+};
+
 /// Writes the data of one batch. Thread-safe: several readers append at once, each its own file.
 /// Small files share data files: their rows are held until they are admitted. A large file has data files of its own.
 /// Bad rows of a block go to a quarantine object of the file (NDJSON: file, line, byte, reason, text), kept if the file is admitted.
@@ -79,6 +86,8 @@ class Stager {
   virtual Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) = 0;
   /// The file was read to its end at its version: its rows count.
   virtual Result<void> admit(const ClaimedFile& file, Context& context) = 0;
+  /// append() and admit() for many files at once: `rows` are theirs, one file's behind the other's.
+  virtual Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch& rows, Context& context) = 0;
   /// None of its rows may stay.
   virtual void reject(const ClaimedFile& file, Context& context) = 0;
   /// Everything written is durable. No append may follow.

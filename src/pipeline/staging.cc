@@ -9,6 +9,7 @@
 #include <numeric>
 #include <thread>
 
+#include "pipeline/bundles.h"
 #include "pipeline/input_file.h"
 #include "pipeline/target.h"
 #include "schema/contract.h"
@@ -70,23 +71,34 @@ class FileStage {
   }
 
  private:
+  /// What one thread keeps from file to file.
+  struct Hand {
+    Bundles bundles;
+    std::vector<char> buffer = {};
+  };
+
   void work(int slot, Context context) {
-    for (;;) {
-      const size_t next = next_.fetch_add(1);
-      if (next >= order_.size() || failed_.load()) break;
-      auto result = stage_file(batch_.files[order_[next]], slot, context);
+    Hand hand{Bundles(stager_)};
+    if (auto done = work_on(slot, hand, context); !done) {
       std::lock_guard lock(mutex_);
-      if (!result) {
-        if (!failure_) failure_ = result.error();
-        failed_ = true;
-        break;
-      }
-      staged_.results[order_[next]] = *std::move(result);
+      if (!failure_) failure_ = done.error();
+      failed_ = true;
     }
     step_.ledger.note_in_hand(batch_.lease, slot, "");
   }
 
-  Result<FileResult> stage_file(const ClaimedFile& file, int slot, Context& context) {
+  Result<void> work_on(int slot, Hand& hand, Context& context) {
+    for (;;) {
+      const size_t next = next_.fetch_add(1);
+      if (next >= order_.size() || failed_.load()) break;
+      TRY_ASSIGN(FileResult result, stage_file(batch_.files[order_[next]], slot, hand, context));
+      std::lock_guard lock(mutex_);
+      staged_.results[order_[next]] = std::move(result);
+    }
+    return failed_.load() ? Result<void>{} : hand.bundles.flush(context);
+  }
+
+  Result<FileResult> stage_file(const ClaimedFile& file, int slot, Hand& hand, Context& context) {
     const int64_t started = step_.clock.monotonic_micros();
     step_.ledger.note_in_hand(batch_.lease, slot, file.path);
     FileResult result;
@@ -94,7 +106,7 @@ class FileStage {
     auto delay = std::chrono::microseconds(kReadBackoff);
     for (int attempt = 1;; ++attempt) {
       TRY(context.check());
-      TRY_ASSIGN(const ReadEnd end, read_rows(file, result, context));
+      TRY_ASSIGN(const ReadEnd end, read_rows(file, result, hand, context));
       if (!end.file_error) break;
       stager_.reject(file, context);
       result.error = explain(*end.file_error, file.path);
@@ -109,21 +121,50 @@ class FileStage {
   }
 
   /// Reads the file to its end and admits it. An Error is the batch's.
-  Result<ReadEnd> read_rows(const ClaimedFile& file, FileResult& result, Context& context) {
+  Result<ReadEnd> read_rows(const ClaimedFile& file, FileResult& result, Hand& hand, Context& context) {
     const Source& source = source_of(step_.ingestion, file);
     auto store = step_.stores.store_for(file.path, source.store);
     if (!store) return ReadEnd{as_file_error(store.error())};
+    if (file.size_bytes <= kWholeFileBytesMax) return read_small(file, source, **store, result, hand, context);
     auto input = open_input(**store, source, file, [this](int64_t bytes) { report(bytes, 0); }, context);
     if (!input) return file_error(input.error());
-    result.format = (*input)->format().name();
+    return read_alone(file, source, **input, result, context);
+  }
 
+  /// A small file's rows join others' at once, unless there is something to be said about it.
+  Result<ReadEnd> read_small(const ClaimedFile& file, const Source& source, ObjectStore& store, FileResult& result, Hand& hand,
+                             Context& context) {
+    auto whole = read_whole_file(store, file, hand.buffer, context);
+    if (!whole) return file_error(whole.error());
+    auto format = recognise(source, file, *whole, context);
+    if (!format) return file_error(format.error());
+    const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
+    if (file.loaded_version.empty() && !has_header_to_check) {
+      const auto plan = [&] { return read_plan(target_, step_.ingestion, source, step_.contract != nullptr); };
+      TRY_ASSIGN(const auto rows, hand.bundles.add(file, whole->bytes, source, **format, plan, context));
+      if (rows) {
+        result.format = (*format)->name();
+        result.rows = *rows, result.rows_rescued = result.rows_rejected = 0;
+        result.bytes_read = std::ssize(whole->bytes);
+        result.content_hash = std::move(whole->content_hash);
+        result.outcome = FileOutcome::kLoaded;
+        report(result.bytes_read, *rows);
+        return ReadEnd{};
+      }
+    }
+    report(std::ssize(whole->bytes), 0);
+    return read_alone(file, source, *open_whole_file(*whole, **format), result, context);
+  }
+
+  Result<ReadEnd> read_alone(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result, Context& context) {
+    result.format = input.format().name();
     if (step_.contract && step_.ingestion.schema.validate) {
-      auto mismatch = header_mismatch(**input, *step_.contract, step_.ingestion, source, context);
+      auto mismatch = header_mismatch(input, *step_.contract, step_.ingestion, source, context);
       if (!mismatch) return file_error(mismatch.error());
       if (*mismatch) return kept_out(file, result, **mismatch);
     }
     const ReadPlan plan = read_plan(target_, step_.ingestion, source, step_.contract != nullptr);
-    auto reader = (*input)->format().open((*input)->blob(), {}, plan, context);
+    auto reader = input.format().open(input.blob(), {}, plan, context);
     if (!reader) return file_error(reader.error());
     result.rows = result.rows_rescued = result.rows_rejected = 0;
     for (;;) {
@@ -137,9 +178,9 @@ class FileStage {
       report(0, (*block)->batch->num_rows());
       TRY(stager_.append(file, **std::move(block), context));
     }
-    if (auto drained = (*input)->drain(context); !drained) return file_error(drained.error());
-    result.content_hash = (*input)->content_hash();
-    result.bytes_read = (*input)->bytes_read();
+    if (auto drained = input.drain(context); !drained) return file_error(drained.error());
+    result.content_hash = input.content_hash();
+    result.bytes_read = input.bytes_read();
     return conclude(file, result, (*reader)->drift(), context);
   }
 

@@ -23,17 +23,16 @@ Result<ArrayPtr> checked(arrow::Result<ArrayPtr> made) {
   return fail(ErrorCode::kUnavailable, "arranging rows for the table: " + made.status().ToString());
 }
 
-/// dictionary<int32, string> whose codes run per segment.
-Result<ArrayPtr> text_per_segment(const std::vector<RowSegment>& segments, std::string RowSegment::* text) {
+/// dictionary<int32, string> whose codes run per origin.
+Result<ArrayPtr> text_per_origin(std::span<const RowOrigin> origins, int64_t rows, std::string_view RowOrigin::* text) {
   arrow::StringBuilder values;
   arrow::Int32Builder codes;
-  arrow::Status status;
-  for (size_t i = 0; i < segments.size() && status.ok(); ++i) {
-    const bool repeats = i > 0 && segments[i].*text == segments[i - 1].*text;
-    if (!repeats) status = values.Append(segments[i].*text);
+  arrow::Status status = codes.Reserve(rows);
+  for (size_t i = 0; i < origins.size() && status.ok(); ++i) {
+    const bool repeats = i > 0 && origins[i].*text == origins[i - 1].*text;
+    if (!repeats) status = values.Append(origins[i].*text);
     const auto code = static_cast<int32_t>(values.length() - 1);
-    if (status.ok()) status = codes.Reserve(segments[i].batch->num_rows());
-    for (int64_t row = 0; row < segments[i].batch->num_rows() && status.ok(); ++row) codes.UnsafeAppend(code);
+    for (int64_t row = 0; row < origins[i].row_count; ++row) codes.UnsafeAppend(code);
   }
   ArrayPtr code_array, value_array;
   if (status.ok()) status = codes.Finish(&code_array);
@@ -42,12 +41,11 @@ Result<ArrayPtr> text_per_segment(const std::vector<RowSegment>& segments, std::
   return checked(arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), code_array, value_array));
 }
 
-Result<ArrayPtr> rows_per_segment(const std::vector<RowSegment>& segments) {
+Result<ArrayPtr> rows_per_origin(std::span<const RowOrigin> origins, int64_t rows) {
   arrow::Int64Builder numbers;
-  arrow::Status status;
-  for (const RowSegment& segment : segments) {
-    if (status.ok()) status = numbers.Reserve(segment.batch->num_rows());
-    for (int64_t row = 0; row < segment.batch->num_rows() && status.ok(); ++row) numbers.UnsafeAppend(segment.first_row + row);
+  arrow::Status status = numbers.Reserve(rows);
+  for (const RowOrigin& origin : origins) {
+    for (int64_t row = 0; row < origin.row_count && status.ok(); ++row) numbers.UnsafeAppend(origin.first_row + row);
   }
   ArrayPtr array;
   if (status.ok()) status = numbers.Finish(&array);
@@ -63,21 +61,21 @@ Result<ArrayPtr> same_text(const std::string& text, int64_t rows) {
 }
 
 /// A column that no file holds: one of the metadata columns, or null.
-Result<ArrayPtr> other_column(const Field& field, const std::vector<RowSegment>& segments, const BatchFacts& facts, int64_t rows) {
-  if (field.name == "_source_file") return text_per_segment(segments, &RowSegment::file_path);
-  if (field.name == "_source_system") return text_per_segment(segments, &RowSegment::source_system);
-  if (field.name == "_source_row") return rows_per_segment(segments);
+Result<ArrayPtr> other_column(const Field& field, std::span<const RowOrigin> origins, const BatchFacts& facts, int64_t rows) {
+  if (field.name == "_source_file") return text_per_origin(origins, rows, &RowOrigin::file_path);
+  if (field.name == "_source_system") return text_per_origin(origins, rows, &RowOrigin::source_system);
+  if (field.name == "_source_row") return rows_per_origin(origins, rows);
   if (field.name == "_batch_id") return same_text(facts.batch_id, rows);
   auto type = to_arrow(*field.type);
   if (field.name == "_loaded_at") return checked(arrow::MakeArrayFromScalar(arrow::TimestampScalar(facts.loaded_at.micros, type), rows));
   return checked(arrow::MakeArrayOfNull(type, rows));
 }
 
-Result<ArrayPtr> column_of_segments(const std::vector<RowSegment>& segments, int index) {
-  if (segments.size() == 1) return segments[0].batch->column(index);
-  arrow::ArrayVector parts;
-  for (const RowSegment& segment : segments) parts.push_back(segment.batch->column(index));
-  return checked(arrow::Concatenate(parts));
+Result<ArrayPtr> column_of_parts(const arrow::RecordBatchVector& parts, int index) {
+  if (parts.size() == 1) return parts[0]->column(index);
+  arrow::ArrayVector columns;
+  for (const auto& part : parts) columns.push_back(part->column(index));
+  return checked(arrow::Concatenate(columns));
 }
 
 /// Metadata columns may come as dictionaries: cheaper to make, and the Parquet writer keeps the codes.
@@ -87,19 +85,18 @@ std::shared_ptr<arrow::Field> field_for(const std::shared_ptr<arrow::Field>& fie
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments,
-                                                       const BatchFacts& facts) {
+Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const arrow::RecordBatchVector& parts,
+                                                       std::span<const RowOrigin> origins, const BatchFacts& facts) {
   int64_t rows = 0;
-  for (const RowSegment& segment : segments) rows += segment.batch->num_rows();
+  for (const auto& part : parts) rows += part->num_rows();
   const auto table_schema = to_arrow(table);
-  const auto& file_schema = *segments.front().batch->schema();
+  const auto& file_schema = *parts.front()->schema();
 
   arrow::ArrayVector columns;
   arrow::FieldVector fields;
   for (int i = 0; i < static_cast<int>(table.fields.size()); ++i) {
     const int index = file_schema.GetFieldIndex(table.fields[static_cast<size_t>(i)].name);
-    auto column =
-        index >= 0 ? column_of_segments(segments, index) : other_column(table.fields[static_cast<size_t>(i)], segments, facts, rows);
+    auto column = index >= 0 ? column_of_parts(parts, index) : other_column(table.fields[static_cast<size_t>(i)], origins, facts, rows);
     TRY(column);
     fields.push_back(field_for(table_schema->field(i), **column));
     columns.push_back(*std::move(column));

@@ -3,8 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include <arrow/type_fwd.h>
 
@@ -14,12 +15,12 @@
 
 namespace sluice {
 
-/// Rows of one file, in file order.
-struct RowSegment {
-  std::string file_path;
-  std::string source_system;
-  int64_t first_row = 0;  ///< of `batch` within its file, good rows only: `_source_row`
-  std::shared_ptr<arrow::RecordBatch> batch;
+/// Rows of one file that follow one another, and where they come from.
+struct RowOrigin {
+  std::string_view file_path;
+  std::string_view source_system;
+  int64_t first_row = 0;  ///< within the file, good rows only: `_source_row`
+  int64_t row_count = 0;
 };
 
 /// What every row of a batch shares.
@@ -28,10 +29,10 @@ struct BatchFacts {
   std::string batch_id;
 };
 
-/// One record batch of all segments, which have the same columns. Table columns that the segments lack are filled from the facts
-/// (metadata columns) or null. Text that repeats per file is a dictionary column: it costs next to nothing.
-Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const std::vector<RowSegment>& segments,
-                                                       const BatchFacts& facts);
+/// One record batch of all `parts`, which have the same columns; `origins` are those of their rows in order. Table columns that the parts
+/// lack are filled from the facts (metadata columns) or null. Text that repeats per file is a dictionary column: it costs next to nothing.
+Result<std::shared_ptr<arrow::RecordBatch>> table_rows(const Schema& table, const arrow::RecordBatchVector& parts,
+                                                       std::span<const RowOrigin> origins, const BatchFacts& facts);
 
 /// Bytes that a record batch holds, roughly: for limits.
 int64_t bytes_in(const arrow::RecordBatch& batch);

@@ -339,6 +339,13 @@ void RowWriter::rollback_row() {
   rescue_row_.clear();
 }
 
+void RowWriter::rollback_to(int64_t rows, int64_t rows_rescued) {
+  rows_ = rows;
+  rows_rescued_ = rows_rescued;
+  if (rescued_) rescued_->truncate(rows);
+  rollback_row();
+}
+
 bool RowWriter::full() const {
   if (rows_ >= rows_max_) return true;
   int64_t bytes = 0;

@@ -173,6 +173,9 @@ class RowWriter {
   std::optional<size_t> finish_row();
   void rollback_row();
 
+  /// Drops the rows behind the first `rows` (a row in hand too), of which `rows_rescued` have a rescued value.
+  void rollback_to(int64_t rows, int64_t rows_rescued);
+
   int64_t rows() const { return rows_; }                  ///< finished since the last flush
   int64_t rows_rescued() const { return rows_rescued_; }  ///< those of them with a rescued value
   /// Time to flush. Ask after every row: offsets of a block are 32 bits wide.

@@ -41,7 +41,7 @@ class LocalSource final : public ByteSource {
       const auto wanted = std::min({static_cast<int64_t>(into.size() - filled), end_ - next_, kReadBlockBytes});
       const ssize_t count = ::pread(file_->fd.get(), into.data() + filled, static_cast<size_t>(wanted), next_);
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return std::unexpected(io_error(errno, "reading", file_->path));
+      if (count < 0) return std::unexpected(failure(errno));
       if (count == 0) return std::unexpected(shrunk());
       next_ += count;
       filled += static_cast<size_t>(count);
@@ -55,6 +55,12 @@ class LocalSource final : public ByteSource {
   }
 
  private:
+  /// What cannot be read may have become something else: a folder, a pipe.
+  Error failure(int error_number) const {
+    if (auto same = file_->check_version(); !same) return same.error();
+    return io_error(error_number, "reading", file_->path);
+  }
+
   Error shrunk() const {
     struct stat status{};
     if (::fstat(file_->fd.get(), &status) != 0) return io_error(errno, "reading", file_->path);
@@ -90,7 +96,8 @@ class LocalBlob final : public Blob {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd.is_open()) return std::unexpected(io_error(errno, "reading", path));
     auto file = std::make_shared<OpenFile>(std::move(path), object_.version, std::move(fd));
-    TRY(file->check_version());
+    // A file that one read takes whole is checked behind that read; this is so that a large one is not read for nothing.
+    if (object_.size_bytes == 0 || object_.size_bytes > kReadBlockBytes) TRY(file->check_version());
     if (object_.size_bytes > kReadBlockBytes) ::posix_fadvise(file->fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     file_ = std::move(file);
     return {};
