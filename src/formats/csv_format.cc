@@ -7,15 +7,17 @@
 #include "formats/csv_columns.h"
 #include "formats/csv_reader.h"
 #include "formats/csv_scanner.h"
+#include "formats/csv_split.h"
 #include "formats/decompress.h"
 #include "schema/inference.h"
 
 namespace sluice {
 namespace {
 
-constexpr int64_t kSampleBytesMin = 64 * kKiB;  ///< stored bytes; a header alone says nothing of types
-constexpr int64_t kSampleBytesStep = 8;         ///< a sample without one whole row is taken again, this many times larger
-constexpr int64_t kSampleInflationMax = 16;     ///< of compressed samples
+constexpr int64_t kSampleBytesMin = 64 * kKiB;   ///< stored bytes; a header alone says nothing of types
+constexpr int64_t kSampleBytesStep = 8;          ///< a sample without one whole row is taken again, this many times larger
+constexpr int64_t kSampleInflationMax = 16;      ///< of compressed samples
+constexpr size_t kFirstRecordBytes = 64 * kKiB;  ///< read at once to see the first record
 
 /// Types of the columns of one file, from the rows shown to it.
 class CsvGuess {
@@ -58,14 +60,23 @@ class CsvFormat final : public Format {
 
   std::string_view name() const override { return "csv"; }
 
-  /// One range always: whether a line feed ends a row or lies inside quotes is known only from all the bytes before it.
-  Result<std::vector<ByteRange>> split(Blob&, const ReadPlan&, Context&) const override { return std::vector<ByteRange>{ByteRange{}}; }
+  Result<std::vector<ByteRange>> split(Blob& blob, const ReadPlan& plan, Context& context) const override {
+    const std::vector<ByteRange> whole = {{}};
+    if (blob.size_bytes() < 2 * kSplitBytes || !dialect_of(plan.csv).check()) return whole;
+    TRY_ASSIGN(const Compression compression, sniff_compression(blob, context));
+    if (compression != Compression::kNone) return whole;
+    return split_csv(blob, dialect_of(plan.csv), kSplitBytes, context);
+  }
 
   Result<std::unique_ptr<Reader>> open(Blob& blob, ByteRange split, const ReadPlan& plan, Context& context) const override {
     const CsvDialect dialect = dialect_of(plan.csv);
     TRY(dialect.check());
     TRY_ASSIGN(auto source, open_decompressed(blob, split, context));
-    return CsvReader::open(std::move(source), dialect, plan, context);
+    if (split.offset == 0) return CsvReader::open(std::move(source), dialect, plan, context);
+    TRY_ASSIGN(auto head, blob.open({}, context));
+    CsvScanner first(std::move(head), dialect, {.block_bytes = kFirstRecordBytes});
+    TRY(first.next(context));
+    return CsvReader::open_inside(std::move(source), dialect, plan, first);
   }
 
   std::unique_ptr<Bundle> bundle(const ReadPlan& plan) const override { return make_csv_bundle(plan, dialect_of(plan.csv)); }

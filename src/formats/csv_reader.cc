@@ -54,13 +54,24 @@ Result<std::unique_ptr<CsvReader>> CsvReader::open(std::unique_ptr<ByteSource> s
   return reader;
 }
 
+Result<std::unique_ptr<CsvReader>> CsvReader::open_inside(std::unique_ptr<ByteSource> source, CsvDialect dialect, const ReadPlan& plan,
+                                                          const CsvScanner& first) {
+  std::unique_ptr<CsvReader> reader(new CsvReader(std::move(source), dialect, {}, plan));
+  TRY(plan.csv.header ? reader->bind_by_name(first) : reader->bind_by_position(first.field_count()));
+  return reader;
+}
+
 Result<void> CsvReader::take_header(Context& context) {
   TRY_ASSIGN(const bool found, scanner_.next(context));
   if (!found) {
     ended_ = true;  // an empty file has no header and no rows
     return {};
   }
-  TRY_ASSIGN(const auto header, take_csv_header(scanner_));
+  return bind_by_name(scanner_);
+}
+
+Result<void> CsvReader::bind_by_name(const CsvScanner& scanner) {
+  TRY_ASSIGN(const auto header, take_csv_header(scanner));
   std::vector<Column> columns;
   for (const std::string& name : csv_column_names(header)) columns.push_back({.name = name, .target = rows_.find(name)});
   return bind(std::move(columns));

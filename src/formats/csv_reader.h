@@ -22,6 +22,10 @@ class CsvReader final : public Reader {
   static Result<std::unique_ptr<CsvReader>> open(std::unique_ptr<ByteSource> source, CsvDialect dialect, const ReadPlan& plan,
                                                  Context& context, CsvScanLimits limits = {});
 
+  /// For a range inside a file: `source` begins with a record, `first` has taken the file's first one (its header, if there is one).
+  static Result<std::unique_ptr<CsvReader>> open_inside(std::unique_ptr<ByteSource> source, CsvDialect dialect, const ReadPlan& plan,
+                                                        const CsvScanner& first);
+
   Result<std::optional<RowBlock>> next(Context& context) override;
   Drift drift() const override;
 
@@ -35,6 +39,7 @@ class CsvReader final : public Reader {
   CsvReader(std::unique_ptr<ByteSource> source, CsvDialect dialect, CsvScanLimits limits, const ReadPlan& plan);
   Result<void> bind(std::vector<Column> columns);
   Result<void> take_header(Context& context);
+  Result<void> bind_by_name(const CsvScanner& header);
   Result<void> bind_by_position(size_t field_count);
   Result<void> take_record(RowBlock& block);
   Result<void> rescue(Column& column, const CsvField& field);

@@ -23,6 +23,9 @@ inline constexpr int64_t kRowBytesMax = 64 * kMiB;
 /// Nesting of JSON objects and arrays.
 inline constexpr int kNestingDepthMax = 64;
 
+/// Splits of a large file begin at multiples of this, or shortly behind; smaller files, and those below twice this, are one split.
+inline constexpr int64_t kSplitBytes = 32 * kMiB;
+
 /// Columns to fill, and what to do with what does not fit.
 struct ReadPlan {
   Schema columns;             ///< the file's columns of the table (ids set), without metadata columns; names match exactly
@@ -94,7 +97,9 @@ class Format {
  public:
   virtual ~Format() = default;
   virtual std::string_view name() const = 0;  ///< "json", "csv"
-  /// Byte ranges that different readers may take, in file order; one where the file cannot be split (compressed, one document).
+  /// Byte ranges that different readers may take, in file order and without gaps; neighbours may be read as one range. A single one where
+  /// the file cannot be split (compressed, one document). Readers of all ranges together give the rows of one reader of the whole file, or
+  /// one of them fails; lines in their errors and bad rows are not known, or counted from the range's start.
   virtual Result<std::vector<ByteRange>> split(Blob& blob, const ReadPlan& plan, Context& context) const = 0;
   virtual Result<std::unique_ptr<Reader>> open(Blob& blob, ByteRange split, const ReadPlan& plan, Context& context) const = 0;
   /// nullptr: files of this format are read one by one.

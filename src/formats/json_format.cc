@@ -16,7 +16,6 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kSplitBytes = 32 * kMiB;
 /// Of a bad row that is kept.
 constexpr size_t kBadRowTextBytesMax = 64 * kKiB;
 /// A block is handed over with this many bad rows though it is not full: they hold up to kBadRowTextBytesMax each.
@@ -208,8 +207,8 @@ class JsonFormat final : public Format {
     const int64_t count = size / kSplitBytes;
     std::vector<ByteRange> ranges;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t begin = size / count * i;
-      ranges.push_back({begin, i + 1 == count ? size - begin : size / count});
+      const int64_t begin = i * kSplitBytes;
+      ranges.push_back({begin, i + 1 == count ? size - begin : kSplitBytes});
     }
     return ranges;
   }

@@ -35,6 +35,9 @@ class NoRows final : public Stager {
   Result<void> append(const ClaimedFile& file, RowBlock, Context&) override {
     return fail(ErrorCode::kConflict, fmt::format("{} has rows, but no table was made for them", file.path));
   }
+  Result<void> append_part(const ClaimedFile& file, int, RowBlock block, Context& context) override {
+    return append(file, std::move(block), context);
+  }
   Result<void> admit(const ClaimedFile&, Context&) override { return {}; }
   Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch&, Context&) override {
     const auto with_rows = std::ranges::find_if(files, [](const BundledFile& one) { return one.rows > 0; });

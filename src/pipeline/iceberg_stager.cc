@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -20,10 +21,11 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kHeldBytesMax = 16 * kMiB;    // of one file's rows in memory before it counts as large
-constexpr int64_t kLaneBytesMax = 8 * kMiB;     // of admitted rows that wait to be written together
-constexpr int64_t kLaneRowsMax = 8 * 1024;      // few enough that their buffers are still in the cache
-constexpr int64_t kWriterBytesMax = 48 * kMiB;  // encoded pages that one lane or large file may hold over its open data files
+constexpr int64_t kHeldBytesMax = 16 * kMiB;      // of one file's rows in memory before it counts as large
+constexpr int64_t kLaneBytesMax = 8 * kMiB;       // of admitted rows that wait to be written together
+constexpr int64_t kLaneRowsMax = 8 * 1024;        // few enough that their buffers are still in the cache
+constexpr int64_t kWritersBytesMax = 192 * kMiB;  // encoded pages over the open data files of all threads: large files come before small
+constexpr int64_t kWriterBytesMin = 16 * kMiB;    // ones, so each thread fills one writer at a time
 
 /// Rows of one file, in file order.
 struct RowSegment {
@@ -33,7 +35,7 @@ struct RowSegment {
   std::shared_ptr<arrow::RecordBatch> batch;
 };
 
-/// A file being read.
+/// A file being read, or one part of it.
 struct HeldFile {
   std::vector<RowSegment> segments;
   int64_t rows = 0, bytes = 0;
@@ -85,36 +87,41 @@ class IcebergStager final : public Stager {
         lanes_(std::max(1u, std::thread::hardware_concurrency())) {}
 
   Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) override {
-    HeldFile& held = held_file(file);
+    HeldFile& held = held_file(file, 0);
     if (!block.bad_rows.empty()) {
       if (!held.quarantine) held.quarantine = std::make_unique<Quarantine>(target_.data_store, target_.quarantine_prefix, file.path);
       TRY(held.quarantine->add(block.bad_rows, context));
     }
-    if (block.batch->num_rows() == 0) return {};
-    held.rows += block.batch->num_rows();
-    held.bytes += bytes_in(*block.batch);
-    held.segments.push_back({file.path, std::string(source_system_of(file)), block.first_row, std::move(block.batch)});
-    if (held.own || held.bytes > kHeldBytesMax) return write_large(held, context);
-    return {};
+    return hold(held, file, std::move(block), kHeldBytesMax, context);
+  }
+
+  /// A part is large from its first block on: its rows lie in data files of its own, so that the file's ranges keep the parts' order.
+  Result<void> append_part(const ClaimedFile& file, int part, RowBlock block, Context& context) override {
+    return hold(held_file(file, part), file, std::move(block), 0, context);
   }
 
   Result<void> admit(const ClaimedFile& file, Context& context) override {
-    std::unique_ptr<HeldFile> held = take(file);
     std::vector<StagedFile> files;
     std::vector<StagedObject> objects;
-    if (held && held->own) {
-      TRY_ASSIGN(files, held->own->finish(context));
+    FileRows rows;
+    const HeldParts parts = take(file);
+    for (const auto& [part, held] : parts) {
+      rows.rows += held->rows;
+      if (held->own) {
+        TRY_ASSIGN(auto own, held->own->finish(context));
+        std::ranges::move(own, std::back_inserter(files));
+      }
+      if (held->quarantine) {
+        TRY_ASSIGN(auto object, held->quarantine->finish(context));
+        if (object) objects.push_back(*std::move(object));
+      }
+      append_ranges(rows.ranges, std::move(held->ranges));
+      if (!held->segments.empty()) TRY(join_lane(held->segments, context));
     }
-    if (held && held->quarantine) {
-      TRY_ASSIGN(auto object, held->quarantine->finish(context));
-      if (object) objects.push_back(*std::move(object));
-    }
-    if (held && !held->segments.empty()) TRY(join_lane(held->segments, context));
-
     std::lock_guard lock(mutex_);
-    FileRows& rows = staged_.files[file.path];
-    rows.rows = held ? held->rows : 0;
-    if (held) append_ranges(rows.ranges, std::move(held->ranges));
+    FileRows& admitted = staged_.files[file.path];
+    admitted.rows = rows.rows;
+    append_ranges(admitted.ranges, std::move(rows.ranges));
     std::ranges::move(files, std::back_inserter(data_files_));
     std::ranges::move(objects, std::back_inserter(staged_.objects));
     return {};
@@ -135,12 +142,15 @@ class IcebergStager final : public Stager {
   }
 
   void reject(const ClaimedFile& file, Context& context) override {
-    std::unique_ptr<HeldFile> held = take(file);
-    if (!held || !held->own) return;
+    const HeldParts parts = take(file);
     std::vector<VersionedKey> keys;
-    for (const std::string& path : held->own->paths()) keys.push_back({path, ""});
-    held->own.reset();
-    (void)target_.data_store.remove(keys, context);  // what stays is below the batch's prefix and nobody's: swept if it is withdrawn
+    for (const auto& [part, held] : parts) {
+      if (!held->own) continue;
+      for (const std::string& path : held->own->paths()) keys.push_back({path, ""});
+      held->own.reset();
+    }
+    // What stays is below the batch's prefix and nobody's: swept if it is withdrawn.
+    if (!keys.empty()) (void)target_.data_store.remove(keys, context);
   }
 
   Result<StagedData> finish(int64_t snapshot_id, Context& context) override {
@@ -164,20 +174,30 @@ class IcebergStager final : public Stager {
   }
 
  private:
-  HeldFile& held_file(const ClaimedFile& file) {
+  using HeldParts = std::map<int, std::unique_ptr<HeldFile>>;
+
+  HeldFile& held_file(const ClaimedFile& file, int part) {
     std::lock_guard lock(mutex_);
-    auto& held = held_[file.path];
+    auto& held = held_[file.path][part];
     if (!held) held = std::make_unique<HeldFile>();
     return *held;
   }
 
-  std::unique_ptr<HeldFile> take(const ClaimedFile& file) {
+  HeldParts take(const ClaimedFile& file) {
     std::lock_guard lock(mutex_);
     auto it = held_.find(file.path);
-    if (it == held_.end()) return nullptr;
+    if (it == held_.end()) return {};
     auto held = std::move(it->second);
     held_.erase(it);
     return held;
+  }
+
+  Result<void> hold(HeldFile& held, const ClaimedFile& file, RowBlock block, int64_t bytes_max, Context& context) {
+    if (block.batch->num_rows() == 0) return {};
+    held.rows += block.batch->num_rows();
+    held.bytes += bytes_in(*block.batch);
+    held.segments.push_back({file.path, std::string(source_system_of(file)), block.first_row, std::move(block.batch)});
+    return held.own || held.bytes > bytes_max ? write_large(held, context) : Result<void>{};
   }
 
   std::string_view source_system_of(const ClaimedFile& file) const {
@@ -187,7 +207,7 @@ class IcebergStager final : public Stager {
 
   Result<std::unique_ptr<PartitionedWriter>> open_writer() const {
     PartitionedWriterLimits limits;
-    limits.buffered_bytes_max = kWriterBytesMax;
+    limits.buffered_bytes_max = std::max(kWriterBytesMin, kWritersBytesMax / std::ssize(lanes_));
     return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, limits);
   }
 
@@ -253,9 +273,9 @@ class IcebergStager final : public Stager {
   const Ingestion& ingestion_;
   const BatchId batch_;
   const BatchFacts facts_;
-  std::vector<Lane> lanes_;  // sized once: a Lane does not move
-  std::mutex mutex_;         // protects what follows; taken after a lane's
-  std::unordered_map<std::string, std::unique_ptr<HeldFile>> held_;
+  std::vector<Lane> lanes_;                          // sized once: a Lane does not move
+  std::mutex mutex_;                                 // protects what follows; taken after a lane's
+  std::unordered_map<std::string, HeldParts> held_;  // by path
   std::vector<StagedFile> data_files_;
   StagedData staged_;
 };

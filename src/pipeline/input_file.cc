@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
 namespace sluice {
 namespace {
 
@@ -14,91 +18,153 @@ struct FreeHash {
 
 std::string to_text(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
 
-/// Hashes what passes, in order, once: the first source opened at offset 0 that reads on.
+/// Hashes what passes, each piece in order and once, whoever reads it. Thread-safe.
 class ContentHash {
  public:
-  ContentHash() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
+  explicit ContentHash(int64_t size_bytes)
+      : size_bytes_(size_bytes),
+        piece_bytes_(size_bytes > 2 * kHashPieceBytes ? kHashPieceBytes : std::max<int64_t>(size_bytes, 1)),
+        pieces_(static_cast<size_t>(std::max<int64_t>(1, (size_bytes + piece_bytes_ - 1) / piece_bytes_))) {}
 
-  /// Bytes at `offset`. Bytes that were hashed before (a sniff read them) are passed over.
-  void add(int64_t offset, std::span<const char> bytes) {
-    const int64_t end = offset + static_cast<int64_t>(bytes.size());
-    if (offset > hashed_ || end <= hashed_) return;
-    const auto fresh = bytes.subspan(static_cast<size_t>(hashed_ - offset));
-    XXH3_128bits_update(state_.get(), fresh.data(), fresh.size());
-    hashed_ = end;
+  /// Bytes at `offset`; returns how many of them are new. Bytes that were hashed before (a sniff read them) are passed over.
+  int64_t add(int64_t offset, std::span<const char> bytes) {
+    int64_t fresh = 0;
+    while (!bytes.empty() && offset < size_bytes_) {
+      const int64_t in_piece = offset % piece_bytes_;
+      const auto part = bytes.first(std::min(bytes.size(), static_cast<size_t>(piece_bytes_ - in_piece)));
+      fresh += add_to(pieces_[static_cast<size_t>(offset / piece_bytes_)], in_piece, part);
+      offset += std::ssize(part);
+      bytes = bytes.subspan(part.size());
+    }
+    return fresh;
   }
 
-  int64_t hashed_bytes() const { return hashed_; }
+  /// What nobody has brought yet, the first of it; nullopt: nothing.
+  std::optional<ByteRange> missing() {
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      std::lock_guard lock(pieces_[i].mutex);
+      const int64_t begin = static_cast<int64_t>(i) * piece_bytes_, end = std::min(begin + piece_bytes_, size_bytes_);
+      if (begin + pieces_[i].hashed < end) return ByteRange{begin + pieces_[i].hashed, end - begin - pieces_[i].hashed};
+    }
+    return std::nullopt;
+  }
 
-  std::string text() const { return to_text(XXH3_128bits_digest(state_.get())); }
+  std::string text() {
+    if (pieces_.size() == 1) return to_text(pieces_[0].digest());
+    std::unique_ptr<XXH3_state_t, FreeHash> all(XXH3_createState());
+    XXH3_128bits_reset(all.get());
+    for (Piece& piece : pieces_) {
+      XXH128_canonical_t canonical;
+      XXH128_canonicalFromHash(&canonical, piece.digest());
+      XXH3_128bits_update(all.get(), &canonical, sizeof(canonical));
+    }
+    return to_text(XXH3_128bits_digest(all.get()));
+  }
 
  private:
-  std::unique_ptr<XXH3_state_t, FreeHash> state_;
-  int64_t hashed_ = 0;
+  struct Piece {
+    std::mutex mutex;
+    std::unique_ptr<XXH3_state_t, FreeHash> state;
+    int64_t hashed = 0;
+
+    XXH128_hash_t digest() const { return state ? XXH3_128bits_digest(state.get()) : XXH3_128bits(nullptr, 0); }
+  };
+
+  static int64_t add_to(Piece& piece, int64_t offset, std::span<const char> bytes) {
+    std::lock_guard lock(piece.mutex);
+    const int64_t end = offset + std::ssize(bytes);
+    if (offset > piece.hashed || end <= piece.hashed) return 0;
+    const auto fresh = bytes.subspan(static_cast<size_t>(piece.hashed - offset));
+    if (!piece.state) {
+      piece.state.reset(XXH3_createState());
+      XXH3_128bits_reset(piece.state.get());
+    }
+    XXH3_128bits_update(piece.state.get(), fresh.data(), fresh.size());
+    piece.hashed = end;
+    return std::ssize(fresh);
+  }
+
+  const int64_t size_bytes_, piece_bytes_;
+  std::vector<Piece> pieces_;  // sized once: a Piece does not move
+};
+
+/// What the readers of a large file share.
+struct SharedHash {
+  ContentHash hash;
+  const BytesRead bytes_read;
 };
 
 class HashingSource final : public ByteSource {
  public:
-  HashingSource(std::unique_ptr<ByteSource> source, int64_t offset, ContentHash& hash, const BytesRead& bytes_read)
-      : source_(std::move(source)), offset_(offset), hash_(hash), bytes_read_(bytes_read) {}
+  HashingSource(std::unique_ptr<ByteSource> source, int64_t offset, SharedHash& shared)
+      : source_(std::move(source)), offset_(offset), shared_(shared) {}
 
   Result<size_t> read(std::span<char> into, Context& context) override {
     auto got = source_->read(into, context);
     if (!got) return std::unexpected(as_file_error(std::move(got).error()));
-    const int64_t before = hash_.hashed_bytes();
-    hash_.add(offset_, into.first(*got));
+    const int64_t fresh = shared_.hash.add(offset_, into.first(*got));
     offset_ += static_cast<int64_t>(*got);
-    if (hash_.hashed_bytes() > before) bytes_read_(hash_.hashed_bytes() - before);
+    if (fresh > 0) shared_.bytes_read(fresh);
     return got;
   }
 
  private:
   const std::unique_ptr<ByteSource> source_;
   int64_t offset_;
-  ContentHash& hash_;
-  const BytesRead& bytes_read_;
+  SharedHash& shared_;
 };
 
-/// A large file: every source goes to the store, and what it reads is hashed on its way.
+/// Every source goes to the store, and what it reads is hashed on its way.
 class HashingBlob final : public Blob {
  public:
-  HashingBlob(std::unique_ptr<Blob> blob, BytesRead bytes_read) : blob_(std::move(blob)), bytes_read_(std::move(bytes_read)) {}
+  HashingBlob(std::unique_ptr<Blob> blob, SharedHash& shared) : blob_(std::move(blob)), shared_(shared) {}
 
   int64_t size_bytes() const override { return blob_->size_bytes(); }
 
   Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
     auto source = blob_->open(range, context);
     if (!source) return std::unexpected(as_file_error(std::move(source).error()));
-    return std::make_unique<HashingSource>(*std::move(source), range.offset, hash_, bytes_read_);
+    return std::make_unique<HashingSource>(*std::move(source), range.offset, shared_);
   }
-
-  const ContentHash& hash() const { return hash_; }
 
  private:
   const std::unique_ptr<Blob> blob_;
-  const BytesRead bytes_read_;
-  ContentHash hash_;
+  SharedHash& shared_;
 };
 
 class StoredInput final : public InputFile {
  public:
-  StoredInput(std::unique_ptr<HashingBlob> blob, const Format& format) : blob_(std::move(blob)), format_(format) {}
-  Blob& blob() override { return *blob_; }
-  const Format& format() const override { return format_; }
+  StoredInput(ObjectStore& store, ObjectInfo object, BytesRead bytes_read)
+      : store_(store),
+        object_(std::move(object)),
+        shared_{ContentHash(object_.size_bytes), std::move(bytes_read)},
+        blob_(open_blob(store_, object_), shared_) {}
+
+  /// Before anything else.
+  Result<void> recognise(const Source& source, Context& context);
+
+  Blob& blob() override { return blob_; }
+  std::unique_ptr<Blob> another_blob() override { return std::make_unique<HashingBlob>(open_blob(store_, object_), shared_); }
+  const Format& format() const override { return *format_; }
   Result<void> drain(Context& context) override {
-    TRY_ASSIGN(auto rest, blob_->open({blob_->hash().hashed_bytes(), -1}, context));
     std::vector<char> block(kDrainBlockBytes);
-    for (;;) {
-      TRY_ASSIGN(const size_t got, rest->read(block, context));
-      if (got == 0) return {};
+    while (const auto range = shared_.hash.missing()) {
+      TRY_ASSIGN(auto rest, blob_.open(*range, context));
+      for (size_t got = 1; got > 0;) {
+        TRY_ASSIGN(got, rest->read(block, context));
+      }
     }
+    return {};
   }
-  std::string content_hash() const override { return blob_->hash().text(); }
-  int64_t bytes_read() const override { return blob_->hash().hashed_bytes(); }
+  std::string content_hash() const override { return shared_.hash.text(); }
+  int64_t bytes_read() const override { return object_.size_bytes; }
 
  private:
-  const std::unique_ptr<HashingBlob> blob_;
-  const Format& format_;
+  ObjectStore& store_;
+  const ObjectInfo object_;
+  mutable SharedHash shared_;
+  HashingBlob blob_;
+  const Format* format_ = nullptr;
 };
 
 /// A small file, held whole.
@@ -107,6 +173,7 @@ class WholeInput final : public InputFile {
   WholeInput(std::unique_ptr<Blob> blob, const Format& format, std::string hash)
       : blob_(std::move(blob)), format_(format), hash_(std::move(hash)) {}
   Blob& blob() override { return *blob_; }
+  std::unique_ptr<Blob> another_blob() override { return nullptr; }
   const Format& format() const override { return format_; }
   Result<void> drain(Context&) override { return {}; }
   std::string content_hash() const override { return hash_; }
@@ -123,6 +190,11 @@ Result<const Format*> with_type(Result<const Format*> format) {
     format.error().type = error_type::kParseError;
   }
   return format;
+}
+
+Result<void> StoredInput::recognise(const Source& source, Context& context) {
+  TRY_ASSIGN(format_, with_type(find_format(source, object_.path, blob_, context)));
+  return {};
 }
 
 }  // namespace
@@ -178,9 +250,9 @@ Result<std::unique_ptr<InputFile>> open_input(ObjectStore& store, const Source& 
     return open_whole_file(whole, *format);
   }
   const ObjectInfo object{file.path, file.version, file.size_bytes, file.modified_at};
-  auto stored = std::make_unique<HashingBlob>(open_blob(store, object), std::move(bytes_read));
-  TRY_ASSIGN(const Format* format, with_type(find_format(source, file.path, *stored, context)));
-  return std::make_unique<StoredInput>(std::move(stored), *format);
+  auto stored = std::make_unique<StoredInput>(store, object, std::move(bytes_read));
+  TRY(stored->recognise(source, context));
+  return stored;
 }
 
 }  // namespace sluice

@@ -22,6 +22,10 @@ namespace sluice {
 /// A file up to this size is read once, whole: sniffing, inference and reading share the bytes (and one open).
 inline constexpr int64_t kWholeFileBytesMax = kMiB;
 
+/// The content hash of files up to twice this size is that of all their bytes; of larger ones it is the hash of the hashes of their pieces
+/// of this size, so that several threads can take it.
+inline constexpr int64_t kHashPieceBytes = 32 * kMiB;
+
 /// Hears how many stored bytes were read, for the progress bar.
 using BytesRead = std::function<void(int64_t bytes)>;
 
@@ -29,10 +33,12 @@ class InputFile {
  public:
   virtual ~InputFile() = default;
   virtual Blob& blob() = 0;
+  /// The same version again, for another thread; what it reads counts for the hash, too. Thread-safe. Large files only.
+  virtual std::unique_ptr<Blob> another_blob() = 0;
   virtual const Format& format() const = 0;
   /// Reads what its reader left unread (bytes behind the last row), so that the hash covers all and the version was checked at the end.
   virtual Result<void> drain(Context& context) = 0;
-  /// xxh3-128 of all stored bytes, hexadecimal; after drain().
+  /// xxh3-128 of the stored bytes (see kHashPieceBytes), hexadecimal; after drain().
   virtual std::string content_hash() const = 0;
   virtual int64_t bytes_read() const = 0;
 };

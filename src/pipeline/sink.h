@@ -84,6 +84,8 @@ class Stager {
  public:
   virtual ~Stager() = default;
   virtual Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) = 0;
+  /// The same for a large file that several threads read, each its own part (counted from 0 in file order). Blocks without bad rows.
+  virtual Result<void> append_part(const ClaimedFile& file, int part, RowBlock block, Context& context) = 0;
   /// The file was read to its end at its version: its rows count.
   virtual Result<void> admit(const ClaimedFile& file, Context& context) = 0;
   /// append() and admit() for many files at once: `rows` are theirs, one file's behind the other's.

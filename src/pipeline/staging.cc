@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <numeric>
 #include <thread>
 
 #include "pipeline/bundles.h"
 #include "pipeline/input_file.h"
+#include "pipeline/split_file.h"
 #include "pipeline/target.h"
 #include "schema/contract.h"
 #include "schema/evolution.h"
@@ -57,10 +60,15 @@ class FileStage {
     std::ranges::stable_sort(order_, std::greater<>(),
                              [&](size_t i) { return batch.files[i].size_bytes > kWholeFileBytesMax ? batch.files[i].size_bytes : 0; });
     staged_.results.resize(batch.files.size());
+    for (const ClaimedFile& file : batch.files) batch_bytes_ += file.size_bytes;
+    // The number of a row within its file is known only to one who has read all before it.
+    may_split_ = target.schema.find("_source_row") == nullptr;
   }
 
   Result<Staged> run(Context& context) {
-    const int threads = std::clamp(step_.threads, 1, std::max(1, static_cast<int>(batch_.files.size())));
+    int64_t tasks = 0;
+    for (const ClaimedFile& file : batch_.files) tasks += parts_of(file);
+    const auto threads = static_cast<int>(std::clamp<int64_t>(tasks, 1, std::max(1, step_.threads)));
     {
       std::vector<std::jthread> workers;
       for (int slot = 1; slot < threads; ++slot) workers.emplace_back([this, slot, context] { work(slot, context); });
@@ -73,34 +81,165 @@ class FileStage {
  private:
   /// What one thread keeps from file to file.
   struct Hand {
+    int slot;
     Bundles bundles;
     std::vector<char> buffer = {};
   };
 
+  /// A file, or a part of one that another thread has split.
+  struct Task {
+    size_t index = 0;
+    std::shared_ptr<SplitFile> split = nullptr;
+    size_t part = 0;
+  };
+
+  int64_t parts_of(const ClaimedFile& file) const { return may_split_ ? parts_wanted(file.size_bytes, batch_bytes_, step_.threads) : 1; }
+
   void work(int slot, Context context) {
-    Hand hand{Bundles(stager_)};
-    if (auto done = work_on(slot, hand, context); !done) {
+    Hand hand{slot, Bundles(stager_)};
+    if (auto done = work_on(hand, context); !done) {
       std::lock_guard lock(mutex_);
       if (!failure_) failure_ = done.error();
       failed_ = true;
+      more_tasks_.notify_all();
     }
     step_.ledger.note_in_hand(batch_.lease, slot, "");
   }
 
-  Result<void> work_on(int slot, Hand& hand, Context& context) {
-    for (;;) {
-      const size_t next = next_.fetch_add(1);
-      if (next >= order_.size() || failed_.load()) break;
-      TRY_ASSIGN(FileResult result, stage_file(batch_.files[order_[next]], slot, hand, context));
-      std::lock_guard lock(mutex_);
-      staged_.results[order_[next]] = std::move(result);
+  Result<void> work_on(Hand& hand, Context& context) {
+    while (const auto task = next_task()) {
+      TRY(task->split ? read_part(task->split, task->part, hand, context) : take_file(task->index, hand, context));
     }
     return failed_.load() ? Result<void>{} : hand.bundles.flush(context);
   }
 
-  Result<FileResult> stage_file(const ClaimedFile& file, int slot, Hand& hand, Context& context) {
+  /// nullopt: nothing is left, nor will be: no file is just being split.
+  std::optional<Task> next_task() {
+    std::unique_lock lock(mutex_);
+    more_tasks_.wait(lock, [&] { return failed_.load() || !parts_.empty() || next_ < order_.size() || splitting_ == 0; });
+    if (failed_.load()) return std::nullopt;
+    if (!parts_.empty()) {
+      Task task = std::move(parts_.front());
+      parts_.pop_front();
+      return task;
+    }
+    if (next_ == order_.size()) return std::nullopt;
+    const size_t index = order_[next_++];
+    splitting_ += parts_of(batch_.files[index]) > 1;
+    return Task{index};
+  }
+
+  Result<void> take_file(size_t index, Hand& hand, Context& context) {
+    const ClaimedFile& file = batch_.files[index];
+    std::shared_ptr<SplitFile> split;
+    if (parts_of(file) > 1) {
+      split = split_file(index, context);
+      std::lock_guard lock(mutex_);
+      --splitting_;
+      for (size_t part = 1; split && part < split->parts.size(); ++part) parts_.push_back({index, split, part});
+      more_tasks_.notify_all();
+    }
+    if (split) return read_part(split, 0, hand, context);
+    TRY_ASSIGN(FileResult result, stage_file(file, hand, context));
+    return keep(index, std::move(result));
+  }
+
+  Result<void> keep(size_t index, FileResult result) {
+    std::lock_guard lock(mutex_);
+    staged_.results[index] = std::move(result);
+    return {};
+  }
+
+  /// nullptr: one reader for all of it; who reads it says what is wrong, if anything is.
+  std::shared_ptr<SplitFile> split_file(size_t index, Context& context) {
+    const ClaimedFile& file = batch_.files[index];
+    const Source& source = source_of(step_.ingestion, file);
+    auto store = step_.stores.store_for(file.path, source.store);
+    if (!store || (step_.contract && step_.ingestion.schema.validate)) return nullptr;
+    auto split = std::make_shared<SplitFile>();
+    split->index = index;
+    split->started_micros = step_.clock.monotonic_micros();
+    auto input = open_input(**store, source, file, [this](int64_t bytes) { report(bytes, 0); }, context);
+    if (!input) return nullptr;
+    split->input = *std::move(input);
+    split->plan = read_plan(target_, step_.ingestion, source, step_.contract != nullptr);
+    split->plan.bad_rows = BadRows{};  // whatever is allowed: its line is to be told, and one reader counts
+    auto ranges = split->input->format().split(split->input->blob(), split->plan, context);
+    if (!ranges || ranges->size() < 2) return nullptr;
+    split->parts = join_ranges(*ranges, parts_of(file));
+    split->unfinished = split->parts.size();
+    return split;
+  }
+
+  /// The last part's reader concludes the file.
+  Result<void> read_part(const std::shared_ptr<SplitFile>& split, size_t part, Hand& hand, Context& context) {
+    const ClaimedFile& file = batch_.files[split->index];
+    step_.ledger.note_in_hand(batch_.lease, hand.slot, file.path);
+    TRY(append_part(*split, part, context));
+    {
+      std::lock_guard lock(mutex_);
+      if (--split->unfinished > 0) return {};
+    }
+    FileResult result;
+    if (!split->given_up) {
+      TRY_ASSIGN(const bool concluded, conclude_split(*split, result, context));
+      split->given_up = !concluded;
+    }
+    if (split->given_up) {
+      stager_.reject(file, context);
+      TRY_ASSIGN(result, stage_file(file, hand, context));
+    }
+    return keep(split->index, std::move(result));
+  }
+
+  /// An Error is the batch's; one of the file is a reason to give up.
+  Result<void> append_part(SplitFile& split, size_t part, Context& context) {
+    const ClaimedFile& file = batch_.files[split.index];
+    const auto blob = split.input->another_blob();
+    auto reader = split.input->format().open(*blob, split.parts[part], split.plan, context);
+    int64_t rows = 0, rows_rescued = 0;
+    while (reader && !split.given_up && !failed_) {
+      TRY(context.check());
+      auto block = (*reader)->next(context);
+      if (!block) {
+        split.given_up = true;
+        return block.error().code == ErrorCode::kCancelled ? std::unexpected(block.error()) : Result<void>{};
+      }
+      if (!*block) {
+        std::lock_guard lock(mutex_);
+        split.rows += rows, split.rows_rescued += rows_rescued;
+        split.drift = merge_fields(std::move(split.drift), (*reader)->drift().columns);
+        return {};
+      }
+      rows += (*block)->batch->num_rows();
+      rows_rescued += (*block)->rows_rescued;
+      report(0, (*block)->batch->num_rows());
+      TRY(stager_.append_part(file, static_cast<int>(part), **std::move(block), context));
+    }
+    split.given_up = true;
+    return {};
+  }
+
+  /// False: it could not be read to its end.
+  Result<bool> conclude_split(SplitFile& split, FileResult& result, Context& context) {
+    const ClaimedFile& file = batch_.files[split.index];
+    if (auto drained = split.input->drain(context); !drained) {
+      if (drained.error().code == ErrorCode::kCancelled) return std::unexpected(drained.error());
+      return false;
+    }
+    result.file = file;
+    result.format = split.input->format().name();
+    result.rows = split.rows, result.rows_rescued = split.rows_rescued;
+    result.content_hash = split.input->content_hash();
+    result.bytes_read = split.input->bytes_read();
+    TRY(conclude(file, result, {std::move(split.drift)}, context));
+    result.duration_ms = (step_.clock.monotonic_micros() - split.started_micros) / 1000;
+    return true;
+  }
+
+  Result<FileResult> stage_file(const ClaimedFile& file, Hand& hand, Context& context) {
     const int64_t started = step_.clock.monotonic_micros();
-    step_.ledger.note_in_hand(batch_.lease, slot, file.path);
+    step_.ledger.note_in_hand(batch_.lease, hand.slot, file.path);
     FileResult result;
     result.file = file;
     auto delay = std::chrono::microseconds(kReadBackoff);
@@ -248,11 +387,16 @@ class FileStage {
   const TargetState& target_;
   Stager& stager_;
   const ClaimedBatch& batch_;
-  std::vector<size_t> order_;
-  std::atomic<size_t> next_{0};
+  std::vector<size_t> order_;  // constant after construction, as the two below
+  int64_t batch_bytes_ = 0;
+  bool may_split_ = false;
   std::atomic<bool> failed_{false};
   std::mutex progress_mutex_;
   std::mutex mutex_;  // protects what follows
+  std::condition_variable more_tasks_;
+  size_t next_ = 0;         // in order_
+  std::deque<Task> parts_;  // that nobody reads yet
+  int splitting_ = 0;       // files that may still become parts
   Staged staged_;
   std::optional<Error> failure_;
 };

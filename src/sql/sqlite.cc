@@ -15,6 +15,12 @@ constexpr SqlDialect kDialect = {
     .list_with_number = "json_insert({0}, '$[#]', {1})",
 };
 
+/// Of one connection; a transaction that changes more spills pages into the log, and writes them again.
+constexpr int64_t kCacheBytesMax = 32 * 1024 * 1024;
+/// A log this long is copied into its file by the writer that made it so: pages written again and again are copied once.
+constexpr int64_t kLogBytesMax = 64 * 1024 * 1024;
+/// Of files with a log that we make: records of some hundred bytes that grow split large pages less often.
+constexpr int64_t kPageBytes = 16 * 1024;
 constexpr int kStepMillis = 5;  // between two tries of what SQLite's own busy handler does not wait for
 
 ErrorCode code_of(int sqlite_code) {
@@ -115,7 +121,8 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
 Result<void> SqliteConnection::configure(const SqliteOptions& options) {
   sqlite3_busy_timeout(handle_, static_cast<int>(options.busy_timeout.count()));
   TRY(run_script(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}",
-                             kSqliteCacheBytesMax / 1024, kSqliteLogPagesMax)));
+                             kCacheBytesMax / 1024, kLogBytesMax / kPageBytes)));
+  if (options.wal) TRY(run_script(fmt::format("PRAGMA page_size = {}", kPageBytes)));
   // SQLite opens lazily: only a read shows that the file is a database at all, before anything is written to it.
   TRY(query_integer("SELECT count(*) FROM sqlite_schema"));
   if (options.wal && !options.read_only) TRY(switch_to_wal(options));

@@ -22,9 +22,6 @@ struct sqlite3_stmt;
 namespace sluice {
 
 inline constexpr std::chrono::milliseconds kSqliteBusyTimeout{30'000};
-inline constexpr int64_t kSqliteCacheBytesMax = 16 * 1024 * 1024;
-/// A log this long is copied into its file by the writer that made it so: pages written again and again are copied once.
-inline constexpr int64_t kSqliteLogPagesMax = 8'000;
 
 struct SqliteOptions {
   /// Switch the file to write-ahead logging. Leave it false for a file that other programs own as well: its mode stays as they set it.
