@@ -198,6 +198,31 @@ def test_loads_into_a_bucket(home, rest_catalog, s3_server):
     lake.assert_judges_agree(table, numbered(4), [("id", ">", 2)], judges=("pyiceberg", "duckdb"))
 
 
+class VendingS3(servers.S3):
+    """The catalog's server gives its clients the keys that it uses itself."""
+
+    @property
+    def properties(self):
+        return {**super().properties, "include-credentials": "true"}
+
+
+# Prevents that credentials which the catalog gives out stop at the catalog's client: sluice.yaml holds no key here.
+def test_loads_with_the_credentials_of_the_catalog(home, s3_server):
+    s3 = VendingS3(s3_server.endpoint, s3_server.bucket)
+    host = Host.temporary()
+    try:
+        catalog = servers.start_rest_catalog(host, s3, f"s3://{s3_server.bucket}/vended")
+        place = {name: value for name, value in s3_server.properties.items() if "key" not in name}
+        table = s3_home(home, catalog.uri, catalog.warehouse, place)
+        load_twice(home)
+        assert lakes.RestLake(catalog, s3_server).count(table) == 4
+        said = home.run("table", f"lake.{table}", "--json").text + home.run("check", "--json").text
+        assert s3.secret_key not in said
+        assert s3.secret_key.encode() not in (home.folder / ".sluice/ledger.db").read_bytes()
+    finally:
+        host.stop()
+
+
 # Prevents a server that is strict about what it is sent (SeaweedFS checks who we are and where a table lies) from refusing real loads.
 def test_loads_into_the_catalog_of_seaweedfs(home, s3_server):
     if not s3_server.catalog_uri:
