@@ -30,6 +30,11 @@ constexpr int64_t kSampleBytesMax = 2 * kMiB;
 /// Arrow's cost per batch and column is that of some hundred rows: smaller appends are gathered until there are so many.
 constexpr int64_t kGatheredRowsMin = 4096;
 constexpr int64_t kGatheredBytesMax = kMiB;
+/// What Arrow keeps for a column of a batch beside its values: of a few rows it is more than they are.
+constexpr int64_t kColumnOverheadBytes = 512;
+/// So many batches of so few rows become one while they wait.
+constexpr size_t kSmallBatchesMax = 8;
+constexpr int64_t kSmallBatchRows = 512;
 /// Rows given to Arrow at once: how far a row group may grow past its limit in bytes.
 constexpr int64_t kSliceRowsMax = 32 * 1024;
 /// Rows that Arrow encodes between two looks at the size of a page: fewer where rows are wide, so that a page stays near its limit.
@@ -86,9 +91,7 @@ class BufferedParquetWriter final : public ParquetWriter {
     auto rows = arrow::RecordBatch::Make(arrow_schema_, batch.num_rows(), std::move(columns));
     rows_ += batch.num_rows();
     if (file_ && waiting_.empty() && rows->num_rows() >= kGatheredRowsMin) return write(*rows);
-    waiting_rows_ += rows->num_rows();
-    for (const auto& column : rows->columns()) waiting_bytes_ += bytes_of(*column);
-    waiting_.push_back(std::move(rows));
+    TRY(keep_waiting(std::move(rows)));
     const int64_t rows_max = file_ ? kGatheredRowsMin : kSampleRowsMax, bytes_max = file_ ? kGatheredBytesMax : kSampleBytesMax;
     if (waiting_rows_ < rows_max && waiting_bytes_ < bytes_max) return {};
     return write_waiting();
@@ -202,11 +205,35 @@ class BufferedParquetWriter final : public ParquetWriter {
     return {};
   }
 
+  Result<void> keep_waiting(std::shared_ptr<arrow::RecordBatch> rows) {
+    waiting_rows_ += rows->num_rows();
+    small_batches_ = rows->num_rows() < kSmallBatchRows ? small_batches_ + 1 : 0;
+    waiting_bytes_ += held_by(*rows);
+    waiting_.push_back(std::move(rows));
+    if (small_batches_ < kSmallBatchesMax) return {};
+    const arrow::RecordBatchVector small(waiting_.end() - kSmallBatchesMax, waiting_.end());
+    auto together = arrow::ConcatenateRecordBatches(small);
+    TRY(check(together.status()));
+    for (const auto& one : small) waiting_bytes_ -= held_by(*one);
+    waiting_.resize(waiting_.size() - kSmallBatchesMax);
+    waiting_.push_back(std::move(together).ValueUnsafe());
+    waiting_bytes_ += held_by(*waiting_.back());
+    small_batches_ = 0;
+    return {};
+  }
+
+  static int64_t held_by(const arrow::RecordBatch& rows) {
+    int64_t bytes = kColumnOverheadBytes * rows.num_columns();
+    for (const auto& column : rows.columns()) bytes += bytes_of(*column);
+    return bytes;
+  }
+
   Result<void> write_waiting() {
     if (file_ && waiting_.empty()) return {};
     const int64_t row_bytes = waiting_bytes_ / std::max<int64_t>(1, waiting_rows_);
     const auto waiting = std::exchange(waiting_, {});
     waiting_rows_ = waiting_bytes_ = 0;
+    small_batches_ = 0;
     auto together = waiting.empty() ? arrow::RecordBatch::MakeEmpty(arrow_schema_) : arrow::ConcatenateRecordBatches(waiting);
     TRY(check(together.status()));
     if (!file_) TRY(open_file(**together, row_bytes));
@@ -278,6 +305,7 @@ class BufferedParquetWriter final : public ParquetWriter {
 
   std::vector<std::shared_ptr<arrow::RecordBatch>> waiting_;
   int64_t waiting_rows_ = 0, waiting_bytes_ = 0;
+  size_t small_batches_ = 0;  ///< at the end of waiting_
 
   arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
   RowGroupInProgress row_group_;
