@@ -2,8 +2,13 @@
 
 import dataclasses
 import json
+import os
+import sys
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -164,9 +169,13 @@ def test_wrong_access_is_no_fault_of_the_files(home, seaweed, what):
     assert home.load(seaweed.uri("in/*.json"), "--table", "t.x")["metrics"]["records_written"] == 3
 
 
-# Prevents a second request for each small file: the bar is one GET each, no HEAD, and a listing that does not ask for each object.
+# Prevents a second request for each small file: one GET each, no HEAD, and a listing that does not ask for each object. (The first load
+# of a table reads what it infers the columns from one time more.)
 def test_requests_per_object(home, seaweed):
     count = 60
+    seaweed.put("in/first.json", numbered(1))
+    home.extra_environment = {**seaweed.s3.environment, "AWS_ENDPOINT_URL": seaweed.s3.endpoint}
+    home.load(seaweed.uri("in/*.json"), "--table", "t.x")
     seaweed.put_many([f"in/{number:03}.json" for number in range(count)])
     proxy = FaultProxy("127.0.0.1", int(seaweed.s3.endpoint.rpartition(":")[2]), "http")
     try:
@@ -200,7 +209,7 @@ def test_a_glob_descends_only_where_it_can_match(home, seaweed):
 # Prevents a large object that is read or written in pieces which do not fit, and parts of uploads that stay behind.
 def test_large_objects_in_ranges_and_parts(home, seaweed):
     use(home, seaweed.s3)
-    rows = [{"id": number, "name": uuid.uuid4().hex * 4} for number in range(1, 250_001)]
+    rows = [{"id": number, "name": os.urandom(64).hex()} for number in range(1, 250_001)]
     seaweed.client.put_object(Bucket=seaweed.name, Key="in/large.json", Body=lines(rows))
     run = home.load(seaweed.uri("in/large.json"), "--table", "t.large", "--warehouse", seaweed.uri("wh"))
     assert run["metrics"]["records_written"] == len(rows)
@@ -213,7 +222,7 @@ def test_large_objects_in_ranges_and_parts(home, seaweed):
 # Prevents parts that a killed process left on the server: nobody sees them, and they are paid for.
 def test_uploads_of_a_killed_run_are_ended(home, seaweed):
     use(home, seaweed.s3)
-    rows = [{"id": number, "name": uuid.uuid4().hex * 4} for number in range(1, 250_001)]
+    rows = [{"id": number, "name": os.urandom(64).hex()} for number in range(1, 250_001)]
     seaweed.client.put_object(Bucket=seaweed.name, Key="in/large.json", Body=lines(rows))
     command = ("load", seaweed.uri("in/large.json"), "--table", "t.large", "--warehouse", seaweed.uri("wh"), "--json")
     process = home.start(*command)
@@ -231,3 +240,52 @@ def test_uploads_of_a_killed_run_are_ended(home, seaweed):
     assert len(lake.read("duckdb", "t.large", (), ("id",))) == len(rows)
     assert unfinished() == []
     assert unreferenced(lake, "t.large") == []
+
+
+# Runs a command and says its peak of memory: a child of this large process would be born with ours.
+PEAK_KIB = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(code)"
+
+
+class Listing(BaseHTTPRequestHandler):
+    """An S3 service that only lists: as many keys as the server's `keys`, in its order, a thousand a page."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        query = parse_qs(urlsplit(self.path).query)
+        begin = int(query.get("continuation-token", ["0"])[0])
+        page = self.server.keys[begin : begin + 1000]
+        more = begin + 1000 < len(self.server.keys)
+        objects = "".join(
+            f"<Contents><Key>{key}</Key><ETag>&quot;e{key}&quot;</ETag><Size>9</Size><LastModified>2020-01-01T00:00:00Z</LastModified></Contents>" for key in page
+        )
+        body = f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated><NextContinuationToken>{begin + 1000}</NextContinuationToken>{objects}</ListBucketResult>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+# Prevents listings that are held whole, and a listing out of order that is compared in the wrong one.
+@pytest.mark.parametrize("in_byte_order", [True, False])
+def test_a_hundred_thousand_objects(home, in_byte_order):
+    names = [f"in/{number:04}{kind}{file:02}.json" for number in range(500) for kind in "/-" for file in range(100)]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listing)
+    server.keys = sorted(names) if in_byte_order else names
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    home.extra_environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_ENDPOINT_URL": endpoint}
+    settings = {"source": {"paths": ["s3://b/in/"]}, "table": "t.x", "start_from": "now", "on_change": "append"}
+    home.write("sluice.yaml", json.dumps({"ingestions": {"many": settings}}))
+    try:
+        first = home.run("run", "many", "--json").json
+        assert first["metrics"]["files_skipped"] == len(names)
+        again = home.run("run", "many", "--json", before=(sys.executable, "-c", PEAK_KIB))
+        assert again.json["metrics"]["files_unchanged"] == len(names)
+        assert int(again.err.split()[-1]) < 100 * 1024, again.err
+    finally:
+        server.shutdown()
+        server.server_close()
