@@ -18,9 +18,10 @@ constexpr SqlDialect kDialect = {
 /// Of one connection; a transaction that changes more spills pages into the log, and writes them again.
 constexpr int64_t kCacheBytesMax = 32 * 1024 * 1024;
 /// A log this long is copied into its file by the writer that made it so: pages written again and again are copied once.
-constexpr int64_t kLogBytesMax = 64 * 1024 * 1024;
-/// Of files with a log that we make: records of some hundred bytes that grow split large pages less often.
-constexpr int64_t kPageBytes = 16 * 1024;
+constexpr int64_t kLogBytesMax = 32 * 1024 * 1024;
+/// Of files with a log that we make: records of some hundred bytes that grow split larger pages less often. Twice as large pages take
+/// twice the memory when many files are seen for the first time.
+constexpr int64_t kPageBytes = 8 * 1024;
 constexpr int kStepMillis = 5;  // between two tries of what SQLite's own busy handler does not wait for
 
 ErrorCode code_of(int sqlite_code) {
