@@ -171,6 +171,7 @@ Result<bool> AvroFile::next_block(Context& context) {
   TRY_ASSIGN(block_records_, take_long(context));
   TRY_ASSIGN(const int64_t length, take_long(context));
   if (block_records_ < 0) return std::unexpected(broken("a block has a negative number of records"));
+  if (length < 0) return std::unexpected(broken("a block has a negative length"));
   if (length > kAvroBlockBytesMax) {
     Error error = broken(fmt::format("a block of {} bytes, above the limit of {}", length, kAvroBlockBytesMax));
     error.type = error_type::kTooLarge;

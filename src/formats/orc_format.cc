@@ -42,6 +42,7 @@ class OrcFeed final : public BatchFeed {
         if (!__builtin_add_overflow(stripe.offset, stripe.length, &end)) TRY(file_->hold(stripe.offset, end));
         TRY(run(where, [&] { return open_stripe(stripe); }));
         ++next_stripe_;
+        if (batches_ == nullptr) continue;
       }
       TRY(run(where, [&] { return batches_->ReadNext(&batch); }));
       if (batch == nullptr) batches_.reset();
@@ -78,7 +79,8 @@ class OrcFeed final : public BatchFeed {
   arrow::Status open_stripe(const arrow::adapters::orc::StripeInformation& stripe) {
     const int64_t row_bytes = stripe.num_rows > 0 ? std::max<int64_t>(1, stripe.length / stripe.num_rows) : 1;
     const int64_t rows = std::min(rows_max_, std::max(kBatchRowsMin, kBatchBytes / row_bytes));
-    ARROW_ASSIGN_OR_RAISE(batches_, reader_->NextStripeReader(rows));
+    ARROW_ASSIGN_OR_RAISE(batches_, reader_->NextStripeReader(rows));  // nullptr: beyond the rows that the footer counts
+    if (batches_ == nullptr && stripe.num_rows > 0) return arrow::Status::IOError("the stripes hold more rows than the file says");
     return arrow::Status::OK();
   }
 
