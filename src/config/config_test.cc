@@ -264,7 +264,7 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
            {"format_version: 3", "6:21", "not available yet"},
            {"sort_by: [a]", "6:14", "not available yet"},
            {"disposition: {done: delete}", "6:25", "not available yet"},
-           {"schedule: \"*/5 * * * *\"", "6:15", "not available yet"},
+           {"schedule: \"* * *\"", "3:5", "3 fields"},
            {"partition_by: {a: b}", "6:19", "single value"},
            {"table_properties: {a: [1]}", "6:27", "single value"},
        }) {

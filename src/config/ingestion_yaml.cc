@@ -179,8 +179,7 @@ Result<void> read_reserved(YamlMap& map) {
     TRY(disposition.reserve("done", "keep"));
     return disposition.reserve("failed", "keep");
   }));
-  TRY(map.reserve("schedule", ""));
-  return map.reserve("timezone", "UTC");
+  return {};
 }
 
 }  // namespace
@@ -199,6 +198,8 @@ Result<Ingestion> read_ingestion(const YamlFile& file, const std::string& name, 
   TRY(read_properties(map, ingestion));
   TRY(read_rows(map, ingestion, warnings));
   TRY(read_work(map, ingestion));
+  TRY(map.apply_text("schedule", ingestion.schedule));
+  TRY(map.apply_text("timezone", ingestion.timezone));
   TRY(read_reserved(map));
   TRY(map.finish());
   if (Result<void> valid = validate(ingestion); !valid) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/cron.h"
 #include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
@@ -66,6 +67,10 @@ Result<void> validate(Ingestion& ingestion) {
   }
   if (ingestion.schema.mode == SchemaMode::kApprove && !ingestion.tracking) {
     return invalid_input("schema.mode \"approve\" needs tracking: without records of files none can wait for approval");
+  }
+  if (!ingestion.schedule.empty()) {
+    const auto cron = Cron::parse(ingestion.schedule, ingestion.timezone);
+    if (!cron) return std::unexpected(cron.error().within("schedule"));
   }
   return check_limits(ingestion);
 }

@@ -21,6 +21,7 @@ struct YamlFile {
   std::string name;    ///< as shown in errors
   std::string folder;  ///< absolute; relative paths of the file start here
   std::function<std::optional<std::string>(std::string_view)> environment;
+  bool trusted = true;  ///< false: text of a caller (a REST body): nothing is expanded, errors name no place in it
 };
 
 /// "sluice.yaml:4:5: unknown key ..."

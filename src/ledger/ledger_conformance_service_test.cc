@@ -212,6 +212,20 @@ TEST_P(ServiceConformance, AnIngestionMayBringItsId) {
   EXPECT_EQ(must(a_.handle->registry().ingestions("default")).size(), 2u);
 }
 
+// Prevents: one tenant's ingestions shown to another, and an operator without a tenant who sees none.
+TEST_P(ServiceConformance, TenantsAreApartUnlessNobodyIsNamed) {
+  Registry& registry = a_.handle->registry();
+  Ingestion definition = must(registry.find_ingestion("default", "orders")).value();
+  definition.id = IngestionId(new_uuid());
+  definition.tenant = "acme";
+  definition.managed_by = "api";
+  must(registry.put_ingestion(definition));
+  EXPECT_EQ(must(registry.find_ingestion("default", definition.id.text)), std::nullopt);
+  EXPECT_EQ(must(registry.find_ingestion("", definition.id.text))->tenant, "acme");
+  EXPECT_EQ(must(registry.ingestions("acme")).size(), 1u);
+  EXPECT_EQ(must(registry.ingestions("")).size(), 2u);
+}
+
 // Prevents: pages of runs that repeat or leave out one.
 TEST_P(ServiceConformance, RunsComeInPages) {
   std::vector<RunId> made = {run_};

@@ -21,7 +21,9 @@ class Registry {
   /// that exists stay as they are; another schedule or time zone begins now. kConflict: it was deleted.
   virtual Result<Ingestion> put_ingestion(const Ingestion& ingestion) = 0;
   /// By id (a tombstone, too: status DELETED) or by name; of several of that name the one of the command line or file, else the newest.
+  /// An empty tenant: of any.
   virtual Result<std::optional<Ingestion>> find_ingestion(std::string_view tenant, std::string_view name_or_id) = 0;
+  /// By name; without tombstones. An empty tenant: of all.
   virtual Result<std::vector<Ingestion>> ingestions(std::string_view tenant) = 0;
   /// ACTIVE or PAUSED; a schedule begins anew when it becomes ACTIVE again. The same status: no change. kConflict: it was deleted.
   virtual Result<void> set_status(const IngestionId& id, std::string_view status) = 0;

@@ -65,7 +65,7 @@ Result<Ingestion> SqlLedger::try_put_ingestion(const Ingestion& ingestion) {
 Result<std::optional<Ingestion>> SqlLedger::find_ingestion(std::string_view tenant, std::string_view name_or_id) {
   return read("looking for an ingestion", [&](SqlConnection& db) -> Result<std::optional<Ingestion>> {
     // An id first; then the label; then the newest of that name that the REST API made.
-    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM ingestions WHERE tenant = ?1 "
+    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM ingestions WHERE (?1 = '' OR tenant = ?1) "
                                                "AND (id = ?2 OR (name = ?2 AND status <> 'DELETED')) "
                                                "ORDER BY id = ?2 DESC, {} DESC, created_at DESC, id DESC LIMIT 1",
                                                kIngestionColumns, kByLabel),
@@ -76,9 +76,10 @@ Result<std::optional<Ingestion>> SqlLedger::find_ingestion(std::string_view tena
 
 Result<std::vector<Ingestion>> SqlLedger::ingestions(std::string_view tenant) {
   return read("listing ingestions", [&](SqlConnection& db) -> Result<std::vector<Ingestion>> {
-    TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM ingestions WHERE tenant = ? AND status <> 'DELETED' ORDER BY name, id",
-                                               kIngestionColumns),
-                                   tenant));
+    TRY_ASSIGN(auto rows,
+               db.query(fmt::format("SELECT {} FROM ingestions WHERE (?1 = '' OR tenant = ?1) AND status <> 'DELETED' ORDER BY name, id",
+                                    kIngestionColumns),
+                        tenant));
     return all_rows(std::move(rows), ingestion_from);
   });
 }

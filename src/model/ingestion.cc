@@ -17,13 +17,6 @@ constexpr int kIngestionVersion = 1;
 // A property whose name holds one of these words may be a secret. Too much is left out rather than too little.
 constexpr std::array<std::string_view, 7> kSecretWords = {"secret", "token", "password", "credential", "key", "authorization", "sas"};
 
-bool may_be_secret(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::any_of(kSecretWords.begin(), kSecretWords.end(),
-                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
-}
-
 Properties without_secrets(const Properties& properties) {
   Properties open;
   for (const auto& [name, value] : properties) {
@@ -153,10 +146,18 @@ Ingestion ingestion_of(const Json& json) {
   json.at("managed_by").get_to(ingestion.managed_by);
   json.at("status").get_to(ingestion.status);
   ingestion.cluster = get_optional<std::string>(json, "cluster").value_or("");
+  ingestion.request = get_optional<std::string>(json, "request").value_or("");
   return ingestion;
 }
 
 }  // namespace
+
+bool may_be_secret(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::any_of(kSecretWords.begin(), kSecretWords.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
 
 std::string_view to_string(SchemaMode mode) {
   switch (mode) {
@@ -231,6 +232,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"managed_by", ingestion.managed_by},
                {"status", ingestion.status}};
   if (!ingestion.cluster.empty()) json["cluster"] = ingestion.cluster;
+  if (!ingestion.request.empty()) json["request"] = ingestion.request;
   if (ingestion.start_from) json["start_from"] = to_text(*ingestion.start_from);
   put_optional(json["run"], "files_max", ingestion.run_files_max);
   return to_text(json);

@@ -46,6 +46,9 @@ struct InferOptions {
 /// Properties of a store or a catalog, by Iceberg's own names ("s3.endpoint"). Values may be secrets: never printed.
 using Properties = std::map<std::string, std::string>;
 
+/// Whether a property's name says that its value may be a secret ("s3.secret-access-key"). Rather too often than too seldom.
+bool may_be_secret(std::string_view name);
+
 struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
@@ -115,6 +118,7 @@ struct Ingestion {
   std::string managed_by = "cli";  ///< cli | file | api
   std::string status = "ACTIVE";   ///< ACTIVE | PAUSED | DELETED
   std::string cluster;             ///< a label of the caller's, shown as `cluster_id`
+  std::string request;             ///< the body that made it over the REST API, JSON without secrets; empty: made otherwise
   std::string sealed;              ///< secrets of the sources, encrypted; stored beside the definition, never part of its JSON
 };
 
