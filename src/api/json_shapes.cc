@@ -146,7 +146,26 @@ json ingestion_json(const Ingestion& ingestion) {
   j["id"] = ingestion.id.text;
   j["name"] = ingestion.name;
   j["status"] = ingestion.status;
+  j["tenant_id"] = ingestion.tenant;
+  j["cluster_id"] = text_or_null(ingestion.cluster);
+  j["schedule"] = text_or_null(ingestion.schedule);
+  j.erase("request");
+  j.erase("cluster");
+  const json request = json::parse(ingestion.request, nullptr, false);
+  for (const char* key : {"source_type", "source_config", "destination_config", "format_type"}) {
+    if (request.is_object() && request.contains(key)) j[key] = request[key];
+  }
   return j;
+}
+
+json processed_file_json(const FileRecord& file) {
+  return {{"file_path", file.path},
+          {"status", "PROCESSED"},
+          {"processed_at", time_or_null(file.processed_at)},
+          {"records_ingested", file.rows},
+          {"file_size_bytes", file.size_bytes},
+          {"file_etag", file.loaded_version.empty() ? file.version : file.loaded_version},
+          {"snapshot_id", or_null(file.snapshot_id)}};
 }
 
 json schema_json_shape(const Schema& schema) {

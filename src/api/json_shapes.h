@@ -24,7 +24,9 @@ nlohmann::json attempt_json(const FileAttempt& attempt);
 nlohmann::json load_json(const FileLoad& load);
 nlohmann::json waiting_json(const std::vector<WaitingFiles>& waiting);
 nlohmann::json counts_json(const FileCounts& counts);
-/// Secrets are replaced by "***".
+/// A loaded file as GET /ingestions/{id}/processed-files shows it.
+nlohmann::json processed_file_json(const FileRecord& file);
+/// The definition; for one made over the REST API also the body's source_config and the like. Secrets are left out, or "***".
 nlohmann::json ingestion_json(const Ingestion& ingestion);
 nlohmann::json schema_json_shape(const Schema& schema);
 /// {"error": {"code", "message", "details": []}}
