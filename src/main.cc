@@ -16,6 +16,7 @@
 #include "iceberg/sql_catalog.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/iceberg_sink.h"
+#include "service/server.h"
 #include "storage/stores.h"
 
 namespace sluice {
@@ -152,7 +153,10 @@ int run_program(int argc, char** argv) {
     TRY(parts->open_ledger(mode));
     return parts;
   };
-  return run_command_line(argc, argv, assemble, stores, clock, stop.get_token());
+  auto serve_until = [&](const Config& config, const ServeOptions& options, const OpenParts& open, std::stop_token until) {
+    return serve(config, options, open, clock, until);
+  };
+  return run_command_line(argc, argv, assemble, serve_until, stores, clock, stop.get_token());
 }
 
 }  // namespace

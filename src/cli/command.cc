@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/json_shapes.h"
+#include "config/sealing.h"
 #include "config/validate.h"
 
 namespace sluice {
@@ -16,6 +17,7 @@ constexpr const char* kConfigName = "sluice.yaml";
 
 void add_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--home", flags.home, "Folder of ledger and catalog")->envname("SLUICE_HOME")->capture_default_str();
+  app.add_option("--key-file", flags.key_file, "Key that seals source secrets (default: sluice.key in home)")->envname("SLUICE_KEY_FILE");
   app.add_option("--config", flags.config, "Configuration file (default: ./sluice.yaml where there is one)");
   app.add_option("--env", flags.profile, "Profile of the configuration file");
   app.add_flag("--json", flags.json, "Answer in JSON");
@@ -36,6 +38,8 @@ Verbosity CommandLine::verbosity() const {
   if (flags.quiet) return Verbosity::kQuiet;
   return flags.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
 }
+
+std::string CommandLine::key_file() const { return flags.key_file.empty() ? flags.home + "/sluice.key" : flags.key_file; }
 
 int CommandLine::fail(const Error& error) const {
   if (flags.json) {
@@ -103,9 +107,16 @@ Result<Ingestion> find_ingestion(Opened& opened, const std::string& name) {
   return fail(ErrorCode::kNotFound, fmt::format("no ingestion \"{}\" in sluice.yaml or the ledger; {}", name, names_of(all)));
 }
 
-int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& stores, Clock& clock, std::stop_token stop) {
+Result<Ingestion> with_secrets(const CommandLine& line, Ingestion ingestion) {
+  if (ingestion.sealed.empty()) return ingestion;
+  TRY_ASSIGN(const SealingKey key, SealingKey::load_or_make(line.key_file()));
+  TRY(open_sources(key, ingestion));
+  return ingestion;
+}
+
+int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, StoreProvider& stores, Clock& clock, std::stop_token stop) {
   CLI::App app{"Sluice loads files into Apache Iceberg tables, each exactly once.", "sluice"};
-  CommandLine line{{}, std::move(assemble), stores, clock, stop};
+  CommandLine line{{}, std::move(assemble), std::move(serve), stores, clock, stop};
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(0, 1);
   add_global_flags(app, line.flags);
@@ -113,6 +124,7 @@ int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& st
   add_run_commands(app, line);
   add_show_commands(app, line);
   add_table_commands(app, line);
+  add_service_commands(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

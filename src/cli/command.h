@@ -1,6 +1,7 @@
 // What every command shares: global flags, the way parts are opened, output and exit codes. See docs/reference/cli.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "cli/console.h"
 #include "config/assembly.h"
+#include "config/serve_options.h"
 
 namespace CLI {
 class App;
@@ -25,23 +27,29 @@ enum ExitCode : int {
 
 struct GlobalFlags {
   std::string home = ".sluice";
-  std::string config;  ///< path of sluice.yaml; empty: ./sluice.yaml where there is one
+  std::string key_file;  ///< of the key that seals source secrets; empty: sluice.key in home
+  std::string config;    ///< path of sluice.yaml; empty: ./sluice.yaml where there is one
   std::string profile;
   bool json = false;
   bool quiet = false;
   bool verbose = false;
 };
 
+/// The service, until it is told to stop (service/server.h).
+using Serve = std::function<Result<void>(const Config& config, const ServeOptions& options, const OpenParts& open, std::stop_token stop)>;
+
 /// The surroundings of one call of the program.
 struct CommandLine {
   GlobalFlags flags;
   Assemble assemble;
+  Serve serve;
   StoreProvider& stores;
   Clock& clock;
   std::stop_token stop;
   int exit_code = kExitDone;
 
   Verbosity verbosity() const;
+  std::string key_file() const;
   /// Prints the error (as JSON with --json) and returns its exit code.
   int fail(const Error& error) const;
   /// Wrong usage: exit code 2 whatever the error's code.
@@ -54,9 +62,10 @@ int exit_code_of(const RunReport& report);
 
 /// Each adds its subcommands to `app`; a parsed subcommand sets line.exit_code.
 void add_load_command(CLI::App& app, CommandLine& line);
-void add_run_commands(CLI::App& app, CommandLine& line);    // run, retry, approve, forget
-void add_show_commands(CLI::App& app, CommandLine& line);   // status, files, runs, run-info
-void add_table_commands(CLI::App& app, CommandLine& line);  // table, check
+void add_run_commands(CLI::App& app, CommandLine& line);      // run, retry, approve, forget
+void add_show_commands(CLI::App& app, CommandLine& line);     // status, files, runs, run-info
+void add_table_commands(CLI::App& app, CommandLine& line);    // table, check
+void add_service_commands(CLI::App& app, CommandLine& line);  // serve, token
 
 /// Configuration (sluice.yaml or defaults), opened parts and the ingestion a command names.
 struct Opened {
@@ -69,7 +78,10 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode);
 /// By name or id: from the ledger, or from sluice.yaml (then it is registered). kNotFound lists the names there are.
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
 
+/// With the secrets of its sources, where it was made over the REST API: needs the sealing key.
+Result<Ingestion> with_secrets(const CommandLine& line, Ingestion ingestion);
+
 /// Parses argv, runs one command, returns the exit code of the process.
-int run_command_line(int argc, char** argv, Assemble assemble, StoreProvider& stores, Clock& clock, std::stop_token stop);
+int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, StoreProvider& stores, Clock& clock, std::stop_token stop);
 
 }  // namespace sluice

@@ -6,7 +6,10 @@
 
 namespace sluice {
 
-int execute_run(const CommandLine& line, Assembly& parts, const Ingestion& ingestion, const RunOptions& options, int threads) {
+int execute_run(const CommandLine& line, Assembly& parts, const Ingestion& stored, const RunOptions& options, int threads) {
+  const auto opened = with_secrets(line, stored);
+  if (!opened) return line.usage(opened.error());
+  const Ingestion& ingestion = *opened;
   auto sink = parts.open_sink(ingestion);
   if (!sink) return line.usage(sink.error());
   Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);

@@ -6,6 +6,8 @@
 
 #include <iostream>
 
+#include "api/json_shapes.h"
+#include "base/ids.h"
 #include "cli/execute.h"
 #include "storage/local_path.h"
 
@@ -29,7 +31,21 @@ int worst(int a, int b) {
   return kExitDone;
 }
 
-Result<void> run(CommandLine& line, const std::string& name, bool all) {
+/// Leaves the run in the ledger, for a server to take.
+Result<void> hand_over(CommandLine& line, Assembly& parts, const Ingestion& ingestion) {
+  TRY_ASSIGN(const RequestedRun asked,
+             parts.queue().request_run({.id = RunId(new_uuid()), .ingestion = ingestion.id, .trigger = Trigger::kCli}));
+  if (asked.outcome == RequestOutcome::kBusy) {
+    return fail(ErrorCode::kConflict, fmt::format("run {} of {} is {}", asked.run->id.text, ingestion.name, to_string(asked.run->state)));
+  }
+  if (asked.outcome == RequestOutcome::kQueueFull) return fail(ErrorCode::kUnavailable, "too many runs are waiting already");
+  if (asked.outcome != RequestOutcome::kMade) return fail(ErrorCode::kConflict, fmt::format("{} is {}", ingestion.name, ingestion.status));
+  line.print(line.flags.json ? run_json(*asked.run).dump(2) + "\n"
+                             : fmt::format("Run {} of {} waits for a server\n", asked.run->id.text, ingestion.name));
+  return {};
+}
+
+Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_wait) {
   if (name.empty() == !all) return invalid_input("name one INGESTION, or use --all");
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kCreate));
   std::vector<std::string> names;
@@ -44,6 +60,10 @@ Result<void> run(CommandLine& line, const std::string& name, bool all) {
   }
   for (const std::string& each : names) {
     TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, each));
+    if (no_wait) {
+      if (auto left = hand_over(line, *opened.parts, ingestion); !left) line.exit_code = worst(line.exit_code, line.fail(left.error()));
+      continue;
+    }
     if (all && !line.flags.json && !line.flags.quiet) line.print(fmt::format("== {}\n", ingestion.name));
     line.exit_code = worst(line.exit_code, execute_run(line, *opened.parts, ingestion, {}));
     if (line.stop.stop_requested()) break;
@@ -131,8 +151,10 @@ void add_run_commands(CLI::App& app, CommandLine& line) {
   auto all = std::make_shared<bool>(false);
   run_command->add_option("INGESTION", *name, "Name or id");
   run_command->add_flag("--all", *all, "Every ingestion, one after the other");
-  run_command->callback([&line, name, all] {
-    if (auto done = run(line, *name, *all); !done) line.exit_code = line.usage(done.error());
+  auto no_wait = std::make_shared<bool>(false);
+  run_command->add_flag("--no-wait", *no_wait, "Leave the run to a server that shares the ledger");
+  run_command->callback([&line, name, all, no_wait] {
+    if (auto done = run(line, *name, *all, *no_wait); !done) line.exit_code = line.usage(done.error());
   });
 
   auto* retry_command = app.add_subcommand("retry", "Load failed files again, now");

@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/text_table.h"
 #include "config/fields.h"
-#include "storage/listing_feed.h"
+#include "pipeline/access_check.h"
 
 namespace sluice {
 namespace {
@@ -97,33 +97,9 @@ Result<void> table(CommandLine& line, const std::string& name) {
   return {};
 }
 
-struct Check {
-  std::string what;
-  Result<std::string> answer;
-};
-
-Result<std::string> check_source(Assembly& parts, const Ingestion& ingestion, const Source& source) {
-  TRY_ASSIGN(ObjectStore * store, parts.stores().store_for(source.paths.front(), source.store));
-  TRY_ASSIGN(auto feed, make_listing_feed(*store, source.paths, ingestion.ready, parts.clock()));
-  Context context;
-  TRY_ASSIGN(const FeedPage page, feed->next(context));
-  if (!page.warnings.empty()) return std::unexpected(page.warnings.front());
-  return fmt::format("lists {}{} file(s)", page.last ? "" : "more than ", page.files.size());
-}
-
-Result<std::string> check_target(Assembly& parts, const Ingestion& ingestion) {
-  TRY_ASSIGN(Catalog * catalog, parts.catalog(ingestion.table.catalog));
-  Context context;
-  auto loaded = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
-  if (loaded)
-    return fmt::format("table is there, {} columns, at {}", loaded->metadata.current_schema().fields.size(), loaded->metadata.location);
-  if (loaded.error().code == ErrorCode::kNotFound) return "answers; the table is made by the first load";
-  return std::unexpected(loaded.error());
-}
-
 Result<void> check(CommandLine& line, const std::string& name) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
-  std::vector<Check> checks;
+  std::vector<AccessCheck> checks;
   checks.push_back({"ledger", opened.config.ledger_path});
   std::vector<Ingestion> ingestions;
   if (name.empty()) {
@@ -132,14 +108,16 @@ Result<void> check(CommandLine& line, const std::string& name) {
     TRY_ASSIGN(Ingestion one, find_ingestion(opened, name));
     ingestions.push_back(std::move(one));
   }
-  for (const Ingestion& ingestion : ingestions) {
-    for (const Source& source : ingestion.sources) {
-      checks.push_back({fmt::format("{}: source {}", ingestion.name, source.id.text), check_source(*opened.parts, ingestion, source)});
-    }
-    checks.push_back({fmt::format("{}: catalog {}", ingestion.name, ingestion.table.catalog), check_target(*opened.parts, ingestion)});
+  Context context;
+  context.stop = line.stop;
+  for (const Ingestion& stored : ingestions) {
+    TRY_ASSIGN(const Ingestion ingestion, with_secrets(line, stored));
+    for (AccessCheck& one : check_sources(opened.parts->stores(), opened.parts->clock(), ingestion, context))
+      checks.push_back(std::move(one));
+    checks.push_back(check_table(opened.parts->catalog(ingestion.table.catalog), ingestion, context));
   }
   json list = json::array();
-  for (const Check& one : checks) {
+  for (const AccessCheck& one : checks) {
     const std::string& text = one.answer ? *one.answer : one.answer.error().message;
     list.push_back({{"check", one.what}, {"ok", one.answer.has_value()}, {"message", text}});
     if (!line.flags.json) line.print(fmt::format("{}  {}: {}\n", one.answer ? "ok    " : "FAILED", one.what, text));

@@ -49,4 +49,7 @@ enum class LedgerMode {
 /// Opens the ledger; catalogs when they are first asked for.
 using Assemble = std::function<Result<std::unique_ptr<Assembly>>(const Config& config, LedgerMode mode)>;
 
+/// The same again, for each worker of a service.
+using OpenParts = std::function<Result<std::unique_ptr<Assembly>>()>;
+
 }  // namespace sluice

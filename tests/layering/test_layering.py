@@ -34,6 +34,7 @@ VENDORS = {
     "bzlib.h": {"formats"},
     "curl/": {"net"},
     "date/": {"base", "schema", "formats"},
+    "httplib.h": {"service"},
     "fast_float/": {"formats", "schema"},
     "fmt/": ANYWHERE,
     "gmock/": ANYWHERE,
@@ -43,7 +44,7 @@ VENDORS = {
     "lz4frame.h": {"formats"},
     "lzma.h": {"formats"},
     "nlohmann/": ANYWHERE - {"base", "sql"},
-    "openssl/": {"net", "service"},
+    "openssl/": {"net", "config"},
     "parquet/": {"parquet", "formats"},  # one writes such files, the other reads them; neither includes the other
     "pugixml.hpp": {"net", "storage"},
     "simdjson.h": {"formats"},
@@ -55,8 +56,8 @@ VENDORS = {
     "zstd": {"formats"},
 }
 POSIX = {
-    "arpa/inet.h", "dirent.h", "fcntl.h", "netinet/in.h", "netinet/tcp.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h",
-    "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/socket.h", "sys/stat.h",
+    "arpa/inet.h", "dirent.h", "fcntl.h", "netdb.h", "netinet/in.h", "netinet/tcp.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h",
+    "sys/epoll.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/random.h", "sys/resource.h", "sys/socket.h", "sys/stat.h",
     "sys/statvfs.h", "sys/syscall.h", "sys/time.h", "sys/types.h", "sys/uio.h", "sys/wait.h", "unistd.h", "emmintrin.h", "immintrin.h",
 }  # fmt: skip
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)

@@ -1,0 +1,43 @@
+#include "pipeline/access_check.h"
+
+#include <fmt/format.h>
+
+#include "storage/listing_feed.h"
+
+namespace sluice {
+namespace {
+
+Result<std::string> list_source(StoreProvider& stores, Clock& clock, const Ingestion& ingestion, const Source& source, Context& context) {
+  TRY_ASSIGN(ObjectStore * store, stores.store_for(source.paths.front(), source.store));
+  TRY_ASSIGN(auto feed, make_listing_feed(*store, source.paths, ingestion.ready, clock));
+  TRY_ASSIGN(const FeedPage page, feed->next(context));
+  if (!page.warnings.empty()) return std::unexpected(page.warnings.front());
+  return fmt::format("lists {}{} file(s)", page.last ? "" : "more than ", page.files.size());
+}
+
+Result<std::string> ask_catalog(const Result<Catalog*>& catalog, const Ingestion& ingestion, Context& context) {
+  if (!catalog) return std::unexpected(catalog.error());
+  auto loaded = (*catalog)->load({ingestion.table.ns, ingestion.table.name}, context);
+  if (loaded) {
+    return fmt::format("table is there, {} columns, at {}", loaded->metadata.current_schema().fields.size(), loaded->metadata.location);
+  }
+  if (loaded.error().code == ErrorCode::kNotFound) return "answers; the table is made by the first load";
+  return std::unexpected(loaded.error());
+}
+
+}  // namespace
+
+std::vector<AccessCheck> check_sources(StoreProvider& stores, Clock& clock, const Ingestion& ingestion, Context& context) {
+  std::vector<AccessCheck> checks;
+  for (const Source& source : ingestion.sources) {
+    checks.push_back(
+        {fmt::format("{}: source {}", ingestion.name, source.id.text), list_source(stores, clock, ingestion, source, context)});
+  }
+  return checks;
+}
+
+AccessCheck check_table(const Result<Catalog*>& catalog, const Ingestion& ingestion, Context& context) {
+  return {fmt::format("{}: catalog {}", ingestion.name, ingestion.table.catalog), ask_catalog(catalog, ingestion, context)};
+}
+
+}  // namespace sluice

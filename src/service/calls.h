@@ -1,0 +1,90 @@
+// The calls of the REST API: each parses what the schema left open, calls ledger or engine, and renders. Who calls was found out before.
+// Thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "api/openapi.h"
+#include "service/http_front.h"
+#include "service/service_parts.h"
+
+namespace sluice {
+
+struct Caller {
+  std::string tenant;  ///< empty: nobody was asked (--auth none), all tenants are seen
+  std::string name;    ///< for limits: a token's id, or an address
+};
+
+/// A request that fits its operation's schemas.
+struct Call {
+  const Operation& operation;
+  Caller caller;
+  std::string id;                            ///< of the path
+  std::map<std::string, std::string> query;  ///< by the names of Operation::query
+  nlohmann::json body;                       ///< an object; {} where there was none
+  std::string made_id;                       ///< the id of what the call makes
+};
+
+class Calls {
+ public:
+  /// `wake`: a run may be waiting now.
+  Calls(const ServiceParts& parts, Assembly& assembly, std::function<void()> wake);
+
+  /// Errors are turned into answers by the caller.
+  Result<HttpResponse> operator()(const Call& call);
+
+ private:
+  Result<HttpResponse> create(const Call& call);
+  Result<HttpResponse> list(const Call& call);
+  Result<HttpResponse> get(const Call& call);
+  Result<HttpResponse> patch(const Call& call);
+  Result<HttpResponse> remove(const Call& call);
+  Result<HttpResponse> run(const Call& call);
+  Result<HttpResponse> load_files(const Call& call);
+  Result<HttpResponse> retry_files(const Call& call);
+  Result<HttpResponse> pause(const Call& call);
+  Result<HttpResponse> resume(const Call& call);
+  Result<HttpResponse> check(const Call& call);
+  Result<HttpResponse> runs(const Call& call);
+  Result<HttpResponse> files(const Call& call);
+  Result<HttpResponse> processed_files(const Call& call);
+  Result<HttpResponse> get_run(const Call& call);
+  Result<HttpResponse> cancel_run(const Call& call);
+  Result<HttpResponse> retry_run(const Call& call);
+  Result<HttpResponse> openapi(const Call& call);
+  Result<HttpResponse> health(const Call& call);
+  Result<HttpResponse> ready(const Call& call);
+  Result<HttpResponse> metrics(const Call& call);
+
+  /// The ingestion of the path, of this caller; kNotFound also where it is another tenant's, or deleted.
+  Result<Ingestion> ingestion_of(const Call& call);
+  Result<RunRecord> run_of(const Call& call);
+  Result<HttpResponse> set_status(const Call& call, std::string_view status);
+  Result<HttpResponse> ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options);
+  /// What a tenant may not use: folders outside of the roots, the credentials of this machine. nullopt: nothing of it.
+  std::optional<HttpResponse> forbidden(const Call& call, const Ingestion& ingestion) const;
+  nlohmann::json shown(const Ingestion& ingestion) const;
+  std::vector<std::string> catalog_names() const;
+
+  const ServiceParts& parts_;
+  Assembly& assembly_;
+  const std::function<void()> wake_;
+  std::mutex catalogs_;  // catalogs are opened when they are first asked for, and asked one at a time
+};
+
+HttpResponse json_response(int status, const nlohmann::json& body);
+/// {"error": {"code", "message", "details"}}
+HttpResponse error_response(int status, std::string_view code, std::string_view message, nlohmann::json details = nlohmann::json::array());
+/// The one mapping of error codes to HTTP statuses.
+HttpResponse error_response(const Error& error);
+
+/// Limit of a page: the parameter `limit`, or kPageDefault.
+int64_t page_limit(const Call& call);
+inline constexpr int64_t kPageDefault = 100;
+
+}  // namespace sluice

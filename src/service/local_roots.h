@@ -1,0 +1,43 @@
+// LOCAL sources of the REST API stay below the folders that the operator allowed: no "..", no link that leads out. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "model/ingestion.h"
+#include "storage/object_store.h"
+
+namespace sluice {
+
+class LocalRoots {
+ public:
+  /// Absolute paths. Empty: no LOCAL source is allowed.
+  explicit LocalRoots(const std::vector<std::string>& folders);
+
+  /// Whether a path, with its links followed as far as it exists, lies below a root. kInvalidInput: it does not.
+  Result<void> check(std::string_view uri) const;
+  /// check() for all that an ingestion reads from this machine: its sources and its contract.
+  Result<void> check(const Ingestion& ingestion) const;
+
+ private:
+  std::vector<std::string> roots_;  // with links followed, ending in "/"
+};
+
+/// Stores whose local objects are checked whenever they are listed or read; local writes are refused. Both must outlive it.
+class RootedStores final : public StoreProvider {
+ public:
+  RootedStores(StoreProvider& stores, const LocalRoots& roots);
+  ~RootedStores() override;
+  Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) override;
+
+ private:
+  class RootedStore;
+
+  StoreProvider& stores_;
+  const LocalRoots& roots_;
+  std::unique_ptr<RootedStore> local_;
+};
+
+}  // namespace sluice

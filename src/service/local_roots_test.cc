@@ -1,0 +1,73 @@
+#include "service/local_roots.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "storage/stores.h"
+
+namespace sluice {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LocalRootsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "roots_XXXXXX";
+    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
+    fs::create_directories(folder_ + "/in/deep");
+    fs::create_directories(folder_ + "/in2");
+    fs::create_directories(folder_ + "/out");
+    std::ofstream(folder_ + "/in/a.json") << "{}";
+    std::ofstream(folder_ + "/out/s.json") << "secret";
+    fs::create_symlink(folder_ + "/out", folder_ + "/in/link");
+    fs::create_symlink(folder_ + "/out/s.json", folder_ + "/in/s.json");
+    fs::create_symlink(folder_ + "/in/deep", folder_ + "/in/inner");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  bool allows(const std::string& path) const { return LocalRoots({folder_ + "/in"}).check(path).has_value(); }
+
+  std::string folder_;
+};
+
+// Prevents: a path that leaves the root by its name, by dots, by a link, or because another folder's name begins like it.
+TEST_F(LocalRootsTest, KeepsPathsBelowTheRoot) {
+  EXPECT_TRUE(allows(folder_ + "/in"));
+  EXPECT_TRUE(allows(folder_ + "/in/"));
+  EXPECT_TRUE(allows(folder_ + "/in/a.json"));
+  EXPECT_TRUE(allows("file://" + folder_ + "/in/not/yet/there"));
+  EXPECT_TRUE(allows(folder_ + "/in/inner/x"));
+  EXPECT_FALSE(allows(folder_));
+  EXPECT_FALSE(allows("/"));
+  EXPECT_FALSE(allows(folder_ + "/in2/a"));
+  EXPECT_FALSE(allows(folder_ + "/out/s.json"));
+  EXPECT_FALSE(allows(folder_ + "/in/../out/s.json"));
+  EXPECT_FALSE(allows(folder_ + "/in/deep/.."));
+  EXPECT_FALSE(allows(folder_ + "/in/link/s.json"));
+  EXPECT_FALSE(allows(folder_ + "/in/s.json"));
+  EXPECT_FALSE(LocalRoots({}).check(folder_ + "/in/a.json").has_value());
+}
+
+// Prevents: a file that is listed through a link and then read, and a source that writes.
+TEST_F(LocalRootsTest, StoresReadBelowTheRootOnly) {
+  const LocalRoots roots({folder_ + "/in"});
+  LocalStore local;
+  SingleStore stores(local);
+  RootedStores rooted(stores, roots);
+  ObjectStore& store = **rooted.store_for("file://" + folder_ + "/in/", {});
+  Context context;
+  const std::string inside = "file://" + folder_ + "/in/a.json", linked = "file://" + folder_ + "/in/s.json";
+  EXPECT_EQ(read_now(store, {inside, "", {0, 10}}).value(), "{}");
+  const auto refused = read_now(store, {linked, "", {0, 10}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().type, error_type::kUnreadable);
+  EXPECT_FALSE(store.stat(linked, context).has_value());
+  EXPECT_FALSE(store.list({.prefix = "file://" + folder_ + "/out/"}, context).has_value());
+  EXPECT_FALSE(store.put(inside, std::string("x"), {}, context).has_value());
+  EXPECT_TRUE(fs::exists(folder_ + "/in/a.json"));
+}
+
+}  // namespace
+}  // namespace sluice

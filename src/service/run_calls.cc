@@ -1,0 +1,141 @@
+// Calls over runs and files.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "api/json_shapes.h"
+#include "service/calls.h"
+#include "service/run_request.h"
+#include "storage/local_path.h"
+
+namespace sluice {
+namespace {
+
+using nlohmann::json;
+
+std::string text_at(const Call& call, const char* key) {
+  const auto found = call.query.find(key);
+  return found == call.query.end() ? "" : found->second;
+}
+
+json next_cursor(const std::string& cursor) { return cursor.empty() ? json(nullptr) : json(cursor); }
+
+Result<std::vector<std::string>> files_of(const json& body) {
+  std::vector<std::string> files;
+  if (!body.contains("files") || body["files"].is_null()) return files;
+  for (const json& file : body["files"]) {
+    TRY_ASSIGN(std::string uri, absolute_uri(file.get<std::string>()));
+    files.push_back(std::move(uri));
+  }
+  return files;
+}
+
+}  // namespace
+
+Result<HttpResponse> Calls::ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options) {
+  RunRequest request{.id = RunId(call.made_id), .ingestion = ingestion.id, .trigger = trigger, .options = run_options_json(options)};
+  request.pending_max = parts_.options.pending_max;
+  TRY_ASSIGN(const RequestedRun asked, assembly_.queue().request_run(request));
+  switch (asked.outcome) {
+    case RequestOutcome::kMade: wake_(); return json_response(202, run_json(*asked.run));
+    case RequestOutcome::kBusy:
+      return error_response(409, "conflict", fmt::format("run {} of this ingestion is {}", asked.run->id.text, to_string(asked.run->state)),
+                            json::array({{{"run_id", asked.run->id.text}, {"status", to_string(asked.run->state)}}}));
+    case RequestOutcome::kQueueFull: {
+      HttpResponse full = error_response(503, "unavailable", fmt::format("{} runs are waiting already", parts_.options.pending_max));
+      full.headers.emplace_back("Retry-After", "5");
+      return full;
+    }
+    default: return fail(ErrorCode::kConflict, fmt::format("ingestion {} is {}: resume it first", ingestion.id.text, ingestion.status));
+  }
+}
+
+Result<HttpResponse> Calls::run(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  return ask_for_run(call, ingestion, Trigger::kManual, {});
+}
+
+Result<HttpResponse> Calls::load_files(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  RunOptions options;
+  TRY_ASSIGN(options.files_from, files_of(call.body));
+  for (const std::string& file : options.files_from) {
+    if (scheme_of(file) != scheme_of(ingestion.sources.front().paths.front()) &&
+        is_local(file) != is_local(ingestion.sources.front().paths.front())) {
+      return invalid_input(fmt::format("files: {} does not lie where source \"{}\" does", file, ingestion.sources.front().id.text));
+    }
+    if (!is_local(file) || ingestion.managed_by != "api") continue;
+    if (const auto allowed = parts_.roots.check(file); !allowed) return error_response(403, "forbidden", allowed.error().message);
+  }
+  return ask_for_run(call, ingestion, Trigger::kManual, options);
+}
+
+Result<HttpResponse> Calls::retry_files(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  RunOptions options{.retry_failed = true};
+  TRY_ASSIGN(options.only_paths, files_of(call.body));
+  return ask_for_run(call, ingestion, Trigger::kRetry, options);
+}
+
+Result<HttpResponse> Calls::retry_run(const Call& call) {
+  TRY_ASSIGN(const RunRecord run, run_of(call));
+  TRY_ASSIGN(const auto ingestion, assembly_.registry().find_ingestion(call.caller.tenant, run.ingestion.text));
+  if (!ingestion) return fail(ErrorCode::kNotFound, fmt::format("no run {}", call.id));
+  return ask_for_run(call, *ingestion, Trigger::kRetry, RunOptions{.retry_failed = true});
+}
+
+Result<HttpResponse> Calls::get_run(const Call& call) {
+  TRY_ASSIGN(const RunRecord run, run_of(call));
+  return json_response(200, run_json(run));
+}
+
+Result<HttpResponse> Calls::cancel_run(const Call& call) {
+  TRY_ASSIGN(const RunRecord run, run_of(call));
+  TRY_ASSIGN(const RunRecord cancelled, assembly_.queue().cancel_run(run.id));
+  return json_response(202, run_json(cancelled));
+}
+
+Result<HttpResponse> Calls::runs(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  RunsQuery query{ingestion.id, page_limit(call)};
+  if (const std::string cursor = text_at(call, "cursor"); !cursor.empty()) {
+    const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), query.before_sequence);
+    if (error != std::errc() || end != cursor.data() + cursor.size() || query.before_sequence < 1) {
+      return invalid_input(fmt::format("cursor: '{}' is none: take next_cursor of the page before", cursor));
+    }
+  }
+  TRY_ASSIGN(const auto page, assembly_.history().runs(query));
+  TRY_ASSIGN(const int64_t total, assembly_.history().run_count(ingestion.id));
+  json list = json::array();
+  for (const RunRecord& run : page) list.push_back(run_json(run));
+  const bool more = static_cast<int64_t>(page.size()) == query.limit;
+  return json_response(
+      200, {{"runs", std::move(list)}, {"total", total}, {"next_cursor", next_cursor(more ? std::to_string(page.back().sequence) : "")}});
+}
+
+Result<HttpResponse> Calls::files(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  FilesQuery query{.ingestion = ingestion.id, .limit = page_limit(call), .cursor = text_at(call, "cursor")};
+  query.path = text_at(call, "file_path");
+  query.state = parse_file_state(text_at(call, "file_status"));
+  TRY_ASSIGN(const FilePage page, assembly_.history().files(query));
+  json list = json::array();
+  for (const FileRecord& file : page.files) list.push_back(file_json(file));
+  return json_response(200, {{"files", std::move(list)}, {"total", page.total}, {"next_cursor", next_cursor(page.next_cursor)}});
+}
+
+Result<HttpResponse> Calls::processed_files(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  FilesQuery query{.ingestion = ingestion.id,
+                   .state = FileState::kSuccess,
+                   .by_processed_at = true,
+                   .limit = page_limit(call),
+                   .cursor = text_at(call, "cursor")};
+  query.path = text_at(call, "file_path");
+  TRY_ASSIGN(const FilePage page, assembly_.history().files(query));
+  json list = json::array();
+  for (const FileRecord& file : page.files) list.push_back(processed_file_json(file));
+  return json_response(200, {{"processed_files", std::move(list)}, {"total", page.total}, {"next_cursor", next_cursor(page.next_cursor)}});
+}
+
+}  // namespace sluice
