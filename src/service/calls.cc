@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr auto kReadyMax = std::chrono::seconds(5);
+constexpr auto kWaitForOthersMax = std::chrono::seconds(2);
 
 json checks_json(const std::vector<AccessCheck>& checks) {
   json list = json::array();
@@ -121,13 +122,14 @@ json Calls::shown(const Ingestion& ingestion) const {
 Result<HttpResponse> Calls::check(const Call& call) {
   TRY_ASSIGN(const Ingestion stored, ingestion_of(call));
   TRY_ASSIGN(const Ingestion ingestion, ready_to_run(parts_, stored));
+  const std::unique_lock lock(asking_, kWaitForOthersMax);
+  if (!lock) return fail(ErrorCode::kUnavailable, "another check is at work: try again");
   std::vector<AccessCheck> checks;
   checks.push_back({"ledger", "answers"});
   Context context;
   RootedStores rooted(assembly_.stores(), parts_.roots);
   StoreProvider& stores = ingestion.managed_by == "api" ? static_cast<StoreProvider&>(rooted) : assembly_.stores();
   for (AccessCheck& one : check_sources(stores, assembly_.clock(), ingestion, context)) checks.push_back(std::move(one));
-  std::lock_guard lock(catalogs_);
   checks.push_back(check_table(assembly_.catalog(ingestion.table.catalog), ingestion, context));
   return json_response(200, checks_json(checks));
 }
@@ -137,10 +139,11 @@ Result<HttpResponse> Calls::openapi(const Call&) { return json_response(200, ope
 Result<HttpResponse> Calls::health(const Call&) { return json_response(200, {{"status", "ok"}}); }
 
 Result<HttpResponse> Calls::ready(const Call&) {
+  const std::unique_lock lock(asking_, kWaitForOthersMax);
+  if (!lock) return fail(ErrorCode::kUnavailable, "another check is at work: try again");
   std::vector<AccessCheck> checks;
   const auto pending = assembly_.queue().pending_runs();
   checks.push_back({"ledger", pending ? Result<std::string>("answers") : std::unexpected(pending.error())});
-  std::lock_guard lock(catalogs_);
   for (const std::string& name : catalog_names()) {
     Context context;
     context.deadline = parts_.clock.now() + kReadyMax;

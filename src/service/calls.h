@@ -74,7 +74,7 @@ class Calls {
   const ServiceParts& parts_;
   Assembly& assembly_;
   const std::function<void()> wake_;
-  std::mutex catalogs_;  // catalogs are opened when they are first asked for, and asked one at a time
+  std::timed_mutex asking_;  // stores and catalogs are asked one at a time, so that one that hangs takes one thread and not all
 };
 
 HttpResponse json_response(int status, const nlohmann::json& body);
