@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "iceberg/rest_catalog.h"
 #include "iceberg/sql_catalog.h"
+#include "ledger/postgres_ledger.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/iceberg_sink.h"
 #include "service/server.h"
@@ -50,7 +51,8 @@ class ProgramAssembly final : public Assembly {
   ProgramAssembly(Config config, StoreProvider& stores, Clock& clock) : config_(std::move(config)), stores_(stores), clock_(clock) {}
 
   Result<void> open_ledger(LedgerMode mode) {
-    std::string path = config_.ledger_path;
+    if (is_postgres_uri(config_.ledger_uri)) return open_postgres_ledger(mode);
+    std::string path = config_.ledger_path();
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
       if (mode == LedgerMode::kMustExist) {
@@ -94,6 +96,23 @@ class ProgramAssembly final : public Assembly {
   }
 
  private:
+  Result<void> open_postgres_ledger(LedgerMode mode) {
+    if (mode != LedgerMode::kCreate) {
+      TRY_ASSIGN(const bool there, PostgresLedger::exists(config_.ledger_uri));
+      if (!there && mode == LedgerMode::kMustExist) {
+        return fail(ErrorCode::kNotFound, fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one",
+                                                      config_.ledger_name()));
+      }
+      if (!there) {
+        scratch_ = std::make_unique<ScratchFolder>();
+        TRY_ASSIGN(ledger_, SqliteLedger::open(scratch_->file("ledger.db"), worker_, clock_));
+        return {};
+      }
+    }
+    TRY_ASSIGN(ledger_, PostgresLedger::open(config_.ledger_uri, worker_, clock_));
+    return {};
+  }
+
   Result<const CatalogConfig*> catalog_config(const std::string& name) const {
     auto it = config_.catalogs.find(name);
     if (it != config_.catalogs.end()) return &it->second;
@@ -104,16 +123,17 @@ class ProgramAssembly final : public Assembly {
 
   Result<std::unique_ptr<Catalog>> open_catalog(const CatalogConfig& config) {
     if (config.type == "rest") return open_rest_catalog({config.uri, config.warehouse, config.properties}, clock_);
-    std::string path = config.sqlite_path();
+    std::string place = config.sqlite_path();
+    if (place.empty()) place = config.uri;
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    if (place != config.uri && !std::filesystem::exists(place, error)) {
       if (scratch_) {
-        path = scratch_->file("catalog.db");
+        place = scratch_->file("catalog.db");
       } else {
-        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+        std::filesystem::create_directories(std::filesystem::path(place).parent_path(), error);
       }
     }
-    return open_sql_catalog(config.name, path, config.warehouse, stores_, config.properties, clock_);
+    return open_sql_catalog(config.name, place, config.warehouse, stores_, config.properties, clock_);
   }
 
   const Config config_;
@@ -121,7 +141,7 @@ class ProgramAssembly final : public Assembly {
   Clock& clock_;
   const WorkerId worker_ = make_worker_id();
   std::unique_ptr<ScratchFolder> scratch_;
-  std::unique_ptr<SqliteLedger> ledger_;
+  std::unique_ptr<SqlLedger> ledger_;
   std::map<std::string, std::unique_ptr<Catalog>> catalogs_;
 };
 

@@ -19,6 +19,7 @@ void add_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--home", flags.home, "Folder of ledger and catalog")->envname("SLUICE_HOME")->capture_default_str();
   app.add_option("--key-file", flags.key_file, "Key that seals source secrets (default: sluice.key in home)")->envname("SLUICE_KEY_FILE");
   app.add_option("--config", flags.config, "Configuration file (default: ./sluice.yaml where there is one)");
+  app.add_option("--ledger", flags.ledger, "URI of the ledger: sqlite:PATH or postgresql://user@host/database")->envname("SLUICE_LEDGER");
   app.add_option("--env", flags.profile, "Profile of the configuration file");
   app.add_flag("--json", flags.json, "Answer in JSON");
   app.add_flag("-q,--quiet", flags.quiet, "Errors only");
@@ -81,6 +82,7 @@ Result<Config> read_configuration(const CommandLine& line, const std::string& wa
   ConfigOptions options;
   options.home = line.flags.home;
   options.profile = line.flags.profile;
+  options.ledger = line.flags.ledger;
   if (!warehouse.empty()) options.warehouse = warehouse;
   if (!line.flags.config.empty()) return read_config(line.flags.config, options);
   if (access(kConfigName, F_OK) == 0) return read_config(kConfigName, options);

@@ -30,6 +30,7 @@ struct GlobalFlags {
   std::string key_file;  ///< of the key that seals source secrets; empty: sluice.key in home
   std::string config;    ///< path of sluice.yaml; empty: ./sluice.yaml where there is one
   std::string profile;
+  std::string ledger;  ///< URI; empty: as the configuration says
   bool json = false;
   bool quiet = false;
   bool verbose = false;

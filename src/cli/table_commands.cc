@@ -100,7 +100,7 @@ Result<void> table(CommandLine& line, const std::string& name) {
 Result<void> check(CommandLine& line, const std::string& name) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   std::vector<AccessCheck> checks;
-  checks.push_back({"ledger", opened.config.ledger_path});
+  checks.push_back({"ledger", opened.config.ledger_name()});
   std::vector<Ingestion> ingestions;
   if (name.empty()) {
     TRY_ASSIGN(ingestions, opened.parts->registry().ingestions("default"));

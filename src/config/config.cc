@@ -14,6 +14,7 @@
 #include "config/fields.h"
 #include "config/ingestion_yaml.h"
 #include "config/yaml_reader.h"
+#include "sql/postgres.h"
 #include "storage/local_path.h"
 
 namespace sluice {
@@ -23,17 +24,27 @@ constexpr int64_t kConfigBytesMax = 16 * kMiB;
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr const char* kDefaultCatalog = "local";
 
-/// The path in "sqlite:PATH", also as SQLAlchemy (and so PyIceberg) writes it: "sqlite:///relative", "sqlite:////absolute".
-Result<std::string> sqlite_path_in(std::string_view uri, const std::string& folder) {
+/// The URI of a database: "sqlite:PATH" with an absolute path, also as SQLAlchemy (and so PyIceberg) writes it ("sqlite:///relative",
+/// "sqlite:////absolute"); or "postgresql://...". Messages do not repeat the text: it may hold a password.
+Result<std::string> database_uri_in(std::string_view uri, const std::string& folder) {
+  if (is_postgres_uri(uri)) {
+    TRY(postgres_name(std::string(uri)));
+    return std::string(uri);
+  }
   if (!uri.starts_with(kSqlite)) {
-    return invalid_input(fmt::format("\"{}\" is not supported in this build: write sqlite:PATH", uri.substr(0, uri.find("://"))));
+    const std::string_view scheme = uri.substr(0, uri.find("://"));
+    return invalid_input(fmt::format("{} is no database: write sqlite:PATH or postgresql://user@host/database",
+                                     scheme.size() == uri.size() ? "it" : fmt::format("\"{}\"", scheme)));
   }
   uri.remove_prefix(kSqlite.size());
   if (uri.starts_with("///")) uri.remove_prefix(3);
   if (uri.empty() || uri.ends_with('/')) return invalid_input("sqlite: needs the path of a file: sqlite:PATH");
   TRY_ASSIGN(const std::string absolute, absolute_uri(uri.starts_with('/') ? std::string(uri) : fmt::format("{}/{}", folder, uri)));
-  return local_path(absolute);
+  TRY_ASSIGN(const std::string path, local_path(absolute));
+  return std::string(kSqlite) + path;
 }
+
+std::string sqlite_path_of(const std::string& uri) { return uri.starts_with(kSqlite) ? uri.substr(kSqlite.size()) : ""; }
 
 Result<std::string> warehouse_in(const std::string& text, const std::string& folder) {
   const bool relative = !is_local(text) && scheme_of(text).empty();
@@ -74,11 +85,7 @@ Result<CatalogConfig> read_catalog(const YamlFile& file, const std::string& name
   if (catalog.type == "rest") return read_rest_catalog(file, std::move(map), std::move(catalog));
   TRY(map.apply(
       "uri",
-      [&](const std::string& uri) -> Result<std::string> {
-        TRY_ASSIGN(const std::string path, sqlite_path_in(uri, file.folder));
-        return std::string(kSqlite) + path;
-      },
-      catalog.uri));
+      [&](const std::string& uri) { return database_uri_in(uri, file.folder); }, catalog.uri));
   TRY(map.apply("warehouse", [&](const std::string& text) { return warehouse_in(text, file.folder); }, catalog.warehouse));
   constexpr std::string_view kStoreProperties[] = {"s3.", "gcs.", "adls.", "client."};
   TRY_ASSIGN(catalog.properties, map.take_prefixed(kStoreProperties));
@@ -132,7 +139,9 @@ Result<Config> read_root(const YamlFile& file, YAML::Node root, const ConfigOpti
   TRY(YamlMap::open(file, root, file.name));  // before the profile is laid over: a doubled key must not vanish in the merge
   TRY(apply_profile(file, root, options.profile));
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, root, file.name));
-  TRY(map.apply("ledger", [&](const std::string& uri) { return sqlite_path_in(uri, file.folder); }, config.ledger_path));
+  std::string ledger;
+  TRY(map.apply("ledger", [&](const std::string& uri) { return database_uri_in(uri, file.folder); }, ledger));
+  if (!ledger.empty() && options.ledger.empty()) config.ledger_uri = std::move(ledger);
   if (map.has("catalogs")) config.catalogs.clear();
   TRY(map.apply_map("catalogs", [&](YamlMap& catalogs) -> Result<void> {
     for (const auto& [name, node] : catalogs.take_rest()) {
@@ -160,7 +169,13 @@ std::optional<std::string> process_environment(std::string_view name) {
 
 }  // namespace
 
-std::string CatalogConfig::sqlite_path() const { return uri.substr(std::min(kSqlite.size(), uri.size())); }
+std::string CatalogConfig::sqlite_path() const { return sqlite_path_of(uri); }
+
+std::string Config::ledger_path() const { return sqlite_path_of(ledger_uri); }
+
+std::string Config::ledger_name() const {
+  return is_postgres_uri(ledger_uri) ? postgres_name(ledger_uri).value_or("postgresql") : ledger_path();
+}
 
 Result<Ingestion> Config::ingestion(std::string_view name) const {
   std::vector<std::string_view> names;
@@ -176,7 +191,12 @@ Result<Config> default_config(const ConfigOptions& options) {
   Config config;
   TRY_ASSIGN(const std::string home, absolute_uri(options.home + "/"));
   TRY_ASSIGN(const std::string folder, local_path(home));
-  config.ledger_path = folder + "ledger.db";
+  config.ledger_uri = fmt::format("{}{}ledger.db", kSqlite, folder);
+  if (!options.ledger.empty()) {
+    auto chosen = database_uri_in(options.ledger, std::filesystem::current_path().string());
+    if (!chosen) return std::unexpected(chosen.error().within("--ledger"));
+    config.ledger_uri = *std::move(chosen);
+  }
   TRY_ASSIGN(std::string warehouse, warehouse_in(options.warehouse, std::filesystem::current_path().string()));
   config.catalogs[kDefaultCatalog] = {
       .name = kDefaultCatalog, .uri = fmt::format("sqlite:{}catalog.db", folder), .warehouse = std::move(warehouse)};

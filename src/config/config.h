@@ -16,18 +16,21 @@ namespace sluice {
 struct CatalogConfig {
   std::string name;
   std::string type = "sql";  ///< or "rest"
-  std::string uri;           ///< "sqlite:/abs/catalog.db"; rest: "http://host:8181"
+  std::string uri;           ///< "sqlite:/abs/catalog.db" or "postgresql://..."; rest: "http://host:8181"; may hold a password
   std::string warehouse;     ///< absolute URI: "file:///abs/warehouse"; rest: as the server knows it, may be empty
   Properties properties;     ///< of its store (rest: of the catalog too), by Iceberg's names; may hold secrets
 
-  std::string sqlite_path() const;  ///< of `uri`
+  std::string sqlite_path() const;  ///< of `uri`; empty: it is none of SQLite
 };
 
 struct Config {
-  std::string ledger_path;  ///< absolute path of the SQLite file
+  std::string ledger_uri;  ///< "sqlite:/abs/ledger.db" or "postgresql://..."; may hold a password
   std::map<std::string, CatalogConfig> catalogs;
   std::vector<Ingestion> ingestions;
   std::vector<std::string> warnings;
+
+  std::string ledger_path() const;  ///< of a SQLite ledger; empty: it is a PostgreSQL database
+  std::string ledger_name() const;  ///< to be shown: without secrets
 
   /// kNotFound: lists the names there are.
   Result<Ingestion> ingestion(std::string_view name) const;
@@ -37,6 +40,7 @@ struct ConfigOptions {
   std::string home = ".sluice";         ///< of ledger.db and catalog.db where the file does not place them
   std::string warehouse = "warehouse";  ///< of the catalog `local` where the file does not define catalogs
   std::string profile;                  ///< empty: none
+  std::string ledger;                   ///< instead of what the file says; relative paths start at the working folder; empty: as it says
   std::function<std::optional<std::string>(std::string_view name)> environment;  ///< empty: that of the process
 };
 

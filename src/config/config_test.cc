@@ -17,6 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -53,7 +54,7 @@ std::string with(const std::string& lines) {
 TEST(Config, DefaultsLieBelowHome) {
   for (const std::string text : {"", "# nothing\n", "ingestions: {}\n"}) {
     const Config config = parse(text).value();
-    EXPECT_EQ(config.ledger_path, "/home/.sluice/ledger.db");
+    EXPECT_EQ(config.ledger_path(), "/home/.sluice/ledger.db");
     ASSERT_THAT(config.catalogs, SizeIs(1));
     const CatalogConfig& local = config.catalogs.at("local");
     EXPECT_EQ(local.uri, "sqlite:/home/.sluice/catalog.db");
@@ -77,7 +78,7 @@ ingestions:
     schema: {contract: contracts/../orders.yaml}
 )yaml")
                           .value();
-  EXPECT_EQ(good.ledger_path, "/conf/.sluice/ledger.db");
+  EXPECT_EQ(good.ledger_path(), "/conf/.sluice/ledger.db");
   EXPECT_EQ(good.catalogs.at("local").uri, "sqlite:/conf/cat.db");
   EXPECT_EQ(good.catalogs.at("local").warehouse, "file:///conf/warehouse");
   EXPECT_THAT(good.catalogs.at("local").properties, ElementsAre(Pair("s3.endpoint", "http://x"), Pair("s3.secret-access-key", "k3y")));
@@ -193,12 +194,24 @@ TEST(Config, RestCatalogsTakeEveryProperty) {
   EXPECT_EQ(config->catalogs.at("bare").warehouse, "");
 }
 
+// Prevents a password in an error message or in what `check` shows; a database that is not the one that was written.
+TEST(Config, PasswordsOfDatabasesAreNotShown) {
+  EXPECT_THAT(error_of("ledger: postgresql://user:s3cr[t@host:port:1/db\n"), AllOf(HasSubstr("postgresql://"), Not(HasSubstr("s3cr"))));
+  const std::string uri = "postgresql://user:secret@db.example:5433/lake?options=-csearch_path%3Ds";
+  const Config config =
+      parse("ledger: " + uri + "\ncatalogs:\n  lake: {type: sql, uri: \"" + uri + "\", warehouse: w}\n").value();
+  EXPECT_EQ(config.ledger_uri, uri);
+  EXPECT_EQ(config.ledger_path(), "");
+  EXPECT_EQ(config.ledger_name(), "postgresql://db.example:5433/lake");
+  EXPECT_EQ(config.catalogs.at("lake").uri, uri);
+}
+
 // Each wrong text must be found at its own place: operators jump there.
 TEST(Config, ErrorsNameTheirPlace) {
   EXPECT_THAT(error_of("ingestions:\n  events:\n   - a: [1, 2\n"), StartsWith("sluice.yaml:4:"));
   EXPECT_THAT(error_of("ingestion: {}\n"),
               StartsWith("sluice.yaml:1:1: sluice.yaml: unknown key \"ingestion\"; did you mean \"ingestions\"?"));
-  EXPECT_THAT(error_of("ledger: postgresql://user@host/db\n"), AllOf(StartsWith("sluice.yaml:1:9: ledger:"), HasSubstr("not supported")));
+  EXPECT_THAT(error_of("ledger: mysql://user@host/db\n"), AllOf(StartsWith("sluice.yaml:1:9: ledger:"), HasSubstr("postgresql://")));
   EXPECT_THAT(error_of("ledger: [a]\n"), StartsWith("sluice.yaml:1:9: ledger: expected a single value, found a list"));
   EXPECT_THAT(error_of("ledger: sqlite:a\nledger: sqlite:b\n"), StartsWith("sluice.yaml:2:1:"));
   EXPECT_THAT(error_of("- a\n"), StartsWith("sluice.yaml:1:1:"));
@@ -311,7 +324,7 @@ TEST(Config, ProfilesAreLaidOver) {
   EXPECT_EQ(dev.batch.files_max, 6);
   EXPECT_EQ(dev.batch.bytes_max, kMiB);
   EXPECT_EQ(dev.table.text(), "dev.orders");
-  EXPECT_EQ(parse(text, "dev")->ledger_path, "/conf/dev.db");
+  EXPECT_EQ(parse(text, "dev")->ledger_path(), "/conf/dev.db");
   EXPECT_THAT(error_of(text, "bad"), AllOf(StartsWith("sluice.yaml:12:27:"), HasSubstr("did you mean \"table\"?")));
   EXPECT_THAT(error_of(text, "worse"), StartsWith("sluice.yaml:13:10:"));
   EXPECT_THAT(error_of(text, "prod"), AllOf(HasSubstr("no profile \"prod\""), HasSubstr("dev, bad, worse")));

@@ -31,7 +31,7 @@ struct CatalogAttempt {
 class CatalogRows {
  public:
   virtual ~CatalogRows() = default;
-  /// Of the database, without secrets: "sqlite:/abs/catalog.db".
+  /// Of the catalog in its database, without secrets: "sqlite:/abs/catalog.db#name", "postgresql://host/database#name".
   virtual std::string uri() const = 0;
   virtual Result<std::optional<TableRow>> find(const std::string& ns, const std::string& name) = 0;
   virtual Result<std::vector<TableRow>> tables() = 0;
@@ -56,5 +56,8 @@ class CatalogRows {
 /// SQLite file shared with PyIceberg's SqlCatalog and Spark's JdbcCatalog: tables made by any of them are used as they are (with or
 /// without `iceberg_type`), its journal mode is left alone. `catalog_name` must be the name that those use.
 Result<std::unique_ptr<CatalogRows>> open_sqlite_catalog_rows(const std::string& path, const std::string& catalog_name);
+
+/// The same in the current schema of a PostgreSQL database. A commit whose answer was lost is looked up (sql/postgres.h).
+Result<std::unique_ptr<CatalogRows>> open_postgres_catalog_rows(const std::string& uri, const std::string& catalog_name);
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "iceberg/append.h"
 #include "iceberg/metadata_file.h"
+#include "sql/postgres.h"
 
 namespace sluice {
 
@@ -215,10 +216,10 @@ std::unique_ptr<Catalog> make_sql_catalog(std::unique_ptr<CatalogRows> rows, std
   return std::make_unique<SqlCatalog>(std::move(rows), std::move(warehouse), stores, std::move(store_properties), clock);
 }
 
-Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& path, std::string warehouse,
+Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& place, std::string warehouse,
                                                   StoreProvider& stores, std::map<std::string, std::string> store_properties,
                                                   Clock& clock) {
-  TRY_ASSIGN(auto rows, open_sqlite_catalog_rows(path, name));
+  TRY_ASSIGN(auto rows, is_postgres_uri(place) ? open_postgres_catalog_rows(place, name) : open_sqlite_catalog_rows(place, name));
   return make_sql_catalog(std::move(rows), std::move(warehouse), stores, std::move(store_properties), clock);
 }
 

@@ -17,8 +17,8 @@ namespace sluice {
 std::unique_ptr<Catalog> make_sql_catalog(std::unique_ptr<CatalogRows> rows, std::string warehouse, StoreProvider& stores,
                                           std::map<std::string, std::string> store_properties, Clock& clock);
 
-/// On a SQLite file, made where it is missing (its folder must exist).
-Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& path, std::string warehouse,
+/// In the database `place`: a postgresql:// URI, or the path of a SQLite file, made where it is missing (its folder must exist).
+Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& place, std::string warehouse,
                                                   StoreProvider& stores, std::map<std::string, std::string> store_properties, Clock& clock);
 
 }  // namespace sluice

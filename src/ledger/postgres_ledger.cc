@@ -28,6 +28,13 @@ Result<std::unique_ptr<PostgresLedger>> PostgresLedger::open(const std::string& 
   return ledger;
 }
 
+Result<bool> PostgresLedger::exists(const std::string& uri) {
+  auto connection = PostgresConnection::open({.uri = uri});
+  if (!connection) return std::unexpected(connection.error().within("the ledger"));
+  TRY_ASSIGN(const auto there, (*connection)->query_integer("SELECT to_regclass('ledger_meta') IS NOT NULL"));
+  return there == 1;
+}
+
 Result<void> PostgresLedger::prepare_tables() {
   TRY_ASSIGN(auto connection, PostgresConnection::open(pool_->options()));
   TRY(migrate(*connection, postgres_ledger_migrations(), to_text(clock_.now())));

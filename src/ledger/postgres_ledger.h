@@ -26,6 +26,8 @@ class PostgresLedger final : public SqlLedger {
   /// start; `clock` must outlive the ledger. Errors as PostgresConnection::open; kInvalidInput: a newer program's ledger.
   static Result<std::unique_ptr<PostgresLedger>> open(const std::string& uri, WorkerId worker, Clock& clock,
                                                       LedgerTime time = LedgerTime::kServer);
+  /// Whether open() would find a ledger; makes nothing.
+  static Result<bool> exists(const std::string& uri);
   /// Whatever is not finished is left for take_over, as after a crash.
   ~PostgresLedger() override;
 
