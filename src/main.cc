@@ -100,8 +100,8 @@ class ProgramAssembly final : public Assembly {
     if (mode != LedgerMode::kCreate) {
       TRY_ASSIGN(const bool there, PostgresLedger::exists(config_.ledger_uri));
       if (!there && mode == LedgerMode::kMustExist) {
-        return fail(ErrorCode::kNotFound, fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one",
-                                                      config_.ledger_name()));
+        return fail(ErrorCode::kNotFound,
+                    fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one", config_.ledger_name()));
       }
       if (!there) {
         scratch_ = std::make_unique<ScratchFolder>();

@@ -83,9 +83,7 @@ Result<CatalogConfig> read_catalog(const YamlFile& file, const std::string& name
       },
       catalog.type));
   if (catalog.type == "rest") return read_rest_catalog(file, std::move(map), std::move(catalog));
-  TRY(map.apply(
-      "uri",
-      [&](const std::string& uri) { return database_uri_in(uri, file.folder); }, catalog.uri));
+  TRY(map.apply("uri", [&](const std::string& uri) { return database_uri_in(uri, file.folder); }, catalog.uri));
   TRY(map.apply("warehouse", [&](const std::string& text) { return warehouse_in(text, file.folder); }, catalog.warehouse));
   constexpr std::string_view kStoreProperties[] = {"s3.", "gcs.", "adls.", "client."};
   TRY_ASSIGN(catalog.properties, map.take_prefixed(kStoreProperties));

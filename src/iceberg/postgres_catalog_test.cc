@@ -47,9 +47,10 @@ class PostgresCatalogRows : public testing::Test {
 // Prevents: tables that Java made without iceberg_type being refused, and views in tables of the later form being taken for tables.
 TEST_F(PostgresCatalogRows, UsesTablesOfBothForms) {
   auto db = database_->connect();
-  ASSERT_TRUE(db->run_script("CREATE TABLE iceberg_tables (catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL, "
-                             "table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000), "
-                             "PRIMARY KEY (catalog_name, table_namespace, table_name))"));
+  ASSERT_TRUE(
+      db->run_script("CREATE TABLE iceberg_tables (catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL, "
+                     "table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000), "
+                     "PRIMARY KEY (catalog_name, table_namespace, table_name))"));
   auto rows = open();
   ASSERT_TRUE(rows->begin_attempt(attempt("m1")));
   ASSERT_TRUE(rows->insert({"a.b", "t", "m1"}));
@@ -78,9 +79,7 @@ TEST_F(PostgresCatalogRows, AnEndedAttemptCannotLand) {
 }
 
 // Prevents: a password in the uri that batches are pinned to and errors name.
-TEST_F(PostgresCatalogRows, ItsNameHoldsNoSecret) {
-  EXPECT_THAT(open()->uri(), testing::MatchesRegex("postgresql://[^@]*/[^@?]*#lake"));
-}
+TEST_F(PostgresCatalogRows, ItsNameHoldsNoSecret) { EXPECT_THAT(open()->uri(), testing::MatchesRegex("postgresql://[^@]*/[^@?]*#lake")); }
 
 }  // namespace
 }  // namespace sluice

@@ -121,9 +121,9 @@ class SqlCatalogRows final : public CatalogRows {
       const std::string type_column = typed ? ", iceberg_type" : "";
       const std::string type_value = typed ? ", 'TABLE'" : "";
       auto inserted = db.execute(fmt::format("INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
-                                                       "metadata_location{}) VALUES (?, ?, ?, ?{})",
-                                                       type_column, type_value),
-                                           catalog_name_, row.ns, row.name, row.metadata_location);
+                                             "metadata_location{}) VALUES (?, ?, ?, ?{})",
+                                             type_column, type_value),
+                                 catalog_name_, row.ns, row.name, row.metadata_location);
       if (!inserted && inserted.error().code == ErrorCode::kConflict) {
         return fail(ErrorCode::kConflict, fmt::format("table {}.{} was created by somebody else", row.ns, row.name));
       }
@@ -136,11 +136,10 @@ class SqlCatalogRows final : public CatalogRows {
     return database_->write([&](SqlConnection& db) -> Result<void> {
       TRY_ASSIGN(const std::string of_tables, only_tables(db));
       TRY(complete_attempt(db, row));
-      TRY_ASSIGN(const int64_t changed,
-                 db.execute("UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE "
-                                      "catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?" +
-                                          of_tables,
-                                      row.metadata_location, expected, catalog_name_, row.ns, row.name, expected));
+      TRY_ASSIGN(const int64_t changed, db.execute("UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE "
+                                                   "catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?" +
+                                                       of_tables,
+                                                   row.metadata_location, expected, catalog_name_, row.ns, row.name, expected));
       if (changed == 1) return {};
       return fail(ErrorCode::kConflict, fmt::format("table {}.{} was changed by somebody else", row.ns, row.name));
     });
@@ -200,9 +199,9 @@ class SqlCatalogRows final : public CatalogRows {
     TRY(database_->read([&](SqlConnection& db) -> Result<void> {
       tables.clear();
       TRY_ASSIGN(const std::string of_tables, only_tables(db));
-      TRY_ASSIGN(auto rows, db.query("SELECT table_namespace, table_name, metadata_location FROM iceberg_tables WHERE catalog_name = ?" +
-                                         of_tables,
-                                     catalog_name_));
+      TRY_ASSIGN(auto rows,
+                 db.query("SELECT table_namespace, table_name, metadata_location FROM iceberg_tables WHERE catalog_name = ?" + of_tables,
+                          catalog_name_));
       for (;;) {
         TRY_ASSIGN(const bool more, rows.next());
         if (!more) break;
@@ -218,16 +217,15 @@ class SqlCatalogRows final : public CatalogRows {
   /// Within the transaction that names the file: the attempt is over with it, and one that was ended by others refuses it.
   Result<void> complete_attempt(SqlConnection& db, const TableRow& row) {
     TRY_ASSIGN(const int64_t found, db.execute("DELETE FROM iceberg_tables WHERE catalog_name = ? AND metadata_location = ? AND "
-                                                         "previous_metadata_location IS NULL",
-                                                         attempts_name_, row.metadata_location));
+                                               "previous_metadata_location IS NULL",
+                                               attempts_name_, row.metadata_location));
     if (found == 1) return {};
     return fail(ErrorCode::kConflict, fmt::format("the change of table {}.{} took so long that it was given up", row.ns, row.name));
   }
 
   /// Asked each time: Spark adds the column to a file of the older form while we run.
   Result<bool> has_type_column(SqlConnection& db) {
-    TRY_ASSIGN(const auto count,
-               db.query_integer(database_->count_type_column()));
+    TRY_ASSIGN(const auto count, db.query_integer(database_->count_type_column()));
     return count.value_or(0) > 0;
   }
 
@@ -242,8 +240,8 @@ class SqlCatalogRows final : public CatalogRows {
       end = ns.find('.', end + 1);
       TRY(
           db.execute("INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value) "
-                               "VALUES (?, ?, 'exists', 'true') ON CONFLICT DO NOTHING",
-                               catalog_name_, ns.substr(0, end)));
+                     "VALUES (?, ?, 'exists', 'true') ON CONFLICT DO NOTHING",
+                     catalog_name_, ns.substr(0, end)));
     }
     return {};
   }

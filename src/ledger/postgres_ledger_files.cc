@@ -11,6 +11,7 @@ namespace sluice {
 namespace {
 
 constexpr int kFetchRows = 5'000;
+constexpr std::chrono::seconds kReopenEvery{1};
 // An index entry holds at most 2,704 bytes; names beyond the bound of file.h are never loaded, only recorded.
 constexpr size_t kStoredNameBytesMax = 1'900;
 
@@ -20,19 +21,14 @@ std::string stored_name(const std::string& path) {
   return fmt::format("{}...#{:016x}", path.substr(0, kStoredNameBytesMax), std::hash<std::string>()(path));
 }
 
-/// A cursor of the server in a transaction of its own: one state, and no more than kFetchRows in memory.
+/// A cursor of the server in a transaction of its own: one state, and no more than kFetchRows in memory. When the server restarts
+/// meanwhile, it goes on behind the last path in the state of then: what discovery records is compared with the present anyway.
 class PostgresKnownFiles final : public KnownFiles {
  public:
   static Result<std::unique_ptr<KnownFiles>> open(PostgresOptions options, const IngestionId& ingestion, const SourceId& source) {
     options.patient = true;  // a listing may keep us waiting between two fetches
-    TRY_ASSIGN(auto connection, PostgresConnection::open(options));
-    // The cursor is opened at once, and with it the state that it sees.
-    TRY(connection->run_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-    TRY(
-        connection->execute("DECLARE known NO SCROLL CURSOR FOR SELECT file_path, file_etag, file_size_bytes FROM processed_files "
-                            "WHERE ingestion_id = ? AND source_id = ? ORDER BY file_path",
-                            ingestion.text, source.text));
-    std::unique_ptr<PostgresKnownFiles> files(new PostgresKnownFiles(std::move(connection)));
+    std::unique_ptr<PostgresKnownFiles> files(new PostgresKnownFiles(std::move(options), ingestion, source));
+    TRY(files->declare());
     TRY(files->fetch());
     return files;
   }
@@ -46,9 +42,33 @@ class PostgresKnownFiles final : public KnownFiles {
   }
 
  private:
-  explicit PostgresKnownFiles(std::unique_ptr<PostgresConnection> connection) : connection_(std::move(connection)) {}
+  PostgresKnownFiles(PostgresOptions options, IngestionId ingestion, SourceId source)
+      : options_(std::move(options)), ingestion_(std::move(ingestion)), source_(std::move(source)) {}
+
+  /// Opens the cursor, and with it the state that it sees.
+  Result<void> declare() {
+    TRY_ASSIGN(connection_, PostgresConnection::open(options_));
+    TRY(connection_->run_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    TRY(
+        connection_->execute("DECLARE known NO SCROLL CURSOR FOR SELECT file_path, file_etag, file_size_bytes FROM processed_files "
+                             "WHERE ingestion_id = ? AND source_id = ? AND file_path > ? ORDER BY file_path",
+                             ingestion_.text, source_.text, last_));
+    return {};
+  }
 
   Result<void> fetch() {
+    auto fetched = fetch_once();
+    SystemClock clock;
+    for (auto left = kPostgresOutageMax; !fetched && connection_->lost() && left.count() > 0; left -= kReopenEvery) {
+      clock.sleep(kReopenEvery, {});
+      const auto again = declare();
+      if (!again && again.error().code != ErrorCode::kUnavailable) return again;
+      if (again) fetched = fetch_once();
+    }
+    return fetched;
+  }
+
+  Result<void> fetch_once() {
     TRY_ASSIGN(auto rows, connection_->query(fmt::format("FETCH FORWARD {} FROM known", kFetchRows)));
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -56,11 +76,16 @@ class PostgresKnownFiles final : public KnownFiles {
       ahead_.push_back({.path = rows.text(0), .version = rows.text(1), .size_bytes = rows.integer(2)});
     }
     ended_ = ahead_.size() < static_cast<size_t>(kFetchRows);
+    if (!ahead_.empty()) last_ = ahead_.back().path;
     return {};
   }
 
+  const PostgresOptions options_;
+  const IngestionId ingestion_;
+  const SourceId source_;
   std::unique_ptr<PostgresConnection> connection_;
   std::deque<KnownFile> ahead_;
+  std::string last_;
   bool ended_ = false;
 };
 

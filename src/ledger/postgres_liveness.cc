@@ -67,7 +67,8 @@ Result<std::unique_ptr<PostgresConnection>> PostgresLiveness::take_lock() {
   TRY_ASSIGN(auto connection, PostgresConnection::open(options_));
   // A lost note or sign of life does no harm that a lost acknowledgement would not do as well.
   TRY(connection->run_script("SET synchronous_commit = off"));
-  // Our own session of before may not have ended yet, or somebody looks at the lock: then this waits for a moment.
+  // The session of before may still hold the lock; while somebody looks at it, too, this waits for a moment.
+  connection->end_session(std::exchange(session_, connection->session()));
   TRY(connection->query("SELECT pg_advisory_lock(hashtextextended(?, 0))", lock_key(ledger_, self_)));
   TRY(
       connection->execute("INSERT INTO workers (id, held_since) VALUES (?, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET "

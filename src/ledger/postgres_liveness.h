@@ -51,6 +51,7 @@ class PostgresLiveness {
   const PostgresOptions options_;
   const LedgerId ledger_;
   const WorkerId self_;
+  PostgresSession session_;  // the thread's, present or last
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   bool held_ = false;          // protected by mutex_, as all below

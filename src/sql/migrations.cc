@@ -28,7 +28,9 @@ constexpr Place kPostgres = {
         "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema() "
         "AND table_name = 'schema_migrations' AND column_name = 'applied_at'",
     .strangers =
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migrations'",
+        "SELECT count(*) FROM information_schema.tables t WHERE t.table_schema = current_schema() "
+        "AND t.table_name = 'schema_migrations' AND NOT EXISTS (SELECT 1 FROM information_schema.columns c "
+        "WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.column_name = 'applied_at')",
     .stranger =
         "holds another program's schema_migrations; name another database, or another schema with "
         "?options=-csearch_path%3DSCHEMA",

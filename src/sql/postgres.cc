@@ -244,13 +244,15 @@ Result<void> PostgresConnection::configure() {
       "WHERE name = 'idle_session_timeout' OR (name = 'synchronous_commit' AND setting IN ('off', 'local'))",
       millis(kPostgresStatementTimeout, true), millis(kPostgresLockTimeout, true), millis(kPostgresStatementTimeout, false))));
   TRY_ASSIGN(auto rows, query("SELECT pg_is_in_recovery(), pg_postmaster_start_time()::text || ' ' || "
-                              "COALESCE((SELECT stats_reset FROM pg_stat_bgwriter)::text, '')"));
+                              "COALESCE((SELECT stats_reset FROM pg_stat_bgwriter)::text, ''), pg_backend_pid(), "
+                              "(SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid())"));
   TRY(rows.next());
   if (rows.integer(0) != 0) {
     return fail(ErrorCode::kUnavailable,
                 fmt::format("{}: is a standby: name the primary, or several hosts with ?target_session_attrs=read-write", name_));
   }
   life_ = rows.text(1);
+  session_ = {.process = rows.integer(2), .began = rows.text(3)};
   return {};
 }
 

@@ -62,6 +62,12 @@ struct PostgresResultDeleter {
 };
 using PostgresResult = std::unique_ptr<pg_result, PostgresResultDeleter>;
 
+/// A session of the server, told apart from a later one with its process number.
+struct PostgresSession {
+  int64_t process = 0;
+  std::string began;
+};
+
 enum class PostgresDurability {
   kDurable,    ///< acknowledged: on disk
   kMayBeLost,  ///< synchronous_commit = off: a server crash may undo the last moments
@@ -101,6 +107,10 @@ class PostgresConnection final : public SqlConnection {
 
   /// The server's time when the present (or last) write transaction began.
   Timestamp begun_at() const { return begun_at_; }
+  const PostgresSession& session() const { return session_; }
+  /// Ends a session of ours whose connection was lost: where the server has not noticed that yet, it would keep its locks and leave its
+  /// transaction open. What it was committing is committed or rolled back after this, never in between. Best effort.
+  void end_session(const PostgresSession& session);
   /// The connection is of no more use.
   bool lost() const { return lost_; }
   /// Looks at the socket without waiting: whether the server has closed it.
@@ -158,6 +168,7 @@ class PostgresConnection final : public SqlConnection {
   pg_conn* handle_;
   const PostgresOptions options_;
   const std::string name_;
+  PostgresSession session_;
   std::string life_;         // of the server between two crashes or restarts
   std::string transaction_;  // number of the present write transaction
   Timestamp begun_at_;

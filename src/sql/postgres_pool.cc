@@ -61,12 +61,15 @@ Result<void> PostgresPool::until_answered(const Attempt& attempt) {
   const auto deadline = steady_clock::now() + kPostgresOutageMax;
   SystemClock clock;
   auto wait = kTryAgainFirst;
+  std::optional<PostgresSession> lost;
   for (int deadlocks = 0;; wait = std::min(wait * 2, kTryAgainMax)) {
     Result<void> answer;
     auto connection = take();
     bool again = false;
     if (connection) {
+      if (lost) (*connection)->end_session(*std::exchange(lost, std::nullopt));
       answer = attempt(**connection);
+      if ((*connection)->lost()) lost = (*connection)->session();
       const bool deadlock = !answer && (*connection)->should_run_again() && ++deadlocks <= kDeadlocksMax;
       again = !answer && answer.error().code != ErrorCode::kOutcomeUnknown && ((*connection)->lost() || deadlock);
       give_back(*std::move(connection));

@@ -5,8 +5,9 @@
 //   BEGIN; number, time     ->           the number is given out here, not at the first change: it costs no round trip of its own
 //   statements
 //   COMMIT                  ->   ...     connection lost
-//   (fresh) pg_xact_status  ->           committed: done       aborted: refused, nothing happened
-//                                        in progress: its old session still works on it, ask again
+//   (fresh) end the session ->           it may not have noticed, and keep the transaction open
+//           pg_xact_status  ->           committed: done       aborted: refused, nothing happened
+//                                        in progress: the old session is about to end, ask again
 //
 // One trap: after a crash the server may give out a number again whose first owner left nothing on disk, so that "committed" may speak of
 // somebody else. A commit that was acknowledged to nobody is then unknown. `life_` tells: the server's start, and when its statistics
@@ -68,6 +69,7 @@ PostgresConnection::Fate PostgresConnection::settle() {
   for (auto wait = kAskAgainFirst; steady_clock::now() < deadline; wait = std::min(wait * 2, kAskAgainMax)) {
     auto fresh = open(options_);
     if (fresh) {
+      (*fresh)->end_session(session_);
       const auto fate = (*fresh)->fate_of(transaction_, life_);
       if (fate && *fate != Fate::kUnknown) return *fate;
       if (fate && (*fresh)->life_ != life_) return Fate::kUnknown;
@@ -77,6 +79,13 @@ PostgresConnection::Fate PostgresConnection::settle() {
     clock.sleep(wait, {});
   }
   return Fate::kUnknown;
+}
+
+void PostgresConnection::end_session(const PostgresSession& session) {
+  static_cast<void>(
+      query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ? AND backend_start = CAST(? AS timestamptz) "
+            "AND pid <> pg_backend_pid()",
+            session.process, session.began));
 }
 
 /// kUnknown while it is in progress, too.
