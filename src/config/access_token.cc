@@ -7,7 +7,7 @@
 
 #include <cstdlib>
 
-#include "config/hex.h"
+#include "net/digest.h"
 
 namespace sluice {
 namespace {

@@ -1,4 +1,4 @@
-// Bytes as lower-case hexadecimal text. Pure.
+// Bytes from hexadecimal text (net/digest.h writes it). Pure.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,6 @@
 
 namespace sluice {
 
-std::string to_hex(std::string_view bytes);
 /// nullopt: an odd length, or a character that is no digit.
 std::optional<std::string> from_hex(std::string_view text);
 

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "config/hex.h"
+#include "net/digest.h"
 
 namespace sluice {
 namespace {

@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr std::string_view kBearer = "Bearer ";
 constexpr size_t kIdempotencyKeyBytesMax = 200;
 
-std::string header(const HttpRequest& request, std::string_view name) {
+std::string header(const ServerRequest& request, std::string_view name) {
   const auto found = request.headers.find(name);
   return found == request.headers.end() ? "" : found->second;
 }
@@ -47,7 +47,7 @@ json value_of(const std::string& text, const json& schema) {
   return number;
 }
 
-std::vector<FieldError> read_query(const HttpRequest& request, Call& call) {
+std::vector<FieldError> read_query(const ServerRequest& request, Call& call) {
   std::vector<FieldError> errors;
   for (const auto& [given, value] : request.query) {
     const bool files = call.operation.id == "listFiles" && given == "status";
@@ -66,7 +66,7 @@ std::vector<FieldError> read_query(const HttpRequest& request, Call& call) {
 }
 
 /// nullopt: as it should be.
-std::optional<HttpResponse> read_body(const HttpRequest& request, Call& call) {
+std::optional<ServerResponse> read_body(const ServerRequest& request, Call& call) {
   if (!request.body.empty() && !call.operation.request.empty()) {
     const std::string type = header(request, "content-type");
     if (!type.empty() && !type.starts_with("application/json")) {
@@ -132,11 +132,11 @@ ApiService::ApiService(const ServiceParts& parts, Assembly& assembly, std::funct
       rate_(parts.clock, parts.options.requests_per_second_max),
       asks_for_tokens_(parts.options.auth == Auth::kTokens) {}
 
-HttpResponse ApiService::answer(const HttpRequest& request) {
+ServerResponse ApiService::answer(const ServerRequest& request) {
   const std::string request_id = new_uuid();
   const int64_t began = parts_.clock.monotonic_micros();
   std::string operation = "none";
-  HttpResponse response;
+  ServerResponse response;
   try {
     response = route(request, operation);
   } catch (const std::exception& error) {
@@ -160,11 +160,11 @@ HttpResponse ApiService::answer(const HttpRequest& request) {
   return response;
 }
 
-HttpResponse ApiService::route(const HttpRequest& request, std::string& operation_id) {
+ServerResponse ApiService::route(const ServerRequest& request, std::string& operation_id) {
   const Route route = find_route(request.method, request.path);
   if (route.operation == nullptr) {
     if (route.allowed.empty()) return error_response(404, "not_found", "no such path; /openapi.json lists them");
-    HttpResponse response = error_response(405, "invalid_input", fmt::format("this path has {}", route.allowed));
+    ServerResponse response = error_response(405, "invalid_input", fmt::format("this path has {}", route.allowed));
     response.headers.emplace_back("Allow", route.allowed);
     return response;
   }
@@ -173,7 +173,7 @@ HttpResponse ApiService::route(const HttpRequest& request, std::string& operatio
   auto caller = caller_of(request, call.operation);
   // Whoever guesses tokens is counted by address.
   if (const int64_t wait = rate_.wait_seconds(caller ? caller->name : "address " + request.peer); wait > 0) {
-    HttpResponse response = error_response(429, "unavailable", "too many requests");
+    ServerResponse response = error_response(429, "unavailable", "too many requests");
     response.headers.emplace_back("Retry-After", std::to_string(wait));
     return response;
   }
@@ -193,14 +193,14 @@ Result<bool> ApiService::asks_for_tokens() {
   return !tokens.empty();
 }
 
-std::expected<Caller, HttpResponse> ApiService::caller_of(const HttpRequest& request, const Operation& operation) {
+std::expected<Caller, ServerResponse> ApiService::caller_of(const ServerRequest& request, const Operation& operation) {
   const std::string address = "address " + request.peer;
   if (operation.open) return Caller{.tenant = "", .name = address};
   const auto asks = asks_for_tokens();
   if (!asks) return std::unexpected(error_response(asks.error()));
   if (!*asks) return Caller{.tenant = "", .name = address};
   const auto refused = [](std::string_view message) {
-    HttpResponse response = error_response(401, "unauthorized", message);
+    ServerResponse response = error_response(401, "unauthorized", message);
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return std::unexpected(std::move(response));
   };
@@ -215,7 +215,7 @@ std::expected<Caller, HttpResponse> ApiService::caller_of(const HttpRequest& req
 }
 
 /// A request that may be repeated: the first answer is kept for a day, unless it is one that may become better.
-HttpResponse ApiService::once(const HttpRequest& request, Call& call) {
+ServerResponse ApiService::once(const ServerRequest& request, Call& call) {
   const std::string key = header(request, "idempotency-key");
   if (key.size() > kIdempotencyKeyBytesMax) {
     return error_response(400, "invalid_input", fmt::format("Idempotency-Key is longer than {} bytes", kIdempotencyKeyBytesMax));
@@ -229,26 +229,26 @@ HttpResponse ApiService::once(const HttpRequest& request, Call& call) {
   switch (memory->standing) {
     case RequestStanding::kNew: break;
     case RequestStanding::kAnswered: {
-      HttpResponse response{.status = memory->status, .body = memory->body};
+      ServerResponse response{.status = memory->status, .body = memory->body};
       response.headers.emplace_back("Idempotency-Replayed", "true");
       return response;
     }
     case RequestStanding::kInProgress: {
-      HttpResponse response = error_response(409, "conflict", "a request with this Idempotency-Key is being carried out");
+      ServerResponse response = error_response(409, "conflict", "a request with this Idempotency-Key is being carried out");
       response.headers.emplace_back("Retry-After", "1");
       return response;
     }
     case RequestStanding::kOtherRequest: return error_response(422, "invalid_input", "this Idempotency-Key was used for another request");
   }
   call.made_id = memory->made_id;
-  const HttpResponse response = carry_out(call);
+  const ServerResponse response = carry_out(call);
   const bool done = response.status < 300;
   const auto noted = done ? records.finish_request(tenant, key, response.status, response.body) : records.drop_request(tenant, key);
   if (!noted) parts_.log.write(LogLevel::kWarning, "idempotency", {{"error", noted.error().message}});
   return response;
 }
 
-HttpResponse ApiService::carry_out(const Call& call) {
+ServerResponse ApiService::carry_out(const Call& call) {
   auto response = calls_(call);
   return response ? *std::move(response) : error_response(response.error());
 }

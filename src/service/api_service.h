@@ -13,14 +13,14 @@ class ApiService {
   ApiService(const ServiceParts& parts, Assembly& assembly, std::function<void()> wake);
 
   /// Never throws; secrets that are known never get into an answer.
-  HttpResponse answer(const HttpRequest& request);
+  ServerResponse answer(const ServerRequest& request);
 
  private:
-  HttpResponse route(const HttpRequest& request, std::string& operation_id);
+  ServerResponse route(const ServerRequest& request, std::string& operation_id);
   /// Who calls; an answer (401, 503) where that cannot be told.
-  std::expected<Caller, HttpResponse> caller_of(const HttpRequest& request, const Operation& operation);
-  HttpResponse once(const HttpRequest& request, Call& call);
-  HttpResponse carry_out(const Call& call);
+  std::expected<Caller, ServerResponse> caller_of(const ServerRequest& request, const Operation& operation);
+  ServerResponse once(const ServerRequest& request, Call& call);
+  ServerResponse carry_out(const Call& call);
   /// Whether tokens are asked for. Under Auth::kAuto from the first token on, and then until the process ends.
   Result<bool> asks_for_tokens();
 

@@ -30,15 +30,15 @@ json checks_json(const std::vector<AccessCheck>& checks) {
 
 }  // namespace
 
-HttpResponse json_response(int status, const json& body) {
+ServerResponse json_response(int status, const json& body) {
   return {.status = status, .body = body.dump(-1, ' ', false, json::error_handler_t::replace)};
 }
 
-HttpResponse error_response(int status, std::string_view code, std::string_view message, json details) {
+ServerResponse error_response(int status, std::string_view code, std::string_view message, json details) {
   return json_response(status, {{"error", {{"code", code}, {"message", message}, {"details", std::move(details)}}}});
 }
 
-HttpResponse error_response(const Error& error) {
+ServerResponse error_response(const Error& error) {
   const auto status = [&] {
     switch (error.code) {
       case ErrorCode::kInvalidInput: return 422;
@@ -51,7 +51,7 @@ HttpResponse error_response(const Error& error) {
     }
     return 500;
   }();
-  HttpResponse response = error_response(status, to_string(error.code), error.message);
+  ServerResponse response = error_response(status, to_string(error.code), error.message);
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
@@ -66,8 +66,8 @@ int64_t page_limit(const Call& call) {
 Calls::Calls(const ServiceParts& parts, Assembly& assembly, std::function<void()> wake)
     : parts_(parts), assembly_(assembly), wake_(std::move(wake)) {}
 
-Result<HttpResponse> Calls::operator()(const Call& call) {
-  using Method = Result<HttpResponse> (Calls::*)(const Call&);
+Result<ServerResponse> Calls::operator()(const Call& call) {
+  using Method = Result<ServerResponse> (Calls::*)(const Call&);
   static const std::map<std::string_view, Method> kMethods = {
       {"createIngestion", &Calls::create}, {"listIngestions", &Calls::list},
       {"getIngestion", &Calls::get},       {"patchIngestion", &Calls::patch},
@@ -119,7 +119,7 @@ json Calls::shown(const Ingestion& ingestion) const {
   return j;
 }
 
-Result<HttpResponse> Calls::check(const Call& call) {
+Result<ServerResponse> Calls::check(const Call& call) {
   TRY_ASSIGN(const Ingestion stored, ingestion_of(call));
   TRY_ASSIGN(const Ingestion ingestion, ready_to_run(parts_, stored));
   const std::unique_lock lock(asking_, kWaitForOthersMax);
@@ -134,11 +134,11 @@ Result<HttpResponse> Calls::check(const Call& call) {
   return json_response(200, checks_json(checks));
 }
 
-Result<HttpResponse> Calls::openapi(const Call&) { return json_response(200, openapi_document()); }
+Result<ServerResponse> Calls::openapi(const Call&) { return json_response(200, openapi_document()); }
 
-Result<HttpResponse> Calls::health(const Call&) { return json_response(200, {{"status", "ok"}}); }
+Result<ServerResponse> Calls::health(const Call&) { return json_response(200, {{"status", "ok"}}); }
 
-Result<HttpResponse> Calls::ready(const Call&) {
+Result<ServerResponse> Calls::ready(const Call&) {
   const std::unique_lock lock(asking_, kWaitForOthersMax);
   if (!lock) return fail(ErrorCode::kUnavailable, "another check is at work: try again");
   std::vector<AccessCheck> checks;
@@ -166,9 +166,9 @@ Result<HttpResponse> Calls::ready(const Call&) {
   return json_response(body["ok"].get<bool>() ? 200 : 503, body);
 }
 
-Result<HttpResponse> Calls::metrics(const Call&) {
+Result<ServerResponse> Calls::metrics(const Call&) {
   TRY_ASSIGN(const int64_t pending, assembly_.queue().pending_runs());
-  return HttpResponse{.content_type = "text/plain; version=0.0.4", .body = parts_.metrics.text(pending)};
+  return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = parts_.metrics.text(pending)};
 }
 
 }  // namespace sluice

@@ -36,38 +36,38 @@ class Calls {
   Calls(const ServiceParts& parts, Assembly& assembly, std::function<void()> wake);
 
   /// Errors are turned into answers by the caller.
-  Result<HttpResponse> operator()(const Call& call);
+  Result<ServerResponse> operator()(const Call& call);
 
  private:
-  Result<HttpResponse> create(const Call& call);
-  Result<HttpResponse> list(const Call& call);
-  Result<HttpResponse> get(const Call& call);
-  Result<HttpResponse> patch(const Call& call);
-  Result<HttpResponse> remove(const Call& call);
-  Result<HttpResponse> run(const Call& call);
-  Result<HttpResponse> load_files(const Call& call);
-  Result<HttpResponse> retry_files(const Call& call);
-  Result<HttpResponse> pause(const Call& call);
-  Result<HttpResponse> resume(const Call& call);
-  Result<HttpResponse> check(const Call& call);
-  Result<HttpResponse> runs(const Call& call);
-  Result<HttpResponse> files(const Call& call);
-  Result<HttpResponse> processed_files(const Call& call);
-  Result<HttpResponse> get_run(const Call& call);
-  Result<HttpResponse> cancel_run(const Call& call);
-  Result<HttpResponse> retry_run(const Call& call);
-  Result<HttpResponse> openapi(const Call& call);
-  Result<HttpResponse> health(const Call& call);
-  Result<HttpResponse> ready(const Call& call);
-  Result<HttpResponse> metrics(const Call& call);
+  Result<ServerResponse> create(const Call& call);
+  Result<ServerResponse> list(const Call& call);
+  Result<ServerResponse> get(const Call& call);
+  Result<ServerResponse> patch(const Call& call);
+  Result<ServerResponse> remove(const Call& call);
+  Result<ServerResponse> run(const Call& call);
+  Result<ServerResponse> load_files(const Call& call);
+  Result<ServerResponse> retry_files(const Call& call);
+  Result<ServerResponse> pause(const Call& call);
+  Result<ServerResponse> resume(const Call& call);
+  Result<ServerResponse> check(const Call& call);
+  Result<ServerResponse> runs(const Call& call);
+  Result<ServerResponse> files(const Call& call);
+  Result<ServerResponse> processed_files(const Call& call);
+  Result<ServerResponse> get_run(const Call& call);
+  Result<ServerResponse> cancel_run(const Call& call);
+  Result<ServerResponse> retry_run(const Call& call);
+  Result<ServerResponse> openapi(const Call& call);
+  Result<ServerResponse> health(const Call& call);
+  Result<ServerResponse> ready(const Call& call);
+  Result<ServerResponse> metrics(const Call& call);
 
   /// The ingestion of the path, of this caller; kNotFound also where it is another tenant's, or deleted.
   Result<Ingestion> ingestion_of(const Call& call);
   Result<RunRecord> run_of(const Call& call);
-  Result<HttpResponse> set_status(const Call& call, std::string_view status);
-  Result<HttpResponse> ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options);
+  Result<ServerResponse> set_status(const Call& call, std::string_view status);
+  Result<ServerResponse> ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options);
   /// What a tenant may not use: folders outside of the roots, the credentials of this machine. nullopt: nothing of it.
-  std::optional<HttpResponse> forbidden(const Call& call, const Ingestion& ingestion) const;
+  std::optional<ServerResponse> forbidden(const Call& call, const Ingestion& ingestion) const;
   nlohmann::json shown(const Ingestion& ingestion) const;
   std::vector<std::string> catalog_names() const;
 
@@ -77,11 +77,12 @@ class Calls {
   std::timed_mutex asking_;  // stores and catalogs are asked one at a time, so that one that hangs takes one thread and not all
 };
 
-HttpResponse json_response(int status, const nlohmann::json& body);
+ServerResponse json_response(int status, const nlohmann::json& body);
 /// {"error": {"code", "message", "details"}}
-HttpResponse error_response(int status, std::string_view code, std::string_view message, nlohmann::json details = nlohmann::json::array());
+ServerResponse error_response(int status, std::string_view code, std::string_view message,
+                              nlohmann::json details = nlohmann::json::array());
 /// The one mapping of error codes to HTTP statuses.
-HttpResponse error_response(const Error& error);
+ServerResponse error_response(const Error& error);
 
 /// Limit of a page: the parameter `limit`, or kPageDefault.
 int64_t page_limit(const Call& call);

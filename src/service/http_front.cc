@@ -118,7 +118,7 @@ class Answerer final : public httplib::Server {
 
  private:
   void answer(const httplib::Request& request, httplib::Response& response) const {
-    HttpRequest ours{.method = request.method, .path = request.path, .body = request.body, .peer = request.remote_addr};
+    ServerRequest ours{.method = request.method, .path = request.path, .body = request.body, .peer = request.remote_addr};
     if (request.method.empty()) ours.method = "?";
     for (const auto& [name, value] : request.params) ours.query.emplace_back(name, value);
     for (const auto& [name, value] : request.headers) {
@@ -126,7 +126,7 @@ class Answerer final : public httplib::Server {
       std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       ours.headers.emplace(std::move(lower), value);
     }
-    HttpResponse answer = handler_(ours);
+    ServerResponse answer = handler_(ours);
     response.status = answer.status;
     for (const auto& [name, value] : answer.headers) response.set_header(name, value);
     if (!answer.body.empty()) response.set_content(answer.body, answer.content_type);

@@ -28,7 +28,7 @@ struct HttpLimits {
   int threads = 8;                       ///< that answer
 };
 
-struct HttpRequest {
+struct ServerRequest {
   std::string method;
   std::string path;                                         ///< decoded
   std::vector<std::pair<std::string, std::string>> query;   ///< decoded, in order
@@ -37,7 +37,7 @@ struct HttpRequest {
   std::string peer;  ///< address
 };
 
-struct HttpResponse {
+struct ServerResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
@@ -45,7 +45,7 @@ struct HttpResponse {
 };
 
 /// Called from several threads at once; must not throw.
-using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+using HttpHandler = std::function<ServerResponse(const ServerRequest&)>;
 
 class HttpFront {
  public:

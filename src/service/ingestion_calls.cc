@@ -28,7 +28,7 @@ bool is_after(const Ingestion& ingestion, const std::string& cursor) {
 
 }  // namespace
 
-std::optional<HttpResponse> Calls::forbidden(const Call& call, const Ingestion& ingestion) const {
+std::optional<ServerResponse> Calls::forbidden(const Call& call, const Ingestion& ingestion) const {
   if (const auto allowed = parts_.roots.check(ingestion); !allowed) return error_response(403, "forbidden", allowed.error().message);
   if (call.caller.tenant.empty()) return std::nullopt;
   for (const Source& source : ingestion.sources) {
@@ -41,7 +41,7 @@ std::optional<HttpResponse> Calls::forbidden(const Call& call, const Ingestion& 
   return std::nullopt;
 }
 
-Result<HttpResponse> Calls::create(const Call& call) {
+Result<ServerResponse> Calls::create(const Call& call) {
   const std::string asked = call.body.contains("tenant_id") && call.body["tenant_id"].is_string() ? call.body["tenant_id"] : json("");
   if (!call.caller.tenant.empty() && !asked.empty() && asked != call.caller.tenant) {
     return error_response(403, "forbidden", fmt::format("tenant_id: this token belongs to tenant {}", call.caller.tenant));
@@ -56,7 +56,7 @@ Result<HttpResponse> Calls::create(const Call& call) {
   return json_response(201, shown(stored));
 }
 
-Result<HttpResponse> Calls::list(const Call& call) {
+Result<ServerResponse> Calls::list(const Call& call) {
   TRY_ASSIGN(auto all, assembly_.registry().ingestions(call.caller.tenant));
   const auto wanted = [&](const char* key, const std::string& value) {
     const auto found = call.query.find(key);
@@ -73,12 +73,12 @@ Result<HttpResponse> Calls::list(const Call& call) {
   return json_response(200, page);
 }
 
-Result<HttpResponse> Calls::get(const Call& call) {
+Result<ServerResponse> Calls::get(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   return json_response(200, shown(ingestion));
 }
 
-Result<HttpResponse> Calls::patch(const Call& call) {
+Result<ServerResponse> Calls::patch(const Call& call) {
   TRY_ASSIGN(Ingestion before, ingestion_of(call));
   if (before.managed_by != "api") {
     return fail(ErrorCode::kConflict, fmt::format("ingestion {} is defined by {}: change it there", before.id.text,
@@ -103,23 +103,23 @@ Result<HttpResponse> Calls::patch(const Call& call) {
   return json_response(200, shown(stored));
 }
 
-Result<HttpResponse> Calls::remove(const Call& call) {
+Result<ServerResponse> Calls::remove(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   if (ingestion.managed_by == "file") {
     return fail(ErrorCode::kConflict, fmt::format("ingestion {} is defined by sluice.yaml: remove it there", ingestion.id.text));
   }
   TRY(assembly_.registry().delete_ingestion(ingestion.id));
-  return HttpResponse{.status = 204};
+  return ServerResponse{.status = 204};
 }
 
-Result<HttpResponse> Calls::set_status(const Call& call, std::string_view status) {
+Result<ServerResponse> Calls::set_status(const Call& call, std::string_view status) {
   TRY_ASSIGN(Ingestion ingestion, ingestion_of(call));
   TRY(assembly_.registry().set_status(ingestion.id, status));
   ingestion.status = status;
   return json_response(200, shown(ingestion));
 }
 
-Result<HttpResponse> Calls::pause(const Call& call) { return set_status(call, "PAUSED"); }
-Result<HttpResponse> Calls::resume(const Call& call) { return set_status(call, "ACTIVE"); }
+Result<ServerResponse> Calls::pause(const Call& call) { return set_status(call, "PAUSED"); }
+Result<ServerResponse> Calls::resume(const Call& call) { return set_status(call, "ACTIVE"); }
 
 }  // namespace sluice

@@ -32,7 +32,7 @@ Result<std::vector<std::string>> files_of(const json& body) {
 
 }  // namespace
 
-Result<HttpResponse> Calls::ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options) {
+Result<ServerResponse> Calls::ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options) {
   RunRequest request{.id = RunId(call.made_id), .ingestion = ingestion.id, .trigger = trigger, .options = run_options_json(options)};
   request.pending_max = parts_.options.pending_max;
   TRY_ASSIGN(const RequestedRun asked, assembly_.queue().request_run(request));
@@ -42,7 +42,7 @@ Result<HttpResponse> Calls::ask_for_run(const Call& call, const Ingestion& inges
       return error_response(409, "conflict", fmt::format("run {} of this ingestion is {}", asked.run->id.text, to_string(asked.run->state)),
                             json::array({{{"run_id", asked.run->id.text}, {"status", to_string(asked.run->state)}}}));
     case RequestOutcome::kQueueFull: {
-      HttpResponse full = error_response(503, "unavailable", fmt::format("{} runs are waiting already", parts_.options.pending_max));
+      ServerResponse full = error_response(503, "unavailable", fmt::format("{} runs are waiting already", parts_.options.pending_max));
       full.headers.emplace_back("Retry-After", "5");
       return full;
     }
@@ -50,12 +50,12 @@ Result<HttpResponse> Calls::ask_for_run(const Call& call, const Ingestion& inges
   }
 }
 
-Result<HttpResponse> Calls::run(const Call& call) {
+Result<ServerResponse> Calls::run(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   return ask_for_run(call, ingestion, Trigger::kManual, {});
 }
 
-Result<HttpResponse> Calls::load_files(const Call& call) {
+Result<ServerResponse> Calls::load_files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   RunOptions options;
   TRY_ASSIGN(options.files_from, files_of(call.body));
@@ -70,32 +70,32 @@ Result<HttpResponse> Calls::load_files(const Call& call) {
   return ask_for_run(call, ingestion, Trigger::kManual, options);
 }
 
-Result<HttpResponse> Calls::retry_files(const Call& call) {
+Result<ServerResponse> Calls::retry_files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   RunOptions options{.retry_failed = true};
   TRY_ASSIGN(options.only_paths, files_of(call.body));
   return ask_for_run(call, ingestion, Trigger::kRetry, options);
 }
 
-Result<HttpResponse> Calls::retry_run(const Call& call) {
+Result<ServerResponse> Calls::retry_run(const Call& call) {
   TRY_ASSIGN(const RunRecord run, run_of(call));
   TRY_ASSIGN(const auto ingestion, assembly_.registry().find_ingestion(call.caller.tenant, run.ingestion.text));
   if (!ingestion) return fail(ErrorCode::kNotFound, fmt::format("no run {}", call.id));
   return ask_for_run(call, *ingestion, Trigger::kRetry, RunOptions{.retry_failed = true});
 }
 
-Result<HttpResponse> Calls::get_run(const Call& call) {
+Result<ServerResponse> Calls::get_run(const Call& call) {
   TRY_ASSIGN(const RunRecord run, run_of(call));
   return json_response(200, run_json(run));
 }
 
-Result<HttpResponse> Calls::cancel_run(const Call& call) {
+Result<ServerResponse> Calls::cancel_run(const Call& call) {
   TRY_ASSIGN(const RunRecord run, run_of(call));
   TRY_ASSIGN(const RunRecord cancelled, assembly_.queue().cancel_run(run.id));
   return json_response(202, run_json(cancelled));
 }
 
-Result<HttpResponse> Calls::runs(const Call& call) {
+Result<ServerResponse> Calls::runs(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   RunsQuery query{ingestion.id, page_limit(call)};
   if (const std::string cursor = text_at(call, "cursor"); !cursor.empty()) {
@@ -113,7 +113,7 @@ Result<HttpResponse> Calls::runs(const Call& call) {
       200, {{"runs", std::move(list)}, {"total", total}, {"next_cursor", next_cursor(more ? std::to_string(page.back().sequence) : "")}});
 }
 
-Result<HttpResponse> Calls::files(const Call& call) {
+Result<ServerResponse> Calls::files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   FilesQuery query{.ingestion = ingestion.id, .limit = page_limit(call), .cursor = text_at(call, "cursor")};
   query.path = text_at(call, "file_path");
@@ -124,7 +124,7 @@ Result<HttpResponse> Calls::files(const Call& call) {
   return json_response(200, {{"files", std::move(list)}, {"total", page.total}, {"next_cursor", next_cursor(page.next_cursor)}});
 }
 
-Result<HttpResponse> Calls::processed_files(const Call& call) {
+Result<ServerResponse> Calls::processed_files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   FilesQuery query{.ingestion = ingestion.id,
                    .state = FileState::kSuccess,

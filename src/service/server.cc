@@ -66,7 +66,7 @@ Result<void> serve(const Config& config, const ServeOptions& options, const Open
   RunWorkers workers(parts, open);
   ApiService api(parts, *assembly, [&workers] { workers.wake(); });
   TRY_ASSIGN(auto front,
-             HttpFront::listen(options.host, options.port, {}, [&api](const HttpRequest& request) { return api.answer(request); }));
+             HttpFront::listen(options.host, options.port, {}, [&api](const ServerRequest& request) { return api.answer(request); }));
   TRY(workers.start());
   log.write(LogLevel::kInfo, "listening", {{"host", options.host}, {"port", int64_t{front->port()}}, {"key", key.id()}});
   fmt::print("Listening on http://{}:{}\n", options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]",
