@@ -89,7 +89,7 @@ def http_proxy(url):
     return FaultProxy(urlsplit(url).hostname, urlsplit(url).port, "http")
 
 
-@pytest.fixture(params=["s3", "catalog"])
+@pytest.fixture(params=["s3", "catalog", "postgres"])
 def world(request, home):
     one = World(request.param, request, home)
     yield one

@@ -63,3 +63,9 @@ def test_suites_over_real_servers(program, servers_environment, tmp_path):
     for word in words:
         with_server = [name for name in tests if word in name and alone.get(name) != "COMPLETED"]
         assert with_server, f"{program} has no test that needs the server of {word}"
+
+
+# Prevents that nothing runs at all, for instance after a variable was renamed.
+def test_every_server_has_a_suite():
+    missing = set(WORDS) - {variable for read in programs().values() for variable in read}
+    assert not missing, f"no test program reads {', '.join(sorted(missing))}"
