@@ -118,8 +118,8 @@ class Answerer final : public httplib::Server {
 
  private:
   void answer(const httplib::Request& request, httplib::Response& response) const {
-    ServerRequest ours{.method = request.method, .path = request.path, .body = request.body, .peer = request.remote_addr};
-    if (request.method.empty()) ours.method = "?";
+    const std::string method = request.method.empty() ? std::string(1, '?') : request.method;
+    ServerRequest ours{.method = method, .path = request.path, .body = request.body, .peer = request.remote_addr};
     for (const auto& [name, value] : request.params) ours.query.emplace_back(name, value);
     for (const auto& [name, value] : request.headers) {
       std::string lower = name;
