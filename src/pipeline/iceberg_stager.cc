@@ -24,7 +24,7 @@ namespace {
 constexpr int64_t kHeldBytesMax = 16 * kMiB;      // of one file's rows in memory before it counts as large
 constexpr int64_t kLaneBytesMax = 8 * kMiB;       // of admitted rows that wait to be written together
 constexpr int64_t kLaneRowsMax = 8 * 1024;        // few enough that their buffers are still in the cache
-constexpr int64_t kWritersBytesMax = 160 * kMiB;  // encoded pages over the open data files of all threads: large files come before small
+constexpr int64_t kWritersBytesMax = 112 * kMiB;  // encoded pages over the open data files of all threads: large files come before small
 constexpr int64_t kWriterBytesMin = 16 * kMiB;    // ones, so each thread fills one writer at a time
 
 /// Rows of one file, in file order.
