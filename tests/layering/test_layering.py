@@ -131,6 +131,17 @@ def test_libraries_link_down():
     assert not wrong, "\n".join(wrong)
 
 
+# Prevents two types of one name: each file compiles, the linker keeps the functions of one of them, and the program crashes somewhere else.
+def test_every_type_has_a_name_of_its_own():
+    homes = {}
+    for path in sources():
+        if SOURCE in path.parents and path.suffix == ".h":
+            for name in re.findall(r"^(?:struct|class|enum class) (\w+)(?: final)?(?: :[^;{]*)? ?\{", text_of(path), re.MULTILINE):
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    doubled = {name: places for name, places in homes.items() if len(places) > 1}
+    assert homes and not doubled, doubled
+
+
 # Prevents a vendor's types from leaking out of the folder that adapts them, and new dependencies that nobody decided on.
 def test_vendor_headers_stay_in_their_folder():
     wrong = []
