@@ -89,10 +89,12 @@ class PostgresKnownFiles final : public KnownFiles {
   bool ended_ = false;
 };
 
-// Whether the version was loaded by a committed batch of this ingestion; {} is a row with path and version, ?1 the ingestion.
+// Whether the version was loaded by a committed batch of this ingestion, as loaded.before (or null); {} is a row with path and version,
+// ?1 the ingestion. LATERAL with a limit: asked for each row through the index. A plain EXISTS may be answered from a hash of the whole
+// history.
 constexpr std::string_view kLoadedBefore =
-    "EXISTS (SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = {0}.path AND f.version = {0}.version "
-    "AND NOT f.forgotten AND b.ingestion_id = ?1 AND b.state = 'COMMITTED')";
+    "LEFT JOIN LATERAL (SELECT TRUE AS before FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = {0}.path AND "
+    "f.version = {0}.version AND NOT f.forgotten AND b.ingestion_id = ?1 AND b.state = 'COMMITTED' LIMIT 1) AS loaded ON TRUE";
 
 /// Columns of the files of one discovery.
 struct SeenColumns {
@@ -135,9 +137,9 @@ class Recorder {
         "SELECT ?1, ?2, ?3, s.path, s.size, s.modified, s.version, CASE s.state WHEN 'SUCCESS' THEN s.version ELSE '' END, s.state, "
         "CAST(?4 AS timestamptz), CASE s.state WHEN 'DISCOVERED' THEN NULL ELSE CAST(?4 AS timestamptz) END, "
         "CASE s.state WHEN 'SKIPPED' THEN s.reason ELSE '' END, CASE s.state WHEN 'SKIPPED' THEN s.message ELSE '' END, "
-        "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz) FROM (SELECT n.*, CASE WHEN {} THEN 'SUCCESS' WHEN n.reason = '' THEN "
+        "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz) FROM (SELECT n.*, CASE WHEN loaded.before THEN 'SUCCESS' WHEN n.reason = '' THEN "
         "'DISCOVERED' ELSE 'SKIPPED' END AS state FROM unnest(CAST(?5 AS text[]), CAST(?6 AS text[]), CAST(?7 AS bigint[]), "
-        "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[])) AS n (path, version, size, modified, reason, message)) s "
+        "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[])) AS n (path, version, size, modified, reason, message) {}) s "
         "ORDER BY s.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) SELECT status, count(*) FROM added GROUP BY status",
         fmt::format(kLoadedBefore, "n"));
     TRY_ASSIGN(auto rows, db_.query(sql, request_.ingestion.text, request_.source.text, run(), now_, seen.paths.text(),
@@ -154,14 +156,17 @@ class Recorder {
 
   Result<void> change(std::span<const Seen> files, const SeenColumns& seen, int64_t count) {
     // Locked in the order of their paths, as every discovery does.
-    TRY_ASSIGN(auto rows,
-               db_.query(fmt::format("SELECT p.id, p.status, p.loaded_version <> '', {}, s.number FROM unnest(CAST(?3 AS text[]), "
-                                     "CAST(?4 AS text[]), CAST(?5 AS text[]), CAST(?6 AS bigint[])) AS s (path, version, known, number) "
-                                     "JOIN processed_files p ON p.ingestion_id = ?1 AND p.source_id = ?2 AND p.file_path = s.path AND "
-                                     "p.file_etag = s.known ORDER BY p.file_path, s.number FOR NO KEY UPDATE OF p",
-                                     fmt::format(kLoadedBefore, "s")),
-                         request_.ingestion.text, request_.source.text, seen.paths.text(), seen.versions.text(), seen.known.text(),
-                         seen.numbers.text()));
+    TRY_ASSIGN(
+        auto rows,
+        db_.query(
+            fmt::format(
+                "SELECT p.id, p.status, p.loaded_version <> '', COALESCE(loaded.before, FALSE), s.number FROM unnest(CAST(?3 AS text[]), "
+                "CAST(?4 AS text[]), CAST(?5 AS text[]), CAST(?6 AS bigint[])) AS s (path, version, known, number) "
+                "JOIN processed_files p ON p.ingestion_id = ?1 AND p.source_id = ?2 AND p.file_path = s.path AND "
+                "p.file_etag = s.known {} ORDER BY p.file_path, s.number FOR NO KEY UPDATE OF p",
+                fmt::format(kLoadedBefore, "s")),
+            request_.ingestion.text, request_.source.text, seen.paths.text(), seen.versions.text(), seen.known.text(),
+            seen.numbers.text()));
     result_.lost_race += count;
     std::unordered_set<int64_t> decided;
     Moves moves;

@@ -236,13 +236,14 @@ PostgresConnection::~PostgresConnection() { PQfinish(handle_); }
 Result<void> PostgresConnection::configure() {
   if (PQserverVersion(handle_) < kOldestVersion) return invalid_input(name_ + ": PostgreSQL 13 or newer is needed");
   const auto millis = [&](milliseconds limit, bool also_patient) { return options_.patient && !also_patient ? 0 : limit.count(); };
-  TRY(run_script(fmt::format(
-      "SET client_min_messages = error; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET standard_conforming_strings = on; "
-      "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
-      "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-      "SELECT set_config(name, CASE name WHEN 'synchronous_commit' THEN 'on' ELSE '0' END, false) FROM pg_settings "
-      "WHERE name = 'idle_session_timeout' OR (name = 'synchronous_commit' AND setting IN ('off', 'local'))",
-      millis(kPostgresStatementTimeout, true), millis(kPostgresLockTimeout, true), millis(kPostgresStatementTimeout, false))));
+  TRY(run_script(
+      fmt::format("SET client_min_messages = error; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET standard_conforming_strings = "
+                  "on; SET jit = off; "
+                  "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
+                  "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+                  "SELECT set_config(name, CASE name WHEN 'synchronous_commit' THEN 'on' ELSE '0' END, false) FROM pg_settings "
+                  "WHERE name = 'idle_session_timeout' OR (name = 'synchronous_commit' AND setting IN ('off', 'local'))",
+                  millis(kPostgresStatementTimeout, true), millis(kPostgresLockTimeout, true), millis(kPostgresStatementTimeout, false))));
   TRY_ASSIGN(auto rows, query("SELECT pg_is_in_recovery(), pg_postmaster_start_time()::text || ' ' || "
                               "COALESCE((SELECT stats_reset FROM pg_stat_bgwriter)::text, ''), pg_backend_pid(), "
                               "(SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid())"));
