@@ -53,7 +53,7 @@ int CommandLine::fail(const Error& error) const {
 
 int CommandLine::usage(const Error& error) const {
   const int code = fail(error);
-  return code == kExitInterrupted ? code : kExitUsage;
+  return code == kExitInterrupted || error.code == ErrorCode::kUnavailable ? code : kExitUsage;
 }
 
 void CommandLine::print(const std::string& text) const {

@@ -53,7 +53,7 @@ struct CommandLine {
   std::string key_file() const;
   /// Prints the error (as JSON with --json) and returns its exit code.
   int fail(const Error& error) const;
-  /// Wrong usage: exit code 2 whatever the error's code.
+  /// A command that could not begin: wrong usage, exit code 2, unless a ledger or catalog did not answer (1) or a stop came first (130).
   int usage(const Error& error) const;
   void print(const std::string& text) const;
 };

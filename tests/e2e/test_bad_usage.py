@@ -94,6 +94,14 @@ def test_broken_configuration(home, what):
     assert tree(home) == before
 
 
+# Prevents schedulers from giving up a job as badly configured while the ledger's server is only down: code 1, to be tried again.
+def test_a_ledger_that_does_not_answer_is_no_wrong_usage(home):
+    home.write_rows("in/a.json", numbered(2))
+    outcome = home.run("load", "in", "--table", TABLE, "--ledger", "postgresql://nobody@127.0.0.1:1/none", code=1)
+    assert "postgresql://127.0.0.1:1/none" in outcome.text, outcome
+    assert not (home.folder / "warehouse").exists(), "nothing is loaded without the ledger"
+
+
 # Prevents a contract's errors from being reported without a place.
 def test_broken_contract(home):
     home.write_rows("in/a.json", numbered(2))
