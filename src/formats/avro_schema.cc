@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -17,25 +18,6 @@ constexpr int kJsonDepthMax = 512;  // each level of types takes up to four of J
 
 std::unexpected<Error> broken(std::string message) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, "Avro schema: " + std::move(message), std::string(error_type::kParseError)});
-}
-
-bool nested_too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      i += c == '\\';
-      in_string = c != '"';
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kJsonDepthMax) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
 }
 
 std::string text_at(const json& in, const char* key) {
@@ -184,7 +166,7 @@ class SchemaBuilder {
 }  // namespace
 
 Result<AvroTypePtr> parse_avro_schema(std::string_view text) {
-  if (nested_too_deep(text)) return broken("nested too deep");
+  if (nested_too_deep(text, kJsonDepthMax)) return broken("nested too deep");
   const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) return broken("it is not valid JSON");
   return SchemaBuilder().build(document);

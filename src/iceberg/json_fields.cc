@@ -2,33 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "base/json_depth.h"
+
 namespace sluice {
-namespace {
-
-// nlohmann prints and destroys recursively: text from outside must not choose how deep.
-bool nested_too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kJsonDepthMax) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view what) {
-  if (nested_too_deep(text)) return fail(ErrorCode::kCorruption, fmt::format("{}: nested deeper than {} levels", what, kJsonDepthMax));
+  if (nested_too_deep(text, kJsonDepthMax))
+    return fail(ErrorCode::kCorruption, fmt::format("{}: nested deeper than {} levels", what, kJsonDepthMax));
   auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return fail(ErrorCode::kCorruption, fmt::format("{}: not valid JSON", what));
   return json;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "storage/byte_extent.h"
 #include "storage/local_path.h"
 #include "storage/posix_file.h"
 
@@ -82,10 +83,8 @@ class LocalBlob final : public Blob {
   Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
     TRY(context.check());
     TRY(open_file());
-    const int64_t begin = std::clamp<int64_t>(range.offset, 0, object_.size_bytes);
-    const int64_t rest = object_.size_bytes - begin;
-    const int64_t length = range.length < 0 ? rest : std::min(range.length, rest);
-    return std::make_unique<LocalSource>(file_, begin, begin + length);
+    const auto [begin, end] = extent_within(range, object_.size_bytes);
+    return std::make_unique<LocalSource>(file_, begin, end);
   }
 
  private:

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <future>
 
+#include "storage/byte_extent.h"
+
 namespace sluice {
 namespace {
 
@@ -60,10 +62,8 @@ class StoreBlob final : public Blob {
 
   Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
     TRY(context.check());
-    const int64_t begin = std::clamp<int64_t>(range.offset, 0, object_.size_bytes);
-    const int64_t rest = object_.size_bytes - begin;
-    const int64_t length = range.length < 0 ? rest : std::min(range.length, rest);
-    return std::make_unique<StoreSource>(store_, object_, begin, begin + length);
+    const auto [begin, end] = extent_within(range, object_.size_bytes);
+    return std::make_unique<StoreSource>(store_, object_, begin, end);
   }
 
  private:
