@@ -7,6 +7,7 @@
 #include <arrow/extension/uuid.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/decimal.h>
 #include <fmt/format.h>
 
 #include "model/file.h"
@@ -44,6 +45,14 @@ Shape shape_of_long(const std::string& logical) {
   if (logical == "local-timestamp-micros") return timestamps(arrow::TimeUnit::MICRO, false);
   if (logical == "local-timestamp-nanos") return timestamps(arrow::TimeUnit::NANO, false);
   return {make_type(TypeId::kLong), arrow::int64()};
+}
+
+/// How many a time of day counts at most; 0: the type is none.
+int64_t ticks_of_a_day(const AvroType& type) {
+  constexpr int64_t kMillisecondsOfADay = 86'400'000;
+  if (type.kind == AvroType::kInt && type.logical == "time-millis") return kMillisecondsOfADay;
+  if (type.kind == AvroType::kLong && type.logical == "time-micros") return kMillisecondsOfADay * 1000;
+  return 0;
 }
 
 bool is_decimal(const AvroType& type) { return type.logical == "decimal" && type.precision > 0 && type.precision <= kDecimalDigitsMax; }
@@ -179,6 +188,8 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     case AvroType::kInt:
     case AvroType::kLong: {
       TRY_ASSIGN(const int64_t value, in.read_long());
+      if (const int64_t ticks = ticks_of_a_day(type); ticks != 0 && (value < 0 || value >= ticks))
+        return bad("a time lies outside the day");
       fits = to.append_integer(value, {});
       break;
     }
@@ -194,7 +205,7 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     }
     case AvroType::kBytes: {
       TRY_ASSIGN(const auto bytes, in.read_bytes());
-      if (is_decimal(type)) return append_decimal(to, bytes);
+      if (is_decimal(type)) return append_decimal(to, type, bytes);
       fits = to.append_bytes(bytes);
       break;
     }
@@ -205,7 +216,7 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     }
     case AvroType::kFixed: {
       TRY_ASSIGN(const auto bytes, in.read_exactly(type.size));
-      if (is_decimal(type)) return append_decimal(to, bytes);
+      if (is_decimal(type)) return append_decimal(to, type, bytes);
       fits = to.append_bytes(bytes);
       break;
     }
@@ -285,7 +296,7 @@ Result<void> AvroColumns::append_map(ColumnWriter& to, const AvroType& type, Avr
 }
 
 /// Two's complement of any length, into Arrow's 16 bytes, lowest first.
-Result<void> AvroColumns::append_decimal(ColumnWriter& to, std::string_view big_endian) {
+Result<void> AvroColumns::append_decimal(ColumnWriter& to, const AvroType& type, std::string_view big_endian) {
   const bool negative = !big_endian.empty() && (big_endian.front() & 0x80) != 0;
   const char fill = negative ? '\xff' : '\0';
   std::array<char, kDecimalBytes> bytes;
@@ -299,6 +310,9 @@ Result<void> AvroColumns::append_decimal(ColumnWriter& to, std::string_view big_
     }
   }
   if (big_endian.size() > bytes.size() && ((bytes.back() & 0x80) != 0) != negative) return bad("a decimal is longer than its precision");
+  if (!arrow::Decimal128(reinterpret_cast<const uint8_t*>(bytes.data())).FitsInPrecision(type.precision)) {
+    return bad("a decimal is longer than its precision");
+  }
   to.append_bytes({bytes.data(), bytes.size()});
   return {};
 }

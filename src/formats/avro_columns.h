@@ -31,7 +31,7 @@ class AvroColumns {
   Result<void> append_union(ColumnWriter& to, const AvroType& type, AvroDecoder& in);
   Result<void> append_array(ColumnWriter& to, const AvroType& type, AvroDecoder& in);
   Result<void> append_map(ColumnWriter& to, const AvroType& type, AvroDecoder& in);
-  static Result<void> append_decimal(ColumnWriter& to, std::string_view big_endian);
+  static Result<void> append_decimal(ColumnWriter& to, const AvroType& type, std::string_view big_endian);
 
   AvroTypePtr type_;
   std::shared_ptr<arrow::Schema> schema_;
