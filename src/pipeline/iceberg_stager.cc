@@ -39,8 +39,7 @@ struct RowSegment {
 struct HeldFile {
   std::vector<RowSegment> segments;
   int64_t rows = 0, bytes = 0;
-  std::unique_ptr<PartitionedWriter> own;  ///< set once the file is large
-  std::vector<RowRange> ranges;            ///< in `own`
+  std::unique_ptr<PartitionedWriter> own;  ///< set once the file is large: holds all of its rows
   std::unique_ptr<Quarantine> quarantine;
 };
 
@@ -109,13 +108,14 @@ class IcebergStager final : public Stager {
       rows.rows += held->rows;
       if (held->own) {
         TRY_ASSIGN(auto own, held->own->finish(context));
+        // Not noted block by block: with many partitions that is a place for each block and partition.
+        for (const StagedFile& whole : own) rows.ranges.push_back({whole.file.path, 0, whole.file.rows});
         std::ranges::move(own, std::back_inserter(files));
       }
       if (held->quarantine) {
         TRY_ASSIGN(auto object, held->quarantine->finish(context));
         if (object) objects.push_back(*std::move(object));
       }
-      append_ranges(rows.ranges, std::move(held->ranges));
       if (!held->segments.empty()) TRY(join_lane(held->segments, context));
     }
     std::lock_guard lock(mutex_);
@@ -216,8 +216,7 @@ class IcebergStager final : public Stager {
       TRY_ASSIGN(held.own, open_writer());
     }
     TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts_of(held.segments), origins_of(held.segments), facts_));
-    TRY_ASSIGN(auto ranges, held.own->append(*rows, context));
-    append_ranges(held.ranges, std::move(ranges));
+    TRY(held.own->append(*rows, context));
     held.segments.clear();
     return {};
   }
