@@ -17,8 +17,8 @@ constexpr int kSchemaRoundsMax = 6;
 
 int thread_count(const EngineParts& parts) { return parts.threads > 0 ? parts.threads : std::max(1u, std::thread::hardware_concurrency()); }
 
-TargetStep target_step(const BatchStep& step) {
-  return {step.parts.work, step.sink, step.parts.stores, step.parts.clock, step.ingestion, step.contract};
+TargetStep target_step(const BatchStep& step, SampledFiles* sampled = nullptr) {
+  return {step.parts.work, step.sink, step.parts.stores, step.parts.clock, step.ingestion, step.contract, sampled};
 }
 
 /// Rows and results of a batch, durable but not prepared yet.
@@ -72,10 +72,13 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
-  const StageStep stage{step.parts.work, step.parts.stores,        step.parts.clock, step.observer,
-                        step.ingestion,  thread_count(step.parts), step.releases,    step.contract ? &*step.contract : nullptr,
-                        step.approval};
-  TRY_ASSIGN(auto target, load_or_create(target_step(step), batch.files, context));
+  SampledFiles sampled;
+  const StageStep stage{step.parts.work,  step.parts.stores,
+                        step.parts.clock, step.observer,
+                        step.ingestion,   thread_count(step.parts),
+                        step.releases,    step.contract ? &*step.contract : nullptr,
+                        step.approval,    &sampled};
+  TRY_ASSIGN(auto target, load_or_create(target_step(step, &sampled), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 
   for (int round = 1;; ++round) {

@@ -84,7 +84,7 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
     TRY_ASSIGN(const Schema contract, load_contract(ingestion.schema.contract));
     columns = contract.fields;
   } else {
-    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, context));
+    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, nullptr, context));
   }
   TRY(plan_schema(ingestion, sink, columns, dry, context));
   return dry;

@@ -192,6 +192,14 @@ Result<const Format*> with_type(Result<const Format*> format) {
   return format;
 }
 
+void make_room(std::vector<char>& buffer, size_t size) {
+  if (buffer.size() < size + kBundlePaddingBytes) buffer.resize(2 * size + kBundlePaddingBytes);
+}
+
+WholeFile in_buffer(const std::vector<char>& buffer, size_t size) {
+  return {{buffer.data(), size}, to_text(XXH3_128bits(buffer.data(), size))};
+}
+
 Result<void> StoredInput::recognise(const Source& source, Context& context) {
   TRY_ASSIGN(format_, with_type(find_format(source, object_.path, blob_, context)));
   return {};
@@ -218,7 +226,7 @@ Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, s
   auto source = blob->open({}, context);
   if (!source) return std::unexpected(as_file_error(std::move(source).error()));
   const auto size = static_cast<size_t>(file.size_bytes);
-  if (buffer.size() < size + kBundlePaddingBytes) buffer.resize(2 * size + kBundlePaddingBytes);
+  make_room(buffer, size);
   size_t filled = 0;
   for (;;) {  // one byte more than there should be: the read that finds the end also checks the version
     auto got = (*source)->read(std::span(buffer).subspan(filled, size + 1 - filled), context);
@@ -229,7 +237,13 @@ Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, s
       return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
     }
   }
-  return WholeFile{{buffer.data(), filled}, to_text(XXH3_128bits(buffer.data(), filled))};
+  return in_buffer(buffer, filled);
+}
+
+WholeFile hold_whole_file(std::string_view bytes, std::vector<char>& buffer) {
+  make_room(buffer, bytes.size());
+  std::ranges::copy(bytes, buffer.begin());
+  return in_buffer(buffer, bytes.size());
 }
 
 std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format) {

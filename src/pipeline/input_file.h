@@ -52,6 +52,8 @@ struct WholeFile {
 /// Reads a file of at most kWholeFileBytesMax at its claimed version; `buffer` grows as needed and serves one file after the other. Errors
 /// as open_input's.
 Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, std::vector<char>& buffer, Context& context);
+/// The same of bytes that were read before.
+WholeFile hold_whole_file(std::string_view bytes, std::vector<char>& buffer);
 /// Opens a copy of it.
 std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format);
 

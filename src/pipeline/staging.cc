@@ -270,10 +270,15 @@ class FileStage {
     return read_alone(file, source, **input, result, context);
   }
 
+  Result<WholeFile> whole_file(const ClaimedFile& file, ObjectStore& store, Hand& hand, Context& context) {
+    if (const auto kept = step_.sampled ? step_.sampled->take(file) : std::nullopt) return hold_whole_file(*kept, hand.buffer);
+    return read_whole_file(store, file, hand.buffer, context);
+  }
+
   /// A small file's rows join others' at once, unless there is something to be said about it.
   Result<ReadEnd> read_small(const ClaimedFile& file, const Source& source, ObjectStore& store, FileResult& result, Hand& hand,
                              Context& context) {
-    auto whole = read_whole_file(store, file, hand.buffer, context);
+    auto whole = whole_file(file, store, hand, context);
     if (!whole) return file_error(whole.error());
     auto format = recognise(source, file, *whole, context);
     if (!format) return file_error(format.error());

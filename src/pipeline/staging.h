@@ -14,6 +14,7 @@
 #include "pipeline/approval.h"
 #include "pipeline/engine.h"
 #include "pipeline/input_file.h"
+#include "pipeline/sampled_files.h"
 #include "pipeline/sink.h"
 #include "storage/object_store.h"
 
@@ -33,6 +34,7 @@ struct StageStep {
   const Releases* releases = nullptr;
   const Schema* contract = nullptr;    ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
   const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
+  SampledFiles* sampled = nullptr;     ///< small files that somebody has read already
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.

@@ -23,6 +23,16 @@ std::vector<const ClaimedFile*> spread(const std::vector<ClaimedFile>& files) {
   return chosen;
 }
 
+/// Opens a file of the sample. A small one is read whole for it, and those who stage it need not read it again.
+Result<std::unique_ptr<InputFile>> open_sample(ObjectStore& store, const Source& source, const ClaimedFile& file, std::vector<char>& buffer,
+                                               SampledFiles* sampled, Context& context) {
+  if (file.size_bytes > kWholeFileBytesMax) return open_input(store, source, file, [](int64_t) {}, context);
+  TRY_ASSIGN(const WholeFile whole, read_whole_file(store, file, buffer, context));
+  if (sampled) sampled->keep(file, whole.bytes);
+  TRY_ASSIGN(const Format* format, recognise(source, file, whole, context));
+  return open_whole_file(whole, *format);
+}
+
 /// Schema modes rescue and approve need the rescue column from the start: nothing may be added later, or not without being asked for.
 Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Field>& fields) {
   std::vector<std::string> metadata = step.ingestion.metadata_columns;
@@ -36,7 +46,7 @@ Result<std::optional<Target>> create(const TargetStep& step, const std::vector<C
   if (step.contract) {
     fields = step.contract->fields;
   } else {
-    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, context));
+    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, step.sampled, context));
   }
   TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
@@ -56,8 +66,9 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
 }
 
 Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          Context& context) {
+                                          SampledFiles* sampled, Context& context) {
   std::vector<Field> columns;
+  std::vector<char> buffer;
   int64_t left = kSampleBytesMax;
   auto chosen = spread(files);
   for (size_t i = 0; i < chosen.size() && left > 0; ++i) {
@@ -65,7 +76,7 @@ Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion
     const ClaimedFile& file = *chosen[i];
     const Source& source = source_of(ingestion, file);
     TRY_ASSIGN(ObjectStore * store, stores.store_for(file.path, source.store));
-    auto input = open_input(*store, source, file, [](int64_t) {}, context);
+    auto input = open_sample(*store, source, file, buffer, sampled, context);
     if (!input) continue;
     const int64_t share = std::max<int64_t>(left / static_cast<int64_t>(chosen.size() - i), 64 * kKiB);
     auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);

@@ -11,6 +11,7 @@
 #include "formats/format.h"
 #include "ledger/work_ledger.h"
 #include "model/ingestion.h"
+#include "pipeline/sampled_files.h"
 #include "pipeline/sink.h"
 #include "schema/evolution.h"
 #include "storage/object_store.h"
@@ -23,7 +24,8 @@ struct TargetStep {
   StoreProvider& stores;
   Clock& clock;
   const Ingestion& ingestion;
-  std::optional<Schema> contract;  ///< goes before inference
+  std::optional<Schema> contract;   ///< goes before inference
+  SampledFiles* sampled = nullptr;  ///< takes what inference reads of small files; nullptr: nobody reads them again
 };
 
 /// A target and what was said on the way to it.
@@ -37,9 +39,9 @@ struct Target {
 const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file);
 
 /// Columns that the heads of the files hold: the first kSampleBytesMax, spread over at most kSampleFilesMax of them. A file that
-/// cannot be read gives nothing here; reading it for its rows will say why.
+/// cannot be read gives nothing here; reading it for its rows will say why. Small files are left in `sampled`, where there is one.
 Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          Context& context);
+                                          SampledFiles* sampled, Context& context);
 
 /// Loads the table and checks rule M, or creates it from the contract or from a sample of `files`. nullopt: there is no table and no
 /// file has a column yet.
