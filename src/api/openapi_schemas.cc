@@ -79,6 +79,8 @@ const std::string_view kSchemasJson = R"json({
   "files": {"type": "array", "minItems": 1, "maxItems": 10000, "items": {"type": "string", "minLength": 1, "maxLength": 2000}}}},
 "RetryRequest": {"type": "object", "additionalProperties": false, "properties": {
   "files": {"type": ["array", "null"], "maxItems": 10000, "items": {"type": "string", "minLength": 1, "maxLength": 2000}}}},
+"ApproveRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "changes": {"type": ["array", "null"], "maxItems": 10000, "items": {"type": "string", "minLength": 1, "maxLength": 100000}}}},
 
 "Time": {"type": ["string", "null"], "description": "RFC 3339 in UTC with microseconds"},
 "Total": {"type": "integer", "minimum": 0},
@@ -89,7 +91,9 @@ const std::string_view kSchemasJson = R"json({
     "status": {"type": "string", "enum": ["ACTIVE", "PAUSED", "DELETED"]}, "tenant_id": {"type": "string"},
     "cluster_id": {"type": ["string", "null"]}, "managed_by": {"type": "string", "enum": ["cli", "file", "api"]},
     "sources": {"type": "array", "items": {"type": "object"}}, "table": {"type": "object"}, "schedule": {"type": ["string", "null"]},
-    "timezone": {"type": "string"}, "next_run_at": {"$ref": "#/components/schemas/Time"}}},
+    "timezone": {"type": "string"}, "next_run_at": {"$ref": "#/components/schemas/Time"},
+    "waiting_for_approval": {"type": "array", "description": "of one ingestion alone, not in lists", "items": {"$ref": "#/components/schemas/Waiting"}}}},
+"Waiting": {"type": "object", "required": ["changes", "files"], "properties": {"changes": {"type": "string"}, "files": {"type": "integer"}}},
 "IngestionList": {"type": "object", "required": ["ingestions", "total", "next_cursor"], "properties": {
   "ingestions": {"type": "array", "items": {"$ref": "#/components/schemas/Ingestion"}}, "total": {"$ref": "#/components/schemas/Total"},
   "next_cursor": {"$ref": "#/components/schemas/Cursor"}}},

@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "model/batch.h"
 #include "model/file.h"
+#include "model/ingestion.h"
 #include "model/run.h"
 
 namespace sluice {
@@ -27,6 +28,19 @@ struct FilePage {
   std::vector<FileRecord> files;
   std::string next_cursor;  ///< empty: the last page
   int64_t total = 0;
+};
+
+struct IngestionsQuery {
+  std::string tenant;  ///< empty: of all
+  std::string name;    ///< exact; empty: any
+  std::string status;  ///< empty: any but DELETED
+  int64_t limit = 1000;
+  std::string cursor;  ///< IngestionPage::next_cursor of the page before
+};
+struct IngestionPage {
+  std::vector<Ingestion> ingestions;  ///< by name, in byte order, then by id
+  std::string next_cursor;            ///< empty: the last page
+  int64_t total = 0;                  ///< of all pages
 };
 
 struct RunsQuery {
@@ -59,6 +73,7 @@ class History {
  public:
   virtual ~History() = default;
   virtual Result<FilePage> files(const FilesQuery& query) = 0;
+  virtual Result<IngestionPage> ingestion_page(const IngestionsQuery& query) = 0;
   virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;

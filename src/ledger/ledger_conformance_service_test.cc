@@ -34,6 +34,33 @@ TEST_P(ServiceConformance, AWaitingRunIsTakenWithAllItNeeds) {
   EXPECT_EQ(must(a_.handle->queue().take_run(a_.id)), std::nullopt);
 }
 
+// Prevents: a list of ingestions that is read whole for each of its pages, and pages that skip one of two of the same name or show a
+// deleted one.
+TEST_P(ServiceConformance, IngestionsComeInPages) {
+  const IngestionId b1 = another("b"), b2 = another("b"), gone = another("gone"), paused = another("Zoe");
+  must(a_.handle->registry().delete_ingestion(gone));
+  must(a_.handle->registry().set_status(paused, "PAUSED"));
+  const auto pages = [&](IngestionsQuery query) {
+    std::vector<std::string> seen;
+    do {
+      const IngestionPage page = must(a_.handle->history().ingestion_page(query));
+      EXPECT_LE(std::ssize(page.ingestions), query.limit);
+      for (const Ingestion& one : page.ingestions) seen.push_back(one.id.text);
+      query.cursor = page.next_cursor;
+    } while (!query.cursor.empty());
+    return seen;
+  };
+  const auto [first, second] = std::minmax(b1.text, b2.text);
+  for (const int64_t limit : {1, 2, 4, 100}) {  // in byte order: "Zoe" comes before "b"
+    EXPECT_THAT(pages({.tenant = "default", .limit = limit}), ElementsAre(paused.text, first, second, ingestion_.text));
+  }
+  EXPECT_THAT(pages({.name = "b", .limit = 1}), ElementsAre(first, second));
+  EXPECT_THAT(pages({.status = "PAUSED", .limit = 1}), ElementsAre(paused.text));
+  EXPECT_THAT(pages({.tenant = "acme"}), IsEmpty());
+  EXPECT_EQ(must(a_.handle->history().ingestion_page({.limit = 1})).total, 4);
+  EXPECT_EQ(a_.handle->history().ingestion_page({.cursor = "nonsense"}).error().code, ErrorCode::kInvalidInput);
+}
+
 // Prevents: two runs of one ingestion at once, and a second trigger that does not learn which run keeps it out.
 TEST_P(ServiceConformance, AnIngestionHasOneRunAtATime) {
   const RequestedRun first = request_run(wanted());

@@ -77,6 +77,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
 
   // History
   Result<FilePage> files(const FilesQuery& query) override;
+  Result<IngestionPage> ingestion_page(const IngestionsQuery& query) override;
   Result<FileCounts> file_counts(const IngestionId& ingestion) override;
   Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) override;
   Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;

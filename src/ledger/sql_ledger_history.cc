@@ -9,6 +9,10 @@
 namespace sluice {
 namespace {
 
+std::unexpected<Error> no_cursor(std::string_view text) {
+  return invalid_input(fmt::format("'{}' is no cursor: take next_cursor of the page before", text));
+}
+
 // Where the next page begins: after this record. Text "<id>:<key>"; the key is the path or processed_at.
 struct Cursor {
   int64_t id = 0;
@@ -20,7 +24,7 @@ struct Cursor {
     Cursor cursor;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor.id);
     if (error != std::errc() || end == text.data() + text.size() || *end != ':') {
-      return invalid_input(fmt::format("'{}' is no cursor: take next_cursor of the page before", text));
+      return no_cursor(text);
     }
     cursor.key = text.substr(static_cast<size_t>(end - text.data()) + 1);
     return cursor;
@@ -80,6 +84,42 @@ Result<FilePage> SqlLedger::files(const FilesQuery& query) {
     if (!page.files.empty() && std::ssize(page.files) == query.limit) {
       const FileRecord& last = page.files.back();
       page.next_cursor = Cursor{last.id, query.by_processed_at ? to_text(*last.processed_at) : last.path}.text();
+    }
+    return page;
+  });
+}
+
+Result<IngestionPage> SqlLedger::ingestion_page(const IngestionsQuery& query) {
+  return read("listing ingestions", [&](SqlConnection& db) -> Result<IngestionPage> {
+    std::string where = "status <> 'DELETED'";
+    std::vector<SqlParam> params;
+    const auto narrow = [&](std::string_view condition, auto... values) {
+      where += condition;
+      (params.emplace_back(values), ...);
+    };
+    if (!query.tenant.empty()) narrow(" AND tenant = ?", std::string_view(query.tenant));
+    if (!query.name.empty()) narrow(" AND name = ?", std::string_view(query.name));
+    if (!query.status.empty()) narrow(" AND status = ?", std::string_view(query.status));
+
+    IngestionPage page;
+    TRY_ASSIGN(auto counted, db.query_list(fmt::format("SELECT count(*) FROM ingestions WHERE {}", where), params));
+    TRY(counted.next());
+    page.total = counted.integer(0);
+
+    if (!query.cursor.empty()) {
+      const size_t colon = query.cursor.find(':');  // "<id>:<name>"
+      if (colon == std::string::npos) return no_cursor(query.cursor);
+      const std::string_view cursor = query.cursor;
+      narrow(" AND (name, id) > (?, ?)", cursor.substr(colon + 1), cursor.substr(0, colon));
+    }
+    params.emplace_back(query.limit + 1);
+    TRY_ASSIGN(
+        auto rows,
+        db.query_list(fmt::format("SELECT {} FROM ingestions WHERE {} ORDER BY name, id LIMIT ?", kIngestionColumns, where), params));
+    TRY_ASSIGN(page.ingestions, all_rows(std::move(rows), ingestion_from));
+    if (std::ssize(page.ingestions) > query.limit) {
+      page.ingestions.pop_back();
+      page.next_cursor = fmt::format("{}:{}", page.ingestions.back().id.text, page.ingestions.back().name);
     }
     return page;
   });

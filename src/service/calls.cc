@@ -56,6 +56,13 @@ ServerResponse error_response(const Error& error) {
   return response;
 }
 
+std::string query_text(const Call& call, const char* name) {
+  const auto found = call.query.find(name);
+  return found == call.query.end() ? "" : found->second;
+}
+
+json next_cursor(const std::string& cursor) { return cursor.empty() ? json(nullptr) : json(cursor); }
+
 int64_t page_limit(const Call& call) {
   const auto found = call.query.find("limit");
   int64_t limit = kPageDefault;
@@ -79,7 +86,7 @@ Result<ServerResponse> Calls::operator()(const Call& call) {
       {"getRun", &Calls::get_run},         {"cancelRun", &Calls::cancel_run},
       {"retryRun", &Calls::retry_run},     {"openapi", &Calls::openapi},
       {"health", &Calls::health},          {"ready", &Calls::ready},
-      {"metrics", &Calls::metrics}};
+      {"metrics", &Calls::metrics},        {"approveChanges", &Calls::approve}};
   const auto found = kMethods.find(call.operation.id);
   if (found == kMethods.end()) return fail(ErrorCode::kCorruption, fmt::format("no call {}", call.operation.id));
   return (this->*found->second)(call);

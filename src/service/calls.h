@@ -47,6 +47,7 @@ class Calls {
   Result<ServerResponse> run(const Call& call);
   Result<ServerResponse> load_files(const Call& call);
   Result<ServerResponse> retry_files(const Call& call);
+  Result<ServerResponse> approve(const Call& call);
   Result<ServerResponse> pause(const Call& call);
   Result<ServerResponse> resume(const Call& call);
   Result<ServerResponse> check(const Call& call);
@@ -84,6 +85,10 @@ ServerResponse error_response(int status, std::string_view code, std::string_vie
 /// The one mapping of error codes to HTTP statuses.
 ServerResponse error_response(const Error& error);
 
+/// A parameter of the query; empty: it was not given.
+std::string query_text(const Call& call, const char* name);
+/// As the answer of a list shows it: null behind the last page.
+nlohmann::json next_cursor(const std::string& cursor);
 /// Limit of a page: the parameter `limit`, or kPageDefault.
 int64_t page_limit(const Call& call);
 inline constexpr int64_t kPageDefault = 100;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/json_schema.h"
+#include "api/json_shapes.h"
 #include "config/ingestion_json.h"
 #include "config/validate.h"
 #include "service/calls.h"
@@ -15,16 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kDefaultTenant = "default";
-
-/// Sorted as the list is: by name, then id.
-std::string cursor_of(const Ingestion& ingestion) { return fmt::format("{}:{}", ingestion.id.text, ingestion.name); }
-
-bool is_after(const Ingestion& ingestion, const std::string& cursor) {
-  const size_t colon = std::min(cursor.find(':'), cursor.size());
-  const std::string_view id = std::string_view(cursor).substr(0, colon);
-  const std::string_view name = std::string_view(cursor).substr(std::min(colon + 1, cursor.size()));
-  return std::tie(ingestion.name, ingestion.id.text) > std::tuple(name, id);
-}
 
 }  // namespace
 
@@ -57,25 +48,23 @@ Result<ServerResponse> Calls::create(const Call& call) {
 }
 
 Result<ServerResponse> Calls::list(const Call& call) {
-  TRY_ASSIGN(auto all, assembly_.registry().ingestions(call.caller.tenant));
-  const auto wanted = [&](const char* key, const std::string& value) {
-    const auto found = call.query.find(key);
-    return found == call.query.end() || found->second == value;
-  };
-  std::erase_if(all, [&](const Ingestion& i) { return !wanted("name", i.name) || !wanted("status", i.status); });
-  std::ranges::sort(all, [](const Ingestion& a, const Ingestion& b) { return std::tie(a.name, a.id.text) < std::tie(b.name, b.id.text); });
-  json page = {{"ingestions", json::array()}, {"total", all.size()}, {"next_cursor", nullptr}};
-  const auto cursor = call.query.find("cursor");
-  if (cursor != call.query.end()) std::erase_if(all, [&](const Ingestion& i) { return !is_after(i, cursor->second); });
-  const auto limit = static_cast<size_t>(page_limit(call));
-  for (size_t i = 0; i < std::min(limit, all.size()); ++i) page["ingestions"].push_back(shown(all[i]));
-  if (all.size() > limit) page["next_cursor"] = cursor_of(all[limit - 1]);
-  return json_response(200, page);
+  const auto page = assembly_.history().ingestion_page({.tenant = call.caller.tenant,
+                                                        .name = query_text(call, "name"),
+                                                        .status = query_text(call, "status"),
+                                                        .limit = page_limit(call),
+                                                        .cursor = query_text(call, "cursor")});
+  if (!page) return std::unexpected(page.error());
+  json list = json::array();
+  for (const Ingestion& ingestion : page->ingestions) list.push_back(shown(ingestion));
+  return json_response(200, {{"ingestions", std::move(list)}, {"total", page->total}, {"next_cursor", next_cursor(page->next_cursor)}});
 }
 
 Result<ServerResponse> Calls::get(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
-  return json_response(200, shown(ingestion));
+  TRY_ASSIGN(const auto waiting, assembly_.history().waiting_for_approval(ingestion.id));
+  json body = shown(ingestion);
+  body["waiting_for_approval"] = waiting_json(waiting);
+  return json_response(200, body);
 }
 
 Result<ServerResponse> Calls::patch(const Call& call) {

@@ -1,6 +1,7 @@
 // Calls over runs and files.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/json_shapes.h"
@@ -12,13 +13,6 @@ namespace sluice {
 namespace {
 
 using nlohmann::json;
-
-std::string text_at(const Call& call, const char* key) {
-  const auto found = call.query.find(key);
-  return found == call.query.end() ? "" : found->second;
-}
-
-json next_cursor(const std::string& cursor) { return cursor.empty() ? json(nullptr) : json(cursor); }
 
 Result<std::vector<std::string>> files_of(const json& body) {
   std::vector<std::string> files;
@@ -77,6 +71,24 @@ Result<ServerResponse> Calls::retry_files(const Call& call) {
   return ask_for_run(call, ingestion, Trigger::kRetry, options);
 }
 
+/// What waits now is approved, or these of it: what other files come to need in the meantime waits on.
+Result<ServerResponse> Calls::approve(const Call& call) {
+  TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
+  TRY_ASSIGN(const auto waiting, assembly_.history().waiting_for_approval(ingestion.id));
+  RunOptions options;
+  if (call.body.contains("changes") && !call.body["changes"].is_null()) {
+    options.approved = call.body["changes"].get<std::vector<std::string>>();
+  } else {
+    for (const WaitingFiles& group : waiting) options.approved.push_back(group.changes);
+  }
+  for (const std::string& changes : options.approved) {
+    if (std::ranges::find(waiting, changes, &WaitingFiles::changes) != waiting.end()) continue;
+    return fail(ErrorCode::kConflict, fmt::format("no file waits for \"{}\"", changes));
+  }
+  if (options.approved.empty()) return fail(ErrorCode::kConflict, fmt::format("nothing of {} waits for approval", ingestion.name));
+  return ask_for_run(call, ingestion, Trigger::kManual, options);
+}
+
 Result<ServerResponse> Calls::retry_run(const Call& call) {
   TRY_ASSIGN(const RunRecord run, run_of(call));
   TRY_ASSIGN(const auto ingestion, assembly_.registry().find_ingestion(call.caller.tenant, run.ingestion.text));
@@ -98,7 +110,7 @@ Result<ServerResponse> Calls::cancel_run(const Call& call) {
 Result<ServerResponse> Calls::runs(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   RunsQuery query{ingestion.id, page_limit(call)};
-  if (const std::string cursor = text_at(call, "cursor"); !cursor.empty()) {
+  if (const std::string cursor = query_text(call, "cursor"); !cursor.empty()) {
     const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), query.before_sequence);
     if (error != std::errc() || end != cursor.data() + cursor.size() || query.before_sequence < 1) {
       return invalid_input(fmt::format("cursor: '{}' is none: take next_cursor of the page before", cursor));
@@ -115,9 +127,9 @@ Result<ServerResponse> Calls::runs(const Call& call) {
 
 Result<ServerResponse> Calls::files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
-  FilesQuery query{.ingestion = ingestion.id, .limit = page_limit(call), .cursor = text_at(call, "cursor")};
-  query.path = text_at(call, "file_path");
-  query.state = parse_file_state(text_at(call, "file_status"));
+  FilesQuery query{.ingestion = ingestion.id, .limit = page_limit(call), .cursor = query_text(call, "cursor")};
+  query.path = query_text(call, "file_path");
+  query.state = parse_file_state(query_text(call, "file_status"));
   TRY_ASSIGN(const FilePage page, assembly_.history().files(query));
   json list = json::array();
   for (const FileRecord& file : page.files) list.push_back(file_json(file));
@@ -130,8 +142,8 @@ Result<ServerResponse> Calls::processed_files(const Call& call) {
                    .state = FileState::kSuccess,
                    .by_processed_at = true,
                    .limit = page_limit(call),
-                   .cursor = text_at(call, "cursor")};
-  query.path = text_at(call, "file_path");
+                   .cursor = query_text(call, "cursor")};
+  query.path = query_text(call, "file_path");
   TRY_ASSIGN(const FilePage page, assembly_.history().files(query));
   json list = json::array();
   for (const FileRecord& file : page.files) list.push_back(processed_file_json(file));

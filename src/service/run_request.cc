@@ -5,7 +5,10 @@
 namespace sluice {
 
 std::string run_options_json(const RunOptions& options) {
-  return nlohmann::json{{"files_from", options.files_from}, {"retry_failed", options.retry_failed}, {"only_paths", options.only_paths}}
+  return nlohmann::json{{"files_from", options.files_from},
+                        {"retry_failed", options.retry_failed},
+                        {"only_paths", options.only_paths},
+                        {"approved", options.approved}}
       .dump();
 }
 
@@ -17,6 +20,7 @@ Result<RunOptions> parse_run_options(const std::string& text) {
     json.at("files_from").get_to(options.files_from);
     json.at("retry_failed").get_to(options.retry_failed);
     json.at("only_paths").get_to(options.only_paths);
+    options.approved = json.value("approved", options.approved);  // missing: left by a program that knew none
   } catch (const nlohmann::json::exception& error) {
     return fail(ErrorCode::kCorruption, std::string("options of a waiting run: ") + error.what());
   }

@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-/// {"files_from": [..], "retry_failed": true, "only_paths": [..]}
+/// {"files_from": [..], "retry_failed": true, "only_paths": [..], "approved": [..]}
 std::string run_options_json(const RunOptions& options);
 /// Trigger and run are left to the caller. Empty text: the defaults. kCorruption: none of ours.
 Result<RunOptions> parse_run_options(const std::string& text);

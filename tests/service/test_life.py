@@ -143,6 +143,29 @@ def test_ingestions_come_in_pages(service):
     assert [one["id"] for one in service.get("/ingestions?name=c")["ingestions"]] == made[3:]
 
 
+# Prevents: files of schema mode approve that nobody can let go over the API, changes made that nobody was shown, an approval of nothing.
+def test_changes_are_approved(service):
+    (service.landing / "1.json").write_text('{"id": 1}\n')
+    ingestion = service.create(service.definition(schema={"mode": "approve"}))
+    service.run(ingestion)
+    (service.landing / "2.json").write_text('{"id": 2, "city": "Rome"}\n')
+    (service.landing / "3.json").write_text('{"id": 3, "size": 7}\n')
+    assert service.run(ingestion)["files_processed"] == 0
+    waiting = service.get(f"/ingestions/{ingestion}")["waiting_for_approval"]
+    assert waiting == [{"changes": "add column city string", "files": 1}, {"changes": "add column size long", "files": 1}]
+    refused = service.post(f"/ingestions/{ingestion}/approve", {"changes": ["add column town string"]}, status=409)["error"]
+    assert refused["message"] == 'no file waits for "add column town string"'
+
+    asked = service.post(f"/ingestions/{ingestion}/approve", {"changes": ["add column city string"]}, status=202)
+    first = service.ended(asked["run_id"])
+    assert first["files_processed"] == 1 and "add column city string" in first["schema_changes"] and service.ids() == [1, 2]
+    assert service.get(f"/ingestions/{ingestion}")["waiting_for_approval"] == waiting[1:]
+    second = service.ended(service.post(f"/ingestions/{ingestion}/approve", status=202)["run_id"])
+    assert second["files_processed"] == 1 and service.ids() == [1, 2, 3]
+    assert service.lake.table("shop.orders").schema().column_names[-2:] == ["city", "size"]
+    service.post(f"/ingestions/{ingestion}/approve", status=409)
+
+
 # Prevents: two ingestions or two runs because a client repeated its request after a lost answer; one key that answers another request.
 def test_a_repeated_request_gets_its_first_answer(service):
     service.write("a.json", [1])
