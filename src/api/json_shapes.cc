@@ -73,6 +73,8 @@ json dry_run_json(const DryRun& dry) {
           {"files_new", dry.files_new},
           {"files_changed", dry.files_changed},
           {"bytes", dry.bytes},
+          {"archives", dry.archives},
+          {"members", dry.members},
           {"sample_paths", dry.sample_paths},
           {"format", text_or_null(dry.format)},
           {"table_exists", dry.table_exists},
@@ -84,6 +86,7 @@ json dry_run_json(const DryRun& dry) {
 json file_json(const FileRecord& file) {
   return {{"file_path", file.path},
           {"source_id", file.source.text},
+          {"archive", text_or_null(file.archive)},
           {"status", to_string(file.state)},
           {"file_format", text_or_null(file.format)},
           {"file_size_bytes", file.size_bytes},

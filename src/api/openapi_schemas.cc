@@ -67,6 +67,8 @@ const std::string_view kSchemasJson = R"json({
   "ready": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "min_age": {"type": "string", "maxLength": 50}, "marker": {"type": ["string", "null"], "maxLength": 1000},
     "ignore": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "modified_after": {"type": ["string", "null"], "maxLength": 50}}},
+  "archives": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "members": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "nested": {"type": "boolean"}}},
   "start_from": {"type": ["string", "null"], "maxLength": 50, "description": "now, or a time: earlier files are SKIPPED"},
   "batch": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "files_max": {"type": "integer", "minimum": 1, "maximum": 1000000000}, "bytes_max": {"type": ["string", "integer"], "minimum": 1, "maxLength": 30}}},
@@ -112,7 +114,7 @@ const std::string_view kSchemasJson = R"json({
   "runs": {"type": "array", "items": {"$ref": "#/components/schemas/Run"}}, "total": {"$ref": "#/components/schemas/Total"},
   "next_cursor": {"$ref": "#/components/schemas/Cursor"}}},
 "File": {"type": "object", "required": ["file_path", "source_id", "status", "attempts", "error_type", "error_message", "line", "byte"], "properties": {
-  "file_path": {"type": "string"}, "source_id": {"type": "string"},
+  "file_path": {"type": "string"}, "source_id": {"type": "string"}, "archive": {"type": ["string", "null"], "description": "of a member: the file that it lies in"},
   "status": {"type": "string", "enum": ["DISCOVERED", "PROCESSING", "SUCCESS", "FAILED", "SKIPPED"]}, "attempts": {"type": "integer"},
   "error_type": {"type": ["string", "null"]}, "error_message": {"type": ["string", "null"]}, "line": {"type": ["integer", "null"]},
   "byte": {"type": ["integer", "null"]}}},

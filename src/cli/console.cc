@@ -56,6 +56,15 @@ void Console::claimed(const ClaimedBatch& batch) {
   line(fmt::format("Processing {} file(s)", batch.files.size()));
 }
 
+void Console::expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) {
+  std::lock_guard lock(mutex_);
+  files_total_ += expansion.to_load;
+  std::string text =
+      fmt::format("Opened {} ({}): {} member(s), {} to load", short_name(archive), format, expansion.members, expansion.to_load);
+  if (expansion.skipped > 0) text += fmt::format(", {} skipped", expansion.skipped);
+  line(text);
+}
+
 void Console::progress(int64_t bytes, int64_t rows) {
   std::lock_guard lock(mutex_);
   bytes_done_ += bytes, rows_ += rows;

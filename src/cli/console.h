@@ -21,6 +21,7 @@ class Console final : public RunObserver {
 
   void discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes) override;
   void claimed(const ClaimedBatch& batch) override;
+  void expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) override;
   void progress(int64_t bytes, int64_t rows) override;
   void file_read(const FileResult& result) override;
   void publishing(const PreparedBatch& batch) override;

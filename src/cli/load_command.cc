@@ -85,6 +85,7 @@ Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const s
 std::string dry_run_text(const DryRun& dry, const std::string& table) {
   std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
+  if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
   if (!dry.format.empty()) text += fmt::format("Format: {}\n", dry.format);
   text += fmt::format("Table {} {}:\n", table, dry.table_exists ? "exists; it would have" : "would be made with");
   std::vector<std::vector<std::string>> rows;
@@ -148,6 +149,8 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
   command.add_option("--min-age", load.min_age, "Only files unchanged for this long: 30s, 5m")->group("Reading");
   command.add_option("--marker", load.marker, "Load a folder's files once this name lies beside them")->group("Reading");
   command.add_option("--ignore", load.ignore, "Patterns of names to pass over (default: _*, .*, *.tmp)")->group("Reading");
+  command.add_option("--members", load.members, "Archives: only members that match, *.csv or dir/*.csv (repeatable)")->group("Reading");
+  command.add_flag("--nested-archives", load.nested_archives, "Archives in archives are opened, too (one level)")->group("Reading");
   command.add_option("--modified-after", load.modified_after, "Only files changed after this time")->group("Reading");
   command.add_option("--start-from", load.start_from, "now, or a time: earlier files are SKIPPED (Baseline)")->group("Reading");
   command.add_option("--on-change", load.on_change, "A loaded file whose content changed: append, ignore or fail")->group("Reading");

@@ -140,6 +140,10 @@ Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::stri
 Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
   TRY(map.apply_switch("tracking", ingestion.tracking));
   TRY(map.apply_map("ready", [&](YamlMap& ready) { return read_ready(ready, ingestion.ready); }));
+  TRY(map.apply_map("archives", [&](YamlMap& archives) -> Result<void> {
+    TRY(archives.apply_texts("members", ingestion.archives.members));
+    return archives.apply_switch("nested", ingestion.archives.nested);
+  }));
   TRY(map.apply(
       "start_from",
       [&](std::string_view text) -> Result<std::optional<Timestamp>> {

@@ -70,6 +70,7 @@ Result<void> apply_readiness(const LoadOptions& options, Ingestion& ingestion) {
   TRY(apply("--min-age", options.min_age, parse_duration, ready.min_age));
   if (options.marker) ready.marker = *options.marker;
   if (!options.ignore.empty()) ready.ignore = options.ignore;
+  ingestion.archives = {options.members, options.nested_archives};
   TRY(apply("--modified-after", options.modified_after, read_instant, ready.modified_after));
   ingestion.start_from_now = options.start_from == "now";
   if (!ingestion.start_from_now) TRY(apply("--start-from", options.start_from, read_instant, ingestion.start_from));

@@ -35,6 +35,8 @@ struct LoadOptions {
   std::optional<std::string> marker;              // --marker
   std::vector<std::string> ignore;                // --ignore
   std::optional<std::string> modified_after;      // --modified-after
+  std::vector<std::string> members;               // --members
+  bool nested_archives = false;                   // --nested-archives
   std::optional<std::string> start_from;          // --start-from
   std::optional<std::string> batch_files_max;     // --batch-files-max
   std::optional<std::string> batch_bytes_max;     // --batch-bytes-max

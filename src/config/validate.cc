@@ -60,6 +60,7 @@ Result<void> validate(Ingestion& ingestion) {
       return std::unexpected(checked.error().within(fmt::format("source \"{}\"", source.id.text)));
     }
   }
+  for (const std::string& glob : ingestion.archives.members) TRY(Glob::parse(glob));
   for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
   const BadRows& bad = ingestion.on_bad_row;
   if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {

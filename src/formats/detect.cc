@@ -65,9 +65,6 @@ const Format* format_of_magic(std::string_view head) {
   return nullptr;
 }
 
-/// They are read here and there, not from front to back.
-bool needs_random_access(const Format& format) { return &format == &parquet_format() || &format == &orc_format(); }
-
 /// Formats that are known to be none of ours, whatever the file is called.
 std::string_view foreign_format(std::string_view head) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kMagics = {{
@@ -122,7 +119,7 @@ Result<const Format*> format_of_head(std::string_view head, std::string_view pat
   const std::string_view text = head.substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
   if (text.starts_with('{') || text.starts_with('[')) return &json_format();
   if (const Format* format = format_of_magic(head)) {
-    if (packed == Compression::kNone || !needs_random_access(*format)) return format;
+    if (packed == Compression::kNone || !format->needs_random_access()) return format;
     return invalid_input(fmt::format("the content is {}, packed as a whole with {}; unpack it: such files are read here and there",
                                      format->name(), to_string(packed)));
   }

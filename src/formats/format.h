@@ -97,6 +97,8 @@ class Format {
  public:
   virtual ~Format() = default;
   virtual std::string_view name() const = 0;  ///< "json", "csv"
+  /// Its files are read here and there, not from front to back.
+  virtual bool needs_random_access() const { return false; }
   /// Byte ranges that different readers may take, in file order and without gaps; neighbours may be read as one range. A single one where
   /// the file cannot be split (compressed, one document). Readers of all ranges together give the rows of one reader of the whole file, or
   /// one of them fails; lines in their errors and bad rows are not known, or counted from the range's start.

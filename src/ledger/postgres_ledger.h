@@ -33,6 +33,8 @@ class PostgresLedger final : public SqlLedger {
 
   LedgerId ledger_id() const override { return ledger_id_; }
   Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) override;
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                    const std::string& archive) override;
   Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) override;
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;

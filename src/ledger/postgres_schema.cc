@@ -213,9 +213,14 @@ CREATE TABLE idempotent_requests (
 CREATE INDEX idx_idempotent_requests_started ON idempotent_requests (started_at);
 )sql";
 
+constexpr std::string_view kArchives = R"sql(
+ALTER TABLE processed_files ADD COLUMN archive_path text COLLATE "C" NOT NULL DEFAULT '';  -- of a member: the file that it lies in
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "files, batches, runs, ingestions", kFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
+    {3, "members of archives", kArchives},
 };
 
 }  // namespace

@@ -159,6 +159,9 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<std::vector<ClaimedFile>> files_in_hand(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch);
   Result<void> store_results(SqlConnection& db, const Lease& lease, std::span<const FileResult> results);
   Result<void> apply_results(SqlConnection& db, const BatchId& batch, const Published& published, std::string_view now);
+  Result<void> reopen_archives_of_vanished(SqlConnection& db, const BatchId& batch, std::string_view now);
+  Result<void> reopen_archive(SqlConnection& db, const IngestionId& ingestion, std::string archive, std::string_view now);
+  static Result<std::vector<std::string>> with_members(SqlConnection& db, const IngestionId& ingestion, std::span<const std::string> paths);
   Result<void> count_for_run(SqlConnection& db, const BatchId& batch, const Published& published);
   Result<void> release_files(SqlConnection& db, const Lease& lease, BatchState state, bool gently, std::string_view now);
   Result<void> count_deaths(SqlConnection& db, const BatchRecord& batch);

@@ -14,7 +14,8 @@ RunMetrics metrics_of(std::span<const FileResult> results) {
   RunMetrics sum;
   for (const FileResult& result : results) {
     switch (result.outcome) {
-      case FileOutcome::kLoaded: ++sum.files_processed; break;
+      case FileOutcome::kLoaded:
+      case FileOutcome::kExpanded: ++sum.files_processed; break;
       case FileOutcome::kUnchanged: ++sum.files_unchanged; break;
       case FileOutcome::kFailed:
       case FileOutcome::kRefused: ++sum.files_failed; break;

@@ -1,6 +1,7 @@
 // Rule F: what operators do to files, refused while a live batch holds them.
 #include <fmt/format.h>
 
+#include "ledger/discovery_rules.h"
 #include "ledger/sql_ledger.h"
 
 namespace sluice {
@@ -54,11 +55,34 @@ Result<int64_t> SqlLedger::retry(const IngestionId& ingestion, std::span<const s
   });
 }
 
+/// The paths, and behind each those of its members.
+Result<std::vector<std::string>> SqlLedger::with_members(SqlConnection& db, const IngestionId& ingestion,
+                                                         std::span<const std::string> paths) {
+  std::vector<std::string> all;
+  for (const std::string& path : paths) {
+    all.push_back(path);
+    const auto [first, end] = member_range(path);
+    TRY_ASSIGN(auto rows, db.query("SELECT file_path FROM processed_files WHERE file_path > ?1 AND file_path < ?2 AND ingestion_id = ?3 "
+                                   "AND archive_path <> '' ORDER BY file_path",
+                                   first, end, ingestion.text));
+    while (true) {
+      TRY_ASSIGN(const bool more, rows.next());
+      if (!more) break;
+      all.push_back(rows.text(0));
+    }
+  }
+  return all;
+}
+
 Result<int64_t> SqlLedger::forget(const IngestionId& ingestion, std::span<const std::string> paths) {
   return write("forgetting files", [&](SqlConnection& db) -> Result<int64_t> {
-    TRY(refuse_if_held(db, ingestion, paths, "forget"));
+    TRY_ASSIGN(const std::vector<std::string> all, with_members(db, ingestion, paths));
+    TRY(refuse_if_held(db, ingestion, all, "forget"));
     int64_t count = 0;
-    for (const std::string& path : paths) {
+    for (const std::string& path : all) {
+      TRY_ASSIGN(const auto archive,
+                 db.query_text("SELECT archive_path FROM processed_files WHERE file_path = ? AND ingestion_id = ?", path, ingestion.text));
+      TRY(reopen_archive(db, ingestion, archive.value_or(""), now_text(db)));
       TRY_ASSIGN(const int64_t deleted,
                  db.execute("DELETE FROM processed_files WHERE file_path = ? AND ingestion_id = ?", path, ingestion.text));
       count += deleted;

@@ -25,6 +25,8 @@ class SqliteLedger final : public SqlLedger {
 
   LedgerId ledger_id() const override { return ledger_id_; }
   Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) override;
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                    const std::string& archive) override;
   Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) override;
   void note_in_hand(const Lease& lease, int slot, std::string_view path) override;
 

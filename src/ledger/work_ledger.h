@@ -56,6 +56,7 @@ struct DiscoverRequest {
   SourceId source;
   RunId run;
   OnChange on_change = OnChange::kAppend;
+  std::string archive = {};  ///< the files are members of this one; empty: they were listed
 };
 
 struct DiscoverResult {
@@ -86,6 +87,7 @@ struct TakenOver {
 /// Work of an ingestion that is not finished, as one run sees it.
 struct Outstanding {
   int64_t claimable = 0;        ///< DISCOVERED, or FAILED and due in this run
+  int64_t members = 0;          ///< of them members of archives
   int64_t in_live_batches = 0;  ///< PROCESSING
   int64_t batches = 0;          ///< STAGING, PREPARED or WITHDRAWING
 };
@@ -98,6 +100,9 @@ class WorkLedger {
 
   /// --- discovery
   virtual Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) = 0;
+  /// The members of an archive (of nested ones in it, too), in the order of their paths.
+  virtual Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                            const std::string& archive) = 0;
   /// Records files; a (path, version) in the history of committed files is not made loadable again. A file in a live batch keeps its
   /// state and batch; the newer version is recorded once the batch is over (a later discovery finds it again).
   virtual Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) = 0;
@@ -120,7 +125,9 @@ class WorkLedger {
   virtual Result<Standing> standing(const Lease& lease) = 0;
   /// PREPARED -> COMMITTED, or WITHDRAWING -> COMMITTED (rule W: found present after the fence). Files become SUCCESS, FAILED, SKIPPED or
   /// DISCOVERED as their results say; history and attempts are written; the counts of the run that claimed the batch rise. A file SKIPPED
-  /// "Vanished" keeps no version: back as it was, it is seen as changed. Confirming a COMMITTED batch again is no error, whoever asks.
+  /// "Vanished" keeps no version: back as it was, it is seen as changed; of a member, its archive keeps none either, so that it is opened
+  /// again. An EXPANDED archive is SUCCESS without history: back at an earlier version, it is opened again. Confirming a COMMITTED batch
+  /// again is no error, whoever asks.
   virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;
   /// PREPARED -> WITHDRAWING.
   virtual Result<void> start_withdraw(const Lease& lease, std::string_view reason) = 0;
@@ -154,7 +161,7 @@ class WorkLedger {
   virtual Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
   /// Files that wait for approval (NeedsApproval) may be claimed again: they are read anew, and wait again where nothing has changed.
   virtual Result<int64_t> release_waiting(const IngestionId& ingestion) = 0;
-  /// Records and their history go as if never seen; returns how many.
+  /// Records and their history go as if never seen; returns how many. With an archive go its members; a member's archive is opened again.
   virtual Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
   /// All files and, for rule M, all batches of the ingestion (disowned). `foreign` are batches that the table's mark names and we do
   /// not know: recorded as disowned, so that the mark is accepted from here on; seq continues above `seq_floor`.

@@ -134,6 +134,10 @@ Ingestion ingestion_of(const Json& json) {
   ingestion.on_bad_row = bad_rows_of(json.at("on_bad_row"));
   json.at("tracking").get_to(ingestion.tracking);
   ingestion.ready = ready_of(json.at("ready"));
+  if (const auto archives = json.find("archives"); archives != json.end()) {
+    archives->at("members").get_to(ingestion.archives.members);
+    archives->at("nested").get_to(ingestion.archives.nested);
+  }
   ingestion.start_from = time_at(json, "start_from");
   json.at("batch").at("files_max").get_to(ingestion.batch.files_max);
   json.at("batch").at("bytes_max").get_to(ingestion.batch.bytes_max);
@@ -223,6 +227,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"on_bad_row", json_of(ingestion.on_bad_row)},
                {"tracking", ingestion.tracking},
                {"ready", json_of(ingestion.ready)},
+               {"archives", {{"members", ingestion.archives.members}, {"nested", ingestion.archives.nested}}},
                {"batch", {{"files_max", ingestion.batch.files_max}, {"bytes_max", ingestion.batch.bytes_max}}},
                {"run", {{"order", ingestion.run_order}}},
                {"retry", {{"attempts_max", ingestion.retry_attempts_max}}},

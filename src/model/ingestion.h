@@ -81,6 +81,12 @@ struct Ready {
   std::optional<Timestamp> modified_after;
 };
 
+/// Which members of archives are files to load.
+struct ArchiveOptions {
+  std::vector<std::string> members;  ///< globs; without "/" over their last name, else over all of it; empty: every member
+  bool nested = false;               ///< an archive in an archive is opened, too (one level)
+};
+
 struct BatchLimits {
   int64_t files_max = 10'000;
   int64_t bytes_max = kGiB;
@@ -108,7 +114,8 @@ struct Ingestion {
   bool tracking = true;
   Ready ready;
   std::optional<Timestamp> start_from;  ///< earlier files are SKIPPED "Baseline"
-  bool start_from_now = false;          ///< not stored: start_from is to become the time of the ingestion's first registration
+  ArchiveOptions archives;
+  bool start_from_now = false;  ///< not stored: start_from is to become the time of the ingestion's first registration
   BatchLimits batch;
   std::optional<int64_t> run_files_max;
   std::string run_order = "name";  ///< name | time

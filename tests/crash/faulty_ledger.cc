@@ -23,6 +23,13 @@ Result<std::unique_ptr<KnownFiles>> FaultyLedger::known_files(const IngestionId&
   return std::make_unique<FaultyKnownFiles>(std::move(files), plan_);
 }
 
+Result<std::unique_ptr<KnownFiles>> FaultyLedger::known_members(const IngestionId& ingestion, const SourceId& source,
+                                                                const std::string& archive) {
+  TRY_ASSIGN(auto files,
+             plan_.run("ledger.known_members", Effect::kRead, [&] { return ledger_.known_members(ingestion, source, archive); }));
+  return std::make_unique<FaultyKnownFiles>(std::move(files), plan_);
+}
+
 void FaultyLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) {
   // It cannot fail: only a dead process does not note.
   if (!plan_.crashed()) ledger_.note_in_hand(lease, slot, path);

@@ -14,6 +14,8 @@ class FaultyLedger final : public WorkLedger {
 
   LedgerId ledger_id() const override { return ledger_.ledger_id(); }
   Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) override;
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                    const std::string& archive) override;
   Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) override;
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;

@@ -35,6 +35,10 @@ class NotingLedger final : public WorkLedger, public Registry {
     calls.push_back("ledger.known_files");
     return std::make_unique<Files>(calls);
   }
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId&, const SourceId&, const std::string&) override {
+    calls.push_back("ledger.known_members");
+    return std::make_unique<Files>(calls);
+  }
   void note_in_hand(const Lease&, int, std::string_view) override { calls.push_back("ledger.note_in_hand"); }
   Result<DiscoverResult> record_discovered(const DiscoverRequest&, std::span<const Seen>) override {
     return note<DiscoverResult>("ledger.record_discovered");
@@ -97,6 +101,7 @@ Result<void> outcome(const Result<T>& result) {
 const std::vector<std::pair<std::string, Operation>>& operations() {
   static const std::vector<std::pair<std::string, Operation>> all = {
       {"ledger.known_files", [](WorkLedger& l, Registry&) { return outcome(l.known_files({}, {})); }},
+      {"ledger.known_members", [](WorkLedger& l, Registry&) { return outcome(l.known_members({}, {}, {})); }},
       {"ledger.record_discovered", [](WorkLedger& l, Registry&) { return outcome(l.record_discovered({}, {})); }},
       {"ledger.claim", [](WorkLedger& l, Registry&) { return outcome(l.claim({})); }},
       {"ledger.open_untracked", [](WorkLedger& l, Registry&) { return outcome(l.open_untracked({})); }},
