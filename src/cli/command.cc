@@ -44,7 +44,9 @@ std::string CommandLine::key_file() const { return flags.key_file.empty() ? flag
 
 int CommandLine::fail(const Error& error) const {
   if (flags.json) {
-    print(error_json(error).dump(2) + "\n");
+    Error shown = error;
+    shown.message = without_secrets(std::move(shown.message));
+    print(error_json(shown).dump(2) + "\n");
   } else {
     Console(stdout, stderr, verbosity(), false, clock).error(error.message);
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/redaction.h"
 #include "base/units.h"
 
 namespace sluice {
@@ -102,13 +103,13 @@ void Console::schema_changed(const std::string& text) {
 void Console::warning(const std::string& text) {
   std::lock_guard lock(mutex_);
   clear_bar();
-  if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kYellow, "warning: " + text));
+  if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kYellow, "warning: " + without_secrets(text)));
 }
 
 void Console::error(const std::string& message) {
   std::lock_guard lock(mutex_);
   clear_bar();
-  fmt::print(err_, "{}\n", paint(kRed, "error: " + message));
+  fmt::print(err_, "{}\n", paint(kRed, "error: " + without_secrets(message)));
 }
 
 void Console::summary(const RunReport& report, const std::string& table) {

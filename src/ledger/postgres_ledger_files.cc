@@ -271,7 +271,7 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
     formats.add(result.format);
     hashes.add(result.content_hash);
     types.add(error_type_of(result));
-    messages.add(error.message);
+    messages.add(error_message_of(result));
     lines.add(error.line);
     offsets.add(error.byte);
     int64_t number = 0;

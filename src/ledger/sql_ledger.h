@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/redaction.h"
 #include "ledger/history.h"
 #include "ledger/registry.h"
 #include "ledger/run_queue.h"
@@ -21,6 +22,10 @@ namespace sluice {
 
 class SqlLedger : public WorkLedger, public Registry, public RunQueue, public ServiceRecords, public History {
  public:
+  /// What it hides is also kept out of the errors and reasons that are stored; without one only what looks like a secret is. Before the
+  /// ledger is used; must outlive it.
+  void hide(const Redaction& redaction) { redaction_ = &redaction; }
+
   // WorkLedger
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;
@@ -122,8 +127,15 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   }
 
   std::string now_text(SqlConnection& db) { return to_text(now(db)); }
+  /// The text of an error or a reason as it may be stored.
+  std::string storable(std::string_view text) const {
+    if (text.empty()) return {};
+    return redaction_ ? redaction_->apply(std::string(text)) : without_secrets(std::string(text));
+  }
   /// The error_type that a result's error is stored with.
   static std::string error_type_of(const FileResult& result);
+  /// The message that goes with it.
+  std::string error_message_of(const FileResult& result) const;
 
   /// A row of batch_files.
   struct FilePiece {
@@ -171,6 +183,8 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<std::optional<RunRecord>> holding_slot(SqlConnection& db, const IngestionId& ingestion);
   Result<std::optional<RequestOutcome>> refusal(SqlConnection& db, const RunRequest& request);
   Result<RequestMemory> try_begin_request(const IdempotentRequest& request);
+
+  const Redaction* redaction_ = nullptr;  // constant once the ledger is used
 };
 
 }  // namespace sluice

@@ -45,6 +45,12 @@ std::string SqlLedger::error_type_of(const FileResult& result) {
   return result.error->type.empty() ? std::string(to_string(result.error->code)) : result.error->type;
 }
 
+std::string SqlLedger::error_message_of(const FileResult& result) const {
+  if (!result.error) return "";
+  // Changes of the table that wait for approval are compared with what is approved: names of columns, to the letter.
+  return result.error->type == error_type::kNeedsApproval ? result.error->message : storable(result.error->message);
+}
+
 std::vector<SqlLedger::FilePiece> SqlLedger::pieces_of(const FileResult& result) {
   if (result.outcome != FileOutcome::kLoaded && result.outcome != FileOutcome::kUnchanged) return {};
   if (result.outcome == FileOutcome::kUnchanged || result.ranges.empty()) return {FilePiece{}};

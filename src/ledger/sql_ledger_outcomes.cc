@@ -126,8 +126,8 @@ Result<void> SqlLedger::start_withdraw(const Lease& lease, std::string_view reas
     if (!can_move(state, BatchState::kWithdrawing)) {
       return fail(ErrorCode::kConflict, fmt::format("batch {} is {}: it cannot be given up this way", lease.batch.text, to_string(state)));
     }
-    TRY(db.execute("UPDATE batches SET state = 'WITHDRAWING', reason = ?2, updated_at = ?3 WHERE id = ?1", lease.batch.text, reason,
-                   now_text(db)));
+    TRY(db.execute("UPDATE batches SET state = 'WITHDRAWING', reason = ?2, updated_at = ?3 WHERE id = ?1", lease.batch.text,
+                   storable(reason), now_text(db)));
     return {};
   });
 }
@@ -176,7 +176,7 @@ Result<void> SqlLedger::finish_withdraw(const Lease& lease, std::string_view rea
     const std::string now = now_text(db);
     TRY(release_files(db, lease, state, gently, now));
     TRY(db.execute("UPDATE batches SET state = 'WITHDRAWN', reason = ?2, finished_at = ?3, updated_at = ?3 WHERE id = ?1", lease.batch.text,
-                   reason, now));
+                   storable(reason), now));
     return {};
   });
 }

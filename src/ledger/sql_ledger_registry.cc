@@ -161,7 +161,7 @@ Result<RunRecord> SqlLedger::finish_run(const RunId& run, RunState state, std::s
                   fmt::format("run {} is {}: it cannot become {}", run.text, to_string(found.state), to_string(state)));
     }
     TRY(db.execute("UPDATE runs SET status = ?2, completed_at = ?3, error = ?4 WHERE id = ?1", run.text, to_string(state), now_text(db),
-                   error));
+                   storable(error)));
     return run_of(db, run);
   });
 }
