@@ -55,7 +55,8 @@ int CommandLine::fail(const Error& error) const {
 
 int CommandLine::usage(const Error& error) const {
   const int code = fail(error);
-  return code == kExitInterrupted || error.code == ErrorCode::kUnavailable ? code : kExitUsage;
+  const bool no_fault_of_the_command = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCorruption;
+  return code == kExitInterrupted || no_fault_of_the_command ? code : kExitUsage;
 }
 
 void CommandLine::print(const std::string& text) const {
@@ -129,6 +130,7 @@ int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, Stor
   add_show_commands(app, line);
   add_table_commands(app, line);
   add_service_commands(app, line);
+  add_ledger_commands(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

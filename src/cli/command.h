@@ -53,7 +53,8 @@ struct CommandLine {
   std::string key_file() const;
   /// Prints the error (as JSON with --json) and returns its exit code.
   int fail(const Error& error) const;
-  /// A command that could not begin: wrong usage, exit code 2, unless a ledger or catalog did not answer (1) or a stop came first (130).
+  /// A command that could not begin: wrong usage, exit code 2, unless a ledger or catalog did not answer or is damaged (1), or
+  /// a stop came first (130).
   int usage(const Error& error) const;
   void print(const std::string& text) const;
 };
@@ -67,6 +68,7 @@ void add_run_commands(CLI::App& app, CommandLine& line);      // run, retry, app
 void add_show_commands(CLI::App& app, CommandLine& line);     // status, files, runs, run-info
 void add_table_commands(CLI::App& app, CommandLine& line);    // table, check
 void add_service_commands(CLI::App& app, CommandLine& line);  // serve, token
+void add_ledger_commands(CLI::App& app, CommandLine& line);   // restore, rebuild
 
 /// Configuration (sluice.yaml or defaults), opened parts and the ingestion a command names.
 struct Opened {

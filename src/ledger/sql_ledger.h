@@ -49,6 +49,9 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
+  Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                     int64_t seq_floor) override;
+  Result<int64_t> count_adopted(const IngestionId& ingestion) override;
 
   // Registry
   Result<Ingestion> put_ingestion(const Ingestion& ingestion) override;
@@ -177,6 +180,8 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<void> count_for_run(SqlConnection& db, const BatchId& batch, const Published& published);
   Result<void> release_files(SqlConnection& db, const Lease& lease, BatchState state, bool gently, std::string_view now);
   Result<void> count_deaths(SqlConnection& db, const BatchRecord& batch);
+  Result<void> adopt_batch(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch, std::string_view reason);
+  Result<void> end_adopted(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch);
   Result<std::optional<std::string>> id_of_label(SqlConnection& db, const Ingestion& ingestion);
   Result<Ingestion> try_put_ingestion(const Ingestion& ingestion);
   Result<int64_t> close_dead(SqlConnection& db, const IngestionId& ingestion);

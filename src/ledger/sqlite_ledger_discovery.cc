@@ -10,9 +10,9 @@ namespace {
 class SqliteKnownFiles final : public KnownFiles {
  public:
   /// Paths above `first` and below `end`; an empty end is none.
-  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const IngestionId& ingestion, const SourceId& source,
-                                                  const std::string& first = {}, const std::string& end = {}) {
-    TRY_ASSIGN(auto connection, SqliteConnection::open(path, {.wal = true, .create = false}));
+  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const SqliteOptions& options, const IngestionId& ingestion,
+                                                  const SourceId& source, const std::string& first = {}, const std::string& end = {}) {
+    TRY_ASSIGN(auto connection, SqliteConnection::open(path, options));
     // Every column comes from idx_processed_files_merge, in its order: the table itself is not touched.
     TRY_ASSIGN(auto rows, connection->query("SELECT file_path, file_etag, file_size_bytes FROM processed_files "
                                             "INDEXED BY idx_processed_files_merge "
@@ -145,7 +145,7 @@ class Recorder {
 }  // namespace
 
 Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
-  auto opened = SqliteKnownFiles::open(path_, ingestion, source);
+  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source);
   if (!opened) return std::unexpected(opened.error().within("reading the known files"));
   return opened;
 }
@@ -153,7 +153,7 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId&
 Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_members(const IngestionId& ingestion, const SourceId& source,
                                                                 const std::string& archive) {
   const auto [first, end] = member_range(archive);
-  auto opened = SqliteKnownFiles::open(path_, ingestion, source, first, end);
+  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source, first, end);
   if (!opened) return std::unexpected(opened.error().within("reading the known members"));
   return opened;
 }

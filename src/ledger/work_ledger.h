@@ -92,6 +92,13 @@ struct Outstanding {
   int64_t batches = 0;          ///< STAGING, PREPARED or WITHDRAWING
 };
 
+/// Rows of a file version that a table holds, found in the table itself.
+struct AdoptedFile {
+  std::string path, version;
+  BatchId batch;
+  std::optional<RowRange> range;  ///< nullopt: where they lie is not known
+};
+
 class WorkLedger {
  public:
   virtual ~WorkLedger() = default;
@@ -156,6 +163,10 @@ class WorkLedger {
 
   virtual Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) = 0;
 
+  /// Keeps a checked copy of the ledger beside it, where it is a file and the last copy is old enough; true: made one now. kCorruption: the
+  /// ledger is damaged. A database server has its own backups.
+  virtual Result<bool> back_up_if_due() { return false; }
+
   /// --- operator (rule F): kConflict while a live batch holds one of the files
   /// FAILED files (all, or these paths) become DISCOVERED with attempts 0; returns how many.
   virtual Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
@@ -166,6 +177,15 @@ class WorkLedger {
   /// All files and, for rule M, all batches of the ingestion (disowned). `foreign` are batches that the table's mark names and we do
   /// not know: recorded as disowned, so that the mark is accepted from here on; seq continues above `seq_floor`.
   virtual Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) = 0;
+
+  /// --- rebuild: the history as the table tells it. Each may be repeated.
+  /// Batches that we do not know are recorded as COMMITTED and disowned, so that a mark that names them is accepted; one that an older
+  /// state of this ledger has unfinished is over as well. Then the files' versions count as loaded. seq continues above `seq_floor`.
+  /// kConflict: a living worker has one of the batches.
+  virtual Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                             int64_t seq_floor) = 0;
+  /// Rows of files that were found loaded by the history alone; returns how many files are SUCCESS.
+  virtual Result<int64_t> count_adopted(const IngestionId& ingestion) = 0;
 };
 
 }  // namespace sluice

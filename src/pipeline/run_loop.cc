@@ -420,7 +420,15 @@ Result<RunReport> RunLoop::close(const Result<void>& executed) {
   }
   TRY_ASSIGN(report_.run,
              settle_ledger_write(parts_.clock, Context{}, [&] { return parts_.registry.finish_run(report_.run.id, state, error); }));
+  keep_backup();
   return std::move(report_);
+}
+
+/// The run is over and recorded: a backup that fails is said, and made by a later run.
+void RunLoop::keep_backup() {
+  const RunMetrics& counted = report_.run.metrics;
+  if (counted.files_processed + counted.files_failed + counted.files_skipped == 0) return;
+  if (const auto kept = parts_.work.back_up_if_due(); !kept) warn(kept.error().message);
 }
 
 }  // namespace sluice

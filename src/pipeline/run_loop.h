@@ -50,6 +50,7 @@ class RunLoop {
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
+  void keep_backup();
   Result<RunReport> close(const Result<void>& executed);
 
   const EngineParts& parts_;

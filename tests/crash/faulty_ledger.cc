@@ -124,6 +124,15 @@ Result<int64_t> FaultyLedger::forget_all(const IngestionId& ingestion, std::span
   return plan_.run("ledger.forget_all", Effect::kWrite, [&] { return ledger_.forget_all(ingestion, foreign, seq_floor); });
 }
 
+Result<void> FaultyLedger::adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                                 int64_t seq_floor) {
+  return plan_.run("ledger.adopt", Effect::kWrite, [&] { return ledger_.adopt(ingestion, batches, files, seq_floor); });
+}
+
+Result<int64_t> FaultyLedger::count_adopted(const IngestionId& ingestion) {
+  return plan_.run("ledger.count_adopted", Effect::kWrite, [&] { return ledger_.count_adopted(ingestion); });
+}
+
 Result<Ingestion> FaultyRegistry::put_ingestion(const Ingestion& ingestion) {
   return plan_.run("registry.put_ingestion", Effect::kWrite, [&] { return registry_.put_ingestion(ingestion); });
 }

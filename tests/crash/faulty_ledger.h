@@ -40,6 +40,9 @@ class FaultyLedger final : public WorkLedger {
   Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
+  Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                     int64_t seq_floor) override;
+  Result<int64_t> count_adopted(const IngestionId& ingestion) override;
 
  private:
   WorkLedger& ledger_;
