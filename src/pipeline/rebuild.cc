@@ -104,9 +104,16 @@ class Rebuild {
     if (const auto run = sink_.newest_run(state, ours_)) seen_until_ = time_of(run->text);
     if (by_column_.empty() || options_.assume_loaded_until) return {};
     return for_each_listed(context, [&](const ListedFile& file) -> Result<void> {
-      if (by_column_.contains(file.path) && !is_seen(file)) doubtful_.push_back(file.path);
+      if ((by_column_.contains(file.path) && !is_seen(file)) || has_members(file)) doubtful_.push_back(file.path);
       return {};
     });
+  }
+
+  /// Versions of members are in no listing.
+  bool has_members(const ListedFile& file) const {
+    const std::string prefix = member_path(file.path, "");
+    const auto first = by_column_.lower_bound(prefix);
+    return first != by_column_.end() && first->starts_with(prefix);
   }
 
   bool is_seen(const ListedFile& file) const { return seen_until_ && file.modified_at < *seen_until_; }

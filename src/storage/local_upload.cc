@@ -23,17 +23,6 @@ std::string folder_of(std::string_view path) {
   return std::string(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-Result<void> make_folders(const std::string& folder) {
-  if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
-  if (errno == EEXIST) return {};
-  if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
-  TRY(make_folders(folder_of(folder)));
-  if (::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
-    return std::unexpected(io_error(errno, "making folder", folder));
-  }
-  return sync_folder(folder_of(folder));
-}
-
 /// A missing folder while writing is no missing object, and a broken disk is no bad input.
 Error write_error(int error_number, std::string_view path) {
   Error error = io_error(error_number, "writing", path);
@@ -164,6 +153,17 @@ class LocalUpload final : public Upload {
 };
 
 }  // namespace
+
+Result<void> make_folders(const std::string& folder) {
+  if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
+  if (errno == EEXIST) return {};
+  if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
+  TRY(make_folders(folder_of(folder)));
+  if (::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    return std::unexpected(io_error(errno, "making folder", folder));
+  }
+  return sync_folder(folder_of(folder));
+}
 
 Result<void> sync_folder(const std::string& path) {
   Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
