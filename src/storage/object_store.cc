@@ -86,6 +86,11 @@ Result<std::string> read_now(ObjectStore& store, ReadRequest request) {
   return answer.get();
 }
 
+Result<std::shared_ptr<ObjectStore>> StoreProvider::borrow(const Key& uri, const std::map<std::string, std::string>& properties) {
+  TRY_ASSIGN(ObjectStore * store, store_for(uri, properties));
+  return std::shared_ptr<ObjectStore>(std::shared_ptr<void>(), store);  // nobody's to end
+}
+
 std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object) { return store.open(object); }
 
 }  // namespace sluice

@@ -110,11 +110,15 @@ inline constexpr int64_t kReadBlockBytes = kMiB;
 /// checked again where the store cannot hold a reader to it (local files). The store must outlive the blob.
 std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object);
 
-/// Finds the store that serves a URI. `properties` are those of a source or a catalog. Stores live as long as the provider.
+/// Finds the store that serves a URI. `properties` are those of a source or a catalog.
 class StoreProvider {
  public:
   virtual ~StoreProvider() = default;
+  /// A store that lives as long as the provider.
   virtual Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) = 0;
+  /// The same for properties that do not last (credentials that end, sources that others define): nothing stays of the store once nobody
+  /// holds it. What it was asked for by then still completes.
+  virtual Result<std::shared_ptr<ObjectStore>> borrow(const Key& uri, const std::map<std::string, std::string>& properties);
 };
 
 }  // namespace sluice
