@@ -18,6 +18,7 @@
 #include "ledger/postgres_ledger.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/iceberg_sink.h"
+#include "pipeline/parquet_sink.h"
 #include "service/server.h"
 #include "storage/stores.h"
 
@@ -81,6 +82,7 @@ class ProgramAssembly final : public Assembly {
   }
 
   Result<std::unique_ptr<Sink>> open_sink(const Ingestion& ingestion) override {
+    if (ingestion.parquet) return std::make_unique<ParquetSink>(*ledger_, stores_, *ingestion.parquet, clock_);
     TRY_ASSIGN(Catalog * opened, catalog(ingestion.table.catalog));
     TRY_ASSIGN(const CatalogConfig* config, catalog_config(ingestion.table.catalog));
     const TableId table{ingestion.table.ns, ingestion.table.name};

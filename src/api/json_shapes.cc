@@ -143,6 +143,41 @@ json counts_json(const FileCounts& counts) {
           {"pending", counts.pending}};
 }
 
+json inventory_line_json(const InventoryLine& line) {
+  return {{"name", line.name},
+          {"size_bytes", line.size_bytes},
+          {"type", line.type},
+          {"state", to_string(line.state)},
+          {"reason", line.reason.empty() ? json(nullptr) : json(line.reason)},
+          {"rows", line.rows}};
+}
+
+json inventory_counts_json(const InventoryCounts& counts) {
+  return {{"files", counts.lines()},
+          {"done", counts.done},
+          {"failed", counts.failed},
+          {"skipped", counts.skipped},
+          {"pending", counts.pending + counts.in_progress},
+          {"in_progress", counts.in_progress}};
+}
+
+json inventory_json(const Inventory& inventory) {
+  json all = inventory_counts_json(inventory.files);
+  all["members"] = inventory_counts_json(inventory.members);
+  return all;
+}
+
+json verification_json(const Verification& verification) {
+  json differences = json::array();
+  for (const Difference& one : verification.differences) {
+    differences.push_back({{"kind", one.kind}, {"object", one.name}, {"reason", one.reason}});
+  }
+  return {{"files", verification.files},
+          {"done", verification.done},
+          {"objects", verification.objects},
+          {"differences", std::move(differences)}};
+}
+
 json ingestion_json(const Ingestion& ingestion) {
   json j = json::parse(to_json(ingestion));  // leaves the secrets of stores out
   j["ingestion_id"] = ingestion.id.text;

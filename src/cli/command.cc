@@ -128,6 +128,7 @@ int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, Stor
   add_load_command(app, line);
   add_run_commands(app, line);
   add_show_commands(app, line);
+  add_verify_command(app, line);
   add_table_commands(app, line);
   add_service_commands(app, line);
   add_ledger_commands(app, line);

@@ -66,9 +66,13 @@ int exit_code_of(const RunReport& report);
 void add_load_command(CLI::App& app, CommandLine& line);
 void add_run_commands(CLI::App& app, CommandLine& line);      // run, retry, approve, forget
 void add_show_commands(CLI::App& app, CommandLine& line);     // status, files, runs, run-info
+void add_verify_command(CLI::App& app, CommandLine& line);    // verify
 void add_table_commands(CLI::App& app, CommandLine& line);    // table, check
 void add_service_commands(CLI::App& app, CommandLine& line);  // serve, token
 void add_ledger_commands(CLI::App& app, CommandLine& line);   // restore, rebuild
+
+/// `status INGESTION --inventory`.
+Result<void> show_inventory(CommandLine& line, const std::string& name);
 
 /// Configuration (sluice.yaml or defaults), opened parts and the ingestion a command names.
 struct Opened {

@@ -1,4 +1,4 @@
-// load: paths on the command line into a table. The flags build the same Ingestion as sluice.yaml and REST bodies.
+// load: paths on the command line into a table, or into Parquet objects. The flags build the same Ingestion as sluice.yaml and REST bodies.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -102,6 +102,7 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
 /// A --warehouse in which the table does not lie belongs to another catalog, or is a slip of the hand.
 Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const std::string& typed) {
   if (typed.empty()) return {};
+  if (ingestion.parquet) return invalid_input("--warehouse: Parquet objects lie in no warehouse");
   TRY_ASSIGN(Catalog * catalog, opened.parts->catalog(ingestion.table.catalog));
   Context context;
   const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
@@ -148,8 +149,9 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   for (const auto& [name, catalog] : opened.config.catalogs) catalogs.push_back(name);
   TRY_ASSIGN(Ingestion ingestion, build_ingestion(flags.load, catalogs));
   // Also where the table lies, unless its catalog says otherwise.
-  CatalogConfig& catalog = opened.config.catalogs.at(ingestion.table.catalog);
-  if (!flags.load.s3_endpoint.empty()) catalog.properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
+  if (!flags.load.s3_endpoint.empty() && !ingestion.parquet) {
+    opened.config.catalogs.at(ingestion.table.catalog).properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
+  }
 
   TRY_ASSIGN(const Dispositions dispositions, dispositions_of(flags, ingestion));
   RunOptions options;
@@ -233,11 +235,13 @@ void add_disposition_flags(CLI::App& command, LoadFlags& flags) {
 }  // namespace
 
 void add_load_command(CLI::App& app, CommandLine& line) {
-  auto* command = app.add_subcommand("load", "Load new and changed files into a table, each exactly once");
+  auto* command = app.add_subcommand("load", "Load new and changed files into a table, or convert them to Parquet, each exactly once");
   auto flags = std::make_shared<LoadFlags>();
   command->add_option("PATH", flags->load.paths, "Files, folders or globs (**, *, ?, [a-z], {a,b})");
-  command->add_option("--table", flags->load.table, "NS.NAME")->required();
-  command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's)");
+  command->add_option("--table", flags->load.table, "NS.NAME: rows go to this table");
+  command->add_option("--parquet", flags->load.parquet,
+                      "s3://BUCKET/PREFIX or a folder: instead, each file becomes a Parquet object there");
+  command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's, or PREFIX)");
   command->add_option("--s3-endpoint", flags->load.s3_endpoint,
                       "URL of the S3 service, of paths and warehouse (default: AWS_ENDPOINT_URL, AWS)");
   add_reading_flags(*command, flags->load);

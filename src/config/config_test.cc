@@ -164,6 +164,19 @@ ingestions:
   EXPECT_THAT(i.metadata_columns, ElementsAre("_source_file", "_source_row"));
 }
 
+// Objects of sluice.yaml that lose their endpoint, or take a table's limits.
+TEST(Config, ObjectsAreATarget) {
+  const Ingestion i =
+      only("ingestions:\n  c:\n    source: {paths: [in]}\n    parquet: {prefix: s3://b/out, s3.endpoint: \"http://h:1\"}\n");
+  ASSERT_TRUE(i.parquet);
+  EXPECT_EQ(i.parquet->prefix, "s3://b/out");
+  EXPECT_EQ(i.parquet->store.at("s3.endpoint"), "http://h:1");
+  EXPECT_EQ(i.batch.files_max, 64);
+  const Ingestion folder = only("ingestions:\n  c:\n    source: {paths: [in]}\n    parquet: out\n    batch: {files_max: 3}\n");
+  EXPECT_THAT(folder.parquet->prefix, HasSubstr("/out"));
+  EXPECT_EQ(folder.batch.files_max, 3);
+}
+
 // Null means "not given", as in the documented example.
 TEST(Config, NullsKeepDefaults) {
   const Ingestion i =

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/fields.h"
+#include "config/object_target.h"
 #include "config/validate.h"
 #include "storage/local_path.h"
 
@@ -118,7 +119,7 @@ Result<void> read_bad_rows(YamlMap& map, BadRows& bad) {
 
 Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::string>& warnings) {
   TRY(map.apply_map("schema", [&](YamlMap& schema) { return read_schema(schema, ingestion.schema); }));
-  if (!map.has("on_change")) {
+  if (!map.has("on_change") && !ingestion.parquet) {
     warnings.push_back(
         fmt::format("ingestion \"{}\": on_change is not set: a loaded file whose content changes is loaded again beside its "
                     "old rows (append); set on_change: append | ignore | fail",
@@ -164,6 +165,30 @@ Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
   return map.apply_map("retry", [&](YamlMap& retry) { return retry.apply("attempts_max", parse_attempts, ingestion.retry_attempts_max); });
 }
 
+/// `parquet: PREFIX`, or `parquet: {prefix: PREFIX, s3.endpoint: ...}`.
+Result<void> read_parquet(YamlMap& map, Ingestion& ingestion) {
+  const std::optional<YAML::Node> node = map.take("parquet");
+  if (!node) return {};
+  std::string prefix;
+  Properties store;
+  if (node->IsMap()) {
+    TRY_ASSIGN(YamlMap parquet, YamlMap::open(map.file(), *node, "parquet"));
+    TRY(parquet.apply_text("prefix", prefix));
+    TRY_ASSIGN(store, parquet.take_prefixed(kStoreProperties));
+    TRY(parquet.finish());
+  } else {
+    TRY_ASSIGN(prefix, read_text(map.file(), *node, "parquet"));
+  }
+  Result<ObjectTarget> target = [&]() -> Result<ObjectTarget> {
+    TRY_ASSIGN(const std::string uri, absolute_in(map.file(), prefix));
+    return read_object_target(uri);
+  }();
+  if (!target) return std::unexpected(error_at(map.file(), node->Mark(), "parquet: " + target.error().message));
+  target->store = std::move(store);
+  take_object_target(*std::move(target), ingestion);
+  return {};
+}
+
 Result<void> read_properties(YamlMap& map, Ingestion& ingestion) {
   return map.apply_map("table_properties", [&](YamlMap& properties) -> Result<void> {
     for (const auto& [key, value] : properties.take_rest()) {
@@ -194,8 +219,9 @@ Result<Ingestion> read_ingestion(const YamlFile& file, const std::string& name, 
   Ingestion ingestion;
   ingestion.name = name;
   ingestion.managed_by = "file";
-  if (!map.has("table"))
+  if (!map.has("table") && !map.has("parquet"))
     return std::unexpected(map.error(fmt::format("ingestion \"{}\": table is missing: write table: NAMESPACE.NAME", name)));
+  TRY(read_parquet(map, ingestion));
   TRY(map.apply("table", [&](std::string_view text) { return parse_table_ref(text, catalogs); }, ingestion.table));
   TRY(read_sources(map, ingestion.sources));
   TRY(map.apply_texts("partition_by", ingestion.partition_by));

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "config/fields.h"
+#include "config/object_target.h"
 #include "config/validate.h"
 #include "storage/local_path.h"
 
@@ -86,11 +87,7 @@ Result<void> apply_limits(const LoadOptions& options, Ingestion& ingestion) {
   return {};
 }
 
-}  // namespace
-
-Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs) {
-  if (options.table.empty()) return invalid_input("--table is missing: write --table NAMESPACE.NAME");
-  Ingestion ingestion;
+Result<void> apply_table(const LoadOptions& options, std::span<const std::string> catalogs, Ingestion& ingestion) {
   const std::string table = options.catalog.empty() ? options.table : fmt::format("{}.{}", options.catalog, options.table);
   if (!options.catalog.empty() && std::find(catalogs.begin(), catalogs.end(), options.catalog) == catalogs.end()) {
     const std::vector<std::string_view> names(catalogs.begin(), catalogs.end());
@@ -100,6 +97,27 @@ Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const st
   Result<TableRef> parsed = parse_table_ref(table, catalogs);
   if (!parsed) return std::unexpected(parsed.error().within("--table"));
   ingestion.table = *std::move(parsed);
+  return {};
+}
+
+/// Each file's rows are its own: what says where they come from stands in the object's metadata.
+Result<void> apply_parquet(const LoadOptions& options, Ingestion& ingestion) {
+  if (!options.catalog.empty()) return invalid_input("--catalog: Parquet objects lie in no catalog");
+  Result<ObjectTarget> target = read_object_target(options.parquet);
+  if (!target) return std::unexpected(target.error().within("--parquet"));
+  if (!options.s3_endpoint.empty()) target->store["s3.endpoint"] = options.s3_endpoint;
+  take_object_target(*std::move(target), ingestion);
+  return {};
+}
+
+}  // namespace
+
+Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs) {
+  if (options.table.empty() == options.parquet.empty()) {
+    return invalid_input("say where the rows go: --table NAMESPACE.NAME, or --parquet PREFIX for a Parquet object per file");
+  }
+  Ingestion ingestion;
+  TRY(options.parquet.empty() ? apply_table(options, catalogs, ingestion) : apply_parquet(options, ingestion));
   ingestion.name = options.name;
   ingestion.partition_by = options.partition_by;
   ingestion.tracking = !options.no_tracking;

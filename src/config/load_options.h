@@ -15,6 +15,7 @@ namespace sluice {
 struct LoadOptions {
   std::vector<std::string> paths;                 // PATH...
   std::string table;                              // --table
+  std::string parquet;                            // --parquet
   std::string catalog;                            // --catalog
   std::string name;                               // --name
   std::string format = "auto";                    // --format

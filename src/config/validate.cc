@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/cron.h"
+#include "config/object_target.h"
 #include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
@@ -46,8 +47,12 @@ Result<void> check_limits(const Ingestion& ingestion) {
 }  // namespace
 
 Result<void> validate(Ingestion& ingestion) {
-  if (ingestion.table.ns.empty() || ingestion.table.name.empty()) return invalid_input("table is missing: write NAMESPACE.NAME");
-  if (ingestion.name.empty()) ingestion.name = ingestion.table.text();
+  if (ingestion.parquet) {
+    TRY(check_object_target(ingestion));
+  } else if (ingestion.table.ns.empty() || ingestion.table.name.empty()) {
+    return invalid_input("table is missing: write NAMESPACE.NAME");
+  }
+  if (ingestion.name.empty()) ingestion.name = ingestion.parquet ? ingestion.parquet->prefix : ingestion.table.text();
   if (ingestion.sources.empty()) return invalid_input("no source: an ingestion reads from at least one");
   std::set<SourceId> ids;
   for (Source& source : ingestion.sources) {

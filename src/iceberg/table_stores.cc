@@ -42,6 +42,10 @@ class RenewingStore final : public ObjectStore {
     TRY_ASSIGN(const auto store, owner_.current(key));
     return store->stat(key, context);
   }
+  Result<ObjectHead> head(const Key& key, Context& context) override {
+    TRY_ASSIGN(ObjectStore * store, owner_.current(key));
+    return store->head(key, context);
+  }
   void read(ReadRequest request, ReadDone done) override {
     auto store = owner_.current(request.key);
     if (!store) return done(std::unexpected(store.error()));

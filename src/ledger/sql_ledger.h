@@ -31,6 +31,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;
   Result<void> pin_target(const Lease& lease, const TargetPin& target) override;
+  Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) override;
   Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) override;
   Result<Standing> standing(const Lease& lease) override;
   Result<void> confirm(const Lease& lease, const Published& published) override;
@@ -86,6 +87,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   // History
   Result<FilePage> files(const FilesQuery& query) override;
   Result<IngestionPage> ingestion_page(const IngestionsQuery& query) override;
+  Result<void> visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) override;
   Result<FileCounts> file_counts(const IngestionId& ingestion) override;
   Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) override;
   Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;
@@ -172,6 +174,8 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   static Result<int64_t> highest_seq_of(SqlConnection& db, const IngestionId& ingestion);
   Result<Lease> insert_batch(SqlConnection& db, const ClaimRequest& request, bool tracked);
   Result<std::vector<ClaimedFile>> files_in_hand(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch);
+  Result<KeyClaim> claim_key(SqlConnection& db, const Lease& lease, std::string_view target, const KeyRequest& request,
+                             std::string_view now);
   Result<void> store_results(SqlConnection& db, const Lease& lease, std::span<const FileResult> results);
   Result<void> apply_results(SqlConnection& db, const BatchId& batch, const Published& published, std::string_view now);
   Result<void> reopen_archives_of_vanished(SqlConnection& db, const BatchId& batch, std::string_view now);

@@ -196,6 +196,7 @@ Result<int64_t> SqlLedger::forget_all(const IngestionId& ingestion, std::span<co
     const std::string now = now_text(db);
     TRY_ASSIGN(const int64_t count, db.execute("DELETE FROM processed_files WHERE ingestion_id = ?", ingestion.text));
     TRY(db.execute("DELETE FROM file_attempts WHERE ingestion_id = ?", ingestion.text));
+    TRY(db.execute("DELETE FROM object_keys WHERE ingestion_id = ?", ingestion.text));
     TRY(db.execute("UPDATE batch_files SET forgotten = TRUE WHERE batch_id IN (SELECT id FROM batches WHERE ingestion_id = ?)",
                    ingestion.text));
     TRY(db.execute("UPDATE batches SET disowned = TRUE, updated_at = ?2 WHERE ingestion_id = ?1", ingestion.text, now));

@@ -84,6 +84,22 @@ struct TakenOver {
   BatchRecord record;  ///< as it was found
 };
 
+/// Rule S: a file of a batch and the object that it becomes.
+struct KeyRequest {
+  std::string key;  ///< URI of the object
+  std::string file_path;
+  std::string version;
+};
+
+/// Whose key it is.
+struct KeyClaim {
+  std::string owner;             ///< what has the key: "file:///in/a.csv of ingestion x"; empty: the file that asked
+  bool again = false;            ///< an earlier batch claimed it: there may be its object, or an upload that it did not finish
+  std::vector<BatchId> batches;  ///< ours last: those that claimed it one after the other for this version of the file
+};
+/// So many of them are remembered: an object of an earlier one is written again.
+inline constexpr size_t kKeyClaimsMax = 32;
+
 /// Work of an ingestion that is not finished, as one run sees it.
 struct Outstanding {
   int64_t claimable = 0;        ///< DISCOVERED, or FAILED and due in this run
@@ -123,6 +139,9 @@ class WorkLedger {
   virtual Result<ClaimedBatch> open_untracked(const ClaimRequest& request) = 0;
   virtual Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) = 0;
   virtual Result<void> pin_target(const Lease& lease, const TargetPin& target) = 0;
+  /// Rule S: a key belongs to one file of one ingestion, until that is forgotten with all its files, or deleted. In order of the requests.
+  /// `target` is the prefix of the keys; kInvalidInput: the ingestion has keys below another one.
+  virtual Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) = 0;
   /// Notes which file a thread is reading, where a dead worker's successor finds it (the lock file). Not durable, never fails.
   virtual void note_in_hand(const Lease& lease, int slot, std::string_view path) = 0;
   /// STAGING -> PREPARED with a result for each of its files; returns the batch's seq. Results take effect at confirm. Asked again by the

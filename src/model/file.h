@@ -43,6 +43,7 @@ inline constexpr std::string_view kEncrypted = "Encrypted";          ///< a memb
 inline constexpr std::string_view kNotAFile = "NotAFile";            ///< a link, device or pipe in an archive (SKIPPED)
 inline constexpr std::string_view kNestedArchive = "NestedArchive";  ///< an archive in an archive that is not to be opened (SKIPPED)
 inline constexpr std::string_view kMembersBusy = "MembersBusy";      ///< others still load its members' older versions; opened again
+inline constexpr std::string_view kKeyTaken = "KeyTaken";            ///< its Parquet object's key belongs to something else
 }  // namespace error_type
 
 /// One line of a listing.

@@ -127,6 +127,9 @@ Ingestion ingestion_of(const Json& json) {
   ingestion.table = {.catalog = table.at("catalog").get<std::string>(),
                      .ns = table.at("namespace").get<std::vector<std::string>>(),
                      .name = table.at("name").get<std::string>()};
+  if (const auto parquet = json.find("parquet"); parquet != json.end()) {
+    ingestion.parquet = ObjectTarget{parquet->at("prefix").get<std::string>(), parquet->at("store").get<Properties>()};
+  }
   json.at("partition_by").get_to(ingestion.partition_by);
   json.at("table_properties").get_to(ingestion.table_properties);
   ingestion.schema = schema_of(json.at("schema"));
@@ -211,6 +214,8 @@ std::string TableRef::text() const {
   return text + name;
 }
 
+std::string Ingestion::target_text() const { return parquet ? parquet->prefix : table.catalog + "." + table.text(); }
+
 std::string to_json(const Ingestion& ingestion) {
   Json sources = Json::array();
   for (const Source& source : ingestion.sources) sources.push_back(json_of(source));
@@ -236,6 +241,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"metadata_columns", ingestion.metadata_columns},
                {"managed_by", ingestion.managed_by},
                {"status", ingestion.status}};
+  if (ingestion.parquet) json["parquet"] = {{"prefix", ingestion.parquet->prefix}, {"store", without_secrets(ingestion.parquet->store)}};
   if (!ingestion.cluster.empty()) json["cluster"] = ingestion.cluster;
   if (!ingestion.request.empty()) json["request"] = ingestion.request;
   if (ingestion.start_from) json["start_from"] = to_text(*ingestion.start_from);

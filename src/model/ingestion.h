@@ -91,6 +91,16 @@ struct BatchLimits {
   int64_t files_max = 10'000;
   int64_t bytes_max = kGiB;
 };
+/// Of Parquet objects: a batch has no snapshot to share, and what is done is known to be done when it ends.
+inline constexpr BatchLimits kObjectBatchLimits{64, 256 * kMiB};
+
+/// Where each file becomes a Parquet object of its own (rule S).
+struct ObjectTarget {
+  std::string prefix;  ///< absolute URI of a folder, without a final slash: "s3://bucket/prefix", "file:///data/out"
+  Properties store;
+
+  bool operator==(const ObjectTarget&) const = default;
+};
 
 struct TableRef {
   std::string catalog = "local";
@@ -105,7 +115,8 @@ struct Ingestion {
   std::string tenant = "default";
   std::string name;
   std::vector<Source> sources;
-  TableRef table;
+  TableRef table;                         ///< empty where `parquet` is given
+  std::optional<ObjectTarget> parquet;    ///< objects instead of a table
   std::vector<std::string> partition_by;  ///< "day(ts)", "bucket(16, id)", "city"
   Properties table_properties;
   SchemaOptions schema;
@@ -127,6 +138,8 @@ struct Ingestion {
   std::string cluster;             ///< a label of the caller's, shown as `cluster_id`
   std::string request;             ///< the body that made it over the REST API, JSON without secrets; empty: made otherwise
   std::string sealed;              ///< secrets of the sources, encrypted; stored beside the definition, never part of its JSON
+
+  std::string target_text() const;  ///< for people: "catalog.ns.name", or the prefix of the objects
 };
 
 /// Serialized form for the ledger's `ingestions.definition` ({"v": 1, ...}); secrets of `store` are left out.

@@ -72,13 +72,31 @@ Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageSt
   return StagedBatch{std::move(staged.results), std::move(staged.members), {}, std::nullopt, 0};
 }
 
+/// Rule S: no table to load, make or change; each file brings its own columns.
+Result<StagedBatch> stage_objects(const BatchStep& step, const ClaimedBatch& batch, const StageStep& stage, Context& context) {
+  TRY_ASSIGN(TargetState target, step.sink.load(context));
+  TRY(settle_ledger_write(step.parts.clock, context, [&] { return step.parts.work.pin_target(batch.lease, target.pin); }));
+  TRY_ASSIGN(auto stager, step.sink.stage(target, step.ingestion, batch));
+  TRY_ASSIGN(Staged staged, stage_files(stage, target, *stager, batch, context));
+  constexpr int64_t kNoSnapshot = 0;
+  TRY_ASSIGN(StagedData data, stager->finish(kNoSnapshot, context));
+  return StagedBatch{std::move(staged.results), std::move(staged.members), std::move(data), std::move(target), kNoSnapshot};
+}
+
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
   SampledFiles sampled;
-  const StageStep stage{step.parts.work,  step.parts.stores,
-                        step.parts.clock, step.observer,
-                        step.ingestion,   thread_count(step.parts),
-                        step.releases,    step.contract ? &*step.contract : nullptr,
-                        step.approval,    &sampled};
+  const StageStep stage{step.parts.work,
+                        step.parts.stores,
+                        step.parts.clock,
+                        step.observer,
+                        step.ingestion,
+                        thread_count(step.parts),
+                        step.releases,
+                        step.contract ? &*step.contract : nullptr,
+                        step.approval,
+                        &sampled,
+                        step.sink.object_per_file()};
+  if (stage.object_per_file) return stage_objects(step, batch, stage, context);
   TRY_ASSIGN(auto target, load_or_create(target_step(step, &sampled), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pipeline/members.h"
+#include "pipeline/own_columns.h"
 #include "pipeline/read_rules.h"
 #include "pipeline/target.h"
 #include "schema/evolution.h"
@@ -137,7 +138,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
   auto format = recognise(source, file, whole, context);
   if (!format) return file_error(format.error());
   const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
-  if (file.loaded_version.empty() && !has_header_to_check) {
+  if (file.loaded_version.empty() && !has_header_to_check && !step_.object_per_file) {
     const auto plan = [&] { return read_plan(target_, step_.ingestion, source, step_.contract != nullptr); };
     TRY_ASSIGN(const auto rows, hand.bundles.add(file, whole.bytes, source, **format, plan, context));
     if (rows) {
@@ -162,7 +163,36 @@ Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, cons
     if (!mismatch) return file_error(mismatch.error());
     if (*mismatch) return kept_out(file, result, **mismatch);
   }
-  const ReadPlan plan = read_plan(target_, step_.ingestion, source, step_.contract != nullptr);
+  if (step_.object_per_file) return read_into_object(file, source, input, result, context);
+  Drift drift;
+  TRY_ASSIGN(ReadEnd end, read_to_end(target_, file, source, input, result, drift, context));
+  if (end.file_error) return end;
+  return conclude(file, result, drift, context);
+}
+
+/// Rule S: the columns are those of the file's head, and of what reading it finds beyond: then it is read again.
+Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file, const Source& source, InputFile& input,
+                                                         FileResult& result, Context& context) {
+  auto own = own_columns(input, step_.contract, step_.ingestion, source, context);
+  if (!own) return file_error(own.error());
+  for (int round = 1;; ++round) {
+    assign_field_ids(own->schema.fields, 0);
+    if (auto begun = stager_.begin(file, own->schema); !begun) return error_of_sink(begun.error());
+    Drift drift;
+    TRY_ASSIGN(ReadEnd end, read_to_end(*own, file, source, input, result, drift, context));
+    if (end.file_error) return end;
+    EvolutionPlan plan = plan_drift(*own, drift.columns, result.rows_rescued > 0, step_.ingestion.schema.mode);
+    if (plan.empty()) return conclude(file, result, {}, context);
+    stager_.reject(file, context);
+    if (round == kOwnSchemaRoundsMax) return ReadEnd{columns_never_fit(kOwnSchemaRoundsMax)};
+    own->schema = std::move(plan.proposed);
+  }
+}
+
+/// Every row to the stager. `result` counts anew.
+Result<FileReader::ReadEnd> FileReader::read_to_end(const TargetState& target, const ClaimedFile& file, const Source& source,
+                                                    InputFile& input, FileResult& result, Drift& drift, Context& context) {
+  const ReadPlan plan = read_plan(target, step_.ingestion, source, step_.contract != nullptr);
   auto reader = input.format().open(input.blob(), {}, plan, context);
   if (!reader) return file_error(reader.error());
   result.rows = result.rows_rescued = result.rows_rejected = 0;
@@ -180,7 +210,8 @@ Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, cons
   if (auto drained = input.drain(context); !drained) return file_error(drained.error());
   result.content_hash = input.content_hash();
   result.bytes_read = input.bytes_read();
-  return conclude(file, result, (*reader)->drift(), context);
+  drift = (*reader)->drift();
+  return ReadEnd{};
 }
 
 FileReader::ReadEnd FileReader::kept_out(const ClaimedFile& file, FileResult& result, const std::string& mismatch) {
@@ -211,7 +242,7 @@ Result<FileReader::ReadEnd> FileReader::conclude(const ClaimedFile& file, FileRe
     const EvolutionPlan plan = plan_drift(target_, drift.columns, result.rows_rescued > 0, step_.ingestion.schema.mode);
     if (!step_.approval->covers(plan.texts)) return wait_for_approval(file, result, plan, context);
   }
-  TRY(stager_.admit(file, context));
+  if (auto admitted = stager_.admit(file, context); !admitted) return error_of_sink(admitted.error());
   result.outcome = FileOutcome::kLoaded;
   std::lock_guard lock(mutex_);
   found_.rescued |= result.rows_rescued > 0;
@@ -226,6 +257,12 @@ FileReader::ReadEnd FileReader::wait_for_approval(const ClaimedFile& file, FileR
   result.outcome = FileOutcome::kReleased;
   result.error = needs_approval(plan.texts);
   return {};
+}
+
+/// What the sink has against this file alone has a type.
+Result<FileReader::ReadEnd> FileReader::error_of_sink(const Error& error) {
+  if (error.type != error_type::kKeyTaken && error.type != error_type::kBadName) return std::unexpected(error);
+  return ReadEnd{error};
 }
 
 Result<FileReader::ReadEnd> FileReader::file_error(const Error& error) {

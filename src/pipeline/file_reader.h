@@ -17,7 +17,8 @@
 
 namespace sluice {
 
-inline constexpr int kReadAttemptsMax = 4;  ///< of one file while its store is unavailable
+inline constexpr int kReadAttemptsMax = 4;     ///< of one file while its store is unavailable
+inline constexpr int kOwnSchemaRoundsMax = 4;  ///< readings of a file with columns of its own
 inline constexpr auto kReadBackoff = std::chrono::milliseconds(200);
 
 /// What one thread keeps from file to file.
@@ -69,8 +70,12 @@ class FileReader {
   Result<ReadEnd> read_held(const ClaimedFile& file, const Source& source, WholeFile whole, FileResult& result, ReadingHand& hand,
                             Context& context);
   Result<ReadEnd> read_alone(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result, Context& context);
+  Result<ReadEnd> read_into_object(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result, Context& context);
+  Result<ReadEnd> read_to_end(const TargetState& target, const ClaimedFile& file, const Source& source, InputFile& input,
+                              FileResult& result, Drift& drift, Context& context);
   ReadEnd kept_out(const ClaimedFile& file, FileResult& result, const std::string& mismatch);
   ReadEnd wait_for_approval(const ClaimedFile& file, FileResult& result, const EvolutionPlan& plan, Context& context);
+  static Result<ReadEnd> error_of_sink(const Error& error);
   static Result<ReadEnd> file_error(const Error& error);
   int released_before(const ClaimedFile& file) const;
 

@@ -86,10 +86,12 @@ struct BundledFile {
 class Stager {
  public:
   virtual ~Stager() = default;
+  /// Before the first row of a file with columns of its own (Sink::object_per_file). An error with a type is the file's.
+  virtual Result<void> begin(const ClaimedFile&, const Schema&) { return {}; }
   virtual Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) = 0;
   /// The same for a large file that several threads read, each its own part (counted from 0 in file order). Blocks without bad rows.
   virtual Result<void> append_part(const ClaimedFile& file, int part, RowBlock block, Context& context) = 0;
-  /// The file was read to its end at its version: its rows count.
+  /// The file was read to its end at its version: its rows count. An error of type KeyTaken is the file's.
   virtual Result<void> admit(const ClaimedFile& file, Context& context) = 0;
   /// append() and admit() for many files at once: `rows` are theirs, one file's behind the other's.
   virtual Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch& rows, Context& context) = 0;
@@ -118,6 +120,10 @@ struct TargetSpec {
 class Sink {
  public:
   virtual ~Sink() = default;
+
+  /// Rule S: each file becomes an object of its own, with columns of its own, complete once it is admitted. Then a batch has no snapshot
+  /// (its id is 0): nothing is created, evolved, found, published or fenced, and load() says where the objects go.
+  virtual bool object_per_file() const { return false; }
 
   /// (a). kNotFound: no table yet.
   virtual Result<TargetState> load(Context& context) = 0;

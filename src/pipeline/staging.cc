@@ -41,7 +41,7 @@ class FileStage {
     results_.resize(batch.files.size());
     for (const ClaimedFile& file : batch.files) batch_bytes_ += file.size_bytes;
     // The number of a row within its file is known only to one who has read all before it.
-    may_split_ = target.schema.find("_source_row") == nullptr;
+    may_split_ = !step.object_per_file && target.schema.find("_source_row") == nullptr;
   }
 
   Result<Staged> run(Context& context) {
@@ -53,7 +53,11 @@ class FileStage {
       for (int slot = 1; slot < threads; ++slot) workers.emplace_back([this, slot, context] { work(slot, context); });
       work(0, context);
     }
-    if (failure_) return std::unexpected(*failure_);
+    if (failure_ && failure_->code == ErrorCode::kCancelled && step_.object_per_file) {
+      release_unread();
+    } else if (failure_) {
+      return std::unexpected(*failure_);
+    }
     ReadingFound found = reader_.take_found();
     return Staged{std::move(results_), std::move(found.members), std::move(found.drift), found.rescued};
   }
@@ -66,6 +70,15 @@ class FileStage {
     std::shared_ptr<SplitFile> split = nullptr;
     size_t part = 0;
   };
+
+  /// Stopped half-way: objects that are there count, the other files are free again.
+  void release_unread() {
+    for (size_t i = 0; i < results_.size(); ++i) {
+      if (!results_[i].file.path.empty()) continue;
+      results_[i].file = batch_.files[i];
+      results_[i].outcome = FileOutcome::kReleased;
+    }
+  }
 
   int64_t parts_of(const ClaimedFile& file) const { return may_split_ ? parts_wanted(file.size_bytes, batch_bytes_, step_.threads) : 1; }
 

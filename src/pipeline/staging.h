@@ -34,6 +34,7 @@ struct StageStep {
   const Schema* contract = nullptr;    ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
   const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
   SampledFiles* sampled = nullptr;     ///< small files that somebody has read already
+  bool object_per_file = false;        ///< each file has columns of its own, and is worth keeping when the others are stopped (rule S)
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.

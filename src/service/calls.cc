@@ -139,7 +139,8 @@ Result<ServerResponse> Calls::check(const Call& call) {
   RootedStores rooted(borrowed, parts_.roots);
   StoreProvider& stores = ingestion.managed_by == "api" ? static_cast<StoreProvider&>(rooted) : borrowed;
   for (AccessCheck& one : check_sources(stores, assembly_.clock(), ingestion, context)) checks.push_back(std::move(one));
-  checks.push_back(check_table(assembly_.catalog(ingestion.table.catalog), ingestion, context));
+  checks.push_back(ingestion.parquet ? check_objects(assembly_.stores(), ingestion, context)
+                                     : check_table(assembly_.catalog(ingestion.table.catalog), ingestion, context));
   return json_response(200, checks_json(checks));
 }
 

@@ -79,6 +79,10 @@ class RootedStores::RootedStore final : public ObjectStore {
     TRY(roots_.check(key));
     return store_.stat(key, context);
   }
+  Result<ObjectHead> head(const Key& key, Context& context) override {
+    TRY(roots_.check(key));
+    return store_.head(key, context);
+  }
   void read(ReadRequest request, ReadDone done) override { done(read_range(request)); }
   std::unique_ptr<Blob> open(const ObjectInfo& object) override {
     return make_local_blob(object, [this](const std::string& path) { return roots_.open(path); });

@@ -75,6 +75,11 @@ class StoreBlob final : public Blob {
 
 std::unique_ptr<Blob> ObjectStore::open(const ObjectInfo& object) { return std::make_unique<StoreBlob>(*this, object); }
 
+Result<ObjectHead> ObjectStore::head(const Key& key, Context& context) {
+  TRY_ASSIGN(ObjectInfo info, stat(key, context));
+  return ObjectHead{std::move(info), {}};
+}
+
 void ObjectStore::remove_empty_folders(const Key&) {}
 
 Result<void> ObjectStore::remove_unfinished(const Key&, Context&) { return {}; }

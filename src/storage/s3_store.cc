@@ -125,10 +125,14 @@ Result<ListPage> S3Store::list(const ListRequest& request, Context& context) {
 }
 
 Result<ObjectInfo> S3Store::stat(const Key& key, Context& context) {
+  TRY_ASSIGN(ObjectHead found, head(key, context));
+  return std::move(found.info);
+}
+
+Result<ObjectHead> S3Store::head(const Key& key, Context& context) {
   TRY_ASSIGN(const S3Address address, S3Address::parse(key));
   if (address.key.empty()) return invalid_input(fmt::format("{}: a bucket is no object", key));
-  TRY_ASSIGN(S3Head head, s3_head(*client_, address, context));
-  return std::move(head.info);
+  return s3_head(*client_, address, context);
 }
 
 void S3Store::read(ReadRequest request, ReadDone done) {

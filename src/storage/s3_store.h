@@ -19,6 +19,7 @@ class S3Store final : public ObjectStore {
 
   Result<ListPage> list(const ListRequest& request, Context& context) override;
   Result<ObjectInfo> stat(const Key& key, Context& context) override;
+  Result<ObjectHead> head(const Key& key, Context& context) override;
   void read(ReadRequest request, ReadDone done) override;
   /// The first conditional put into a bucket is sent a second time: it must be refused, else kInvalidInput (a store that ignores
   /// conditions would let two commits win). The object's bytes are the same either way.

@@ -130,6 +130,9 @@ class S3StoreTest : public ::testing::Test {
   ServedAnswer write(const ServedRequest&, const std::string& key, const std::string& bytes, const HttpHeaders& headers) {
     if (find_header(headers, "if-none-match") == "*" && objects_.contains(key))
       return {.status = 412, .body = xml_error("PreconditionFailed")};
+    if (const auto wanted = find_header(headers, "if-match");
+        wanted && (!objects_.contains(key) || *wanted != "\"" + objects_[key].etag + "\""))
+      return {.status = 412, .body = xml_error("PreconditionFailed")};
     Object& object = objects_[key];
     object.bytes = bytes;
     object.etag = fmt::format("e{}", ++etags_);
@@ -212,6 +215,26 @@ TEST_F(S3StoreTest, KnowsAnotherWritersObject) {
     return ServedAnswer{.silent = true};
   };
   EXPECT_EQ(put("k", "ours").error().code, ErrorCode::kConflict);
+  EXPECT_EQ(objects_["k"].bytes, "theirs");
+}
+
+// A replacement landed and its answer was lost; then somebody else replaced it: neither is to be taken for the other.
+TEST_F(S3StoreTest, KnowsItsOwnReplacement) {
+  ASSERT_TRUE(put("probe", "x"));
+  objects_["k"] = {"old", "e50", {}};
+  const auto replace = [&] { return store().put("s3://b/k", std::string_view("new"), {.if_match = "e50"}, context_); };
+  after_ = first_of("PUT", {.silent = true});
+  const auto ours = replace();
+  ASSERT_TRUE(ours) << ours.error().message;
+  EXPECT_EQ(ours->version, objects_["k"].etag);
+
+  objects_["k"] = {"old", "e50", {}};
+  before_ = [this, once = true](const ServedRequest& request) mutable -> std::optional<ServedAnswer> {
+    if (request.method != "PUT" || !std::exchange(once, false)) return std::nullopt;
+    objects_["k"] = {"theirs", "e99", {{"X-Amz-Meta-Sluice-Write", "another"}}};
+    return ServedAnswer{.silent = true};
+  };
+  EXPECT_EQ(replace().error().code, ErrorCode::kConflict);
   EXPECT_EQ(objects_["k"].bytes, "theirs");
 }
 

@@ -63,7 +63,7 @@ Result<ObjectInfo> complete_multipart(S3Client& client, const Multipart& multipa
                 .token = multipart.token,
                 .size_bytes = size_bytes,
                 .etag_of = [](const HttpResponse& response) { return parse_s3_etag(response.body); }};
-  if (multipart.options.if_none_match) write.call.headers.emplace_back("If-None-Match", "*");
+  add_s3_condition(write.call.headers, multipart.options);
   return carry_out(client, write, context);
 }
 
@@ -250,7 +250,7 @@ Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::share
   write.call.headers = s3_object_headers(options, write.token);
   write.call.headers.emplace_back("Content-Type", "application/octet-stream");
   write.call.headers.emplace_back("x-amz-checksum-crc32c", crc32c_base64(*bytes));
-  if (options.if_none_match) write.call.headers.emplace_back("If-None-Match", "*");
+  add_s3_condition(write.call.headers, options);
   return carry_out(client, write, context);
 }
 
@@ -266,7 +266,7 @@ Error s3_ignores_conditions(const S3Client& client, const S3Address& address, st
 }
 
 Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context) {
-  TRY_ASSIGN(const S3Head source, s3_head(client, from, context));
+  TRY_ASSIGN(const ObjectHead source, s3_head(client, from, context));
   if (source.info.size_bytes == 0) return s3_put(client, to, std::make_shared<const std::string>(), options, context);
   TRY_ASSIGN(const Multipart multipart, begin_multipart(client, to, options, false, context));
   const auto finished = [&]() -> Result<ObjectInfo> {

@@ -55,6 +55,10 @@ Result<void> FaultyLedger::pin_target(const Lease& lease, const TargetPin& targe
   return plan_.run("ledger.pin_target", Effect::kWrite, [&] { return ledger_.pin_target(lease, target); });
 }
 
+Result<std::vector<KeyClaim>> FaultyLedger::claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) {
+  return plan_.run("ledger.claim_keys", Effect::kWrite, [&] { return ledger_.claim_keys(lease, target, requests); });
+}
+
 Result<int64_t> FaultyLedger::prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) {
   return plan_.run("ledger.prepare", Effect::kWrite, [&] { return ledger_.prepare(lease, batch, results); });
 }

@@ -21,6 +21,7 @@ class FaultyLedger final : public WorkLedger {
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;
   Result<void> pin_target(const Lease& lease, const TargetPin& target) override;
+  Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) override;
   void note_in_hand(const Lease& lease, int slot, std::string_view path) override;
   Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) override;
   Result<Standing> standing(const Lease& lease) override;

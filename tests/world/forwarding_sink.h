@@ -9,6 +9,7 @@ class ForwardingSink : public Sink {
  public:
   explicit ForwardingSink(Sink& inner) : inner_(inner) {}
 
+  bool object_per_file() const override { return inner_.object_per_file(); }
   Result<TargetState> load(Context& c) override { return inner_.load(c); }
   Result<TargetState> create(const TargetSpec& spec, Context& c) override { return inner_.create(spec, c); }
   Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override {
