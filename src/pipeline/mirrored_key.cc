@@ -35,8 +35,7 @@ std::unexpected<Error> bad_name(std::string_view path, const std::string& why) {
 
 Result<std::string> mirrored_key(std::string_view prefix, const Source& source, std::string_view path, bool is_member) {
   std::string relative = fmt::format("{}{}", below_root(source, path), kSuffix);
-  for (size_t at = 0; is_member && (at = relative.find(kMemberMark, at)) != std::string::npos;)
-    relative.replace(at, kMemberMark.size(), "/");
+  for (size_t at = 0; is_member && (at = relative.find(kMemberMark, at)) != std::string::npos;) relative.erase(at, kMemberMark.size() - 1);
   const bool local = is_local(prefix);
   for (size_t begin = 0; begin <= relative.size();) {
     const size_t end = std::min(relative.find('/', begin), relative.size());

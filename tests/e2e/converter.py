@@ -5,8 +5,10 @@ import gzip
 import io
 import json
 import random
+import tarfile
 import urllib.parse
 import uuid
+import zipfile
 
 import pyarrow.parquet as pq
 
@@ -64,6 +66,24 @@ def as_parquet(rows):
     return out.getvalue()
 
 
+def as_tar(files, compression):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=f"w:{compression}") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(content), 1_700_000_000
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def as_zip(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
 def big_csv():
     """50 MB: rows of a small alphabet are repeated, numbered anew."""
     dice = random.Random(50)
@@ -94,6 +114,13 @@ def make_sources(folder):
     sources.good("packed.json.gz", gzip.compress(as_json(zipped)), zipped)
     content, rows = big_csv()
     sources.good("big.csv", content, rows)
+    members = {f"in/{number}.{kind}": rows_of(100 + number, number) for number, kind in [(40, "csv"), (41, "json"), (42, "csv")]}
+    packed = {name: as_csv(rows) if name.endswith("csv") else as_json(rows) for name, rows in members.items()}
+    archives = {"packed/all.tar": as_tar(packed, ""), "packed/all.tar.gz": as_tar(packed, "gz"), "packed/all.zip": as_zip(packed)}
+    for name, content in archives.items():
+        sources.write(name, content)
+        sources.objects |= {f"{name}/{member}.parquet": rows for member, rows in members.items()}
+    sources.bad("packed/corrupt.zip", archives["packed/all.zip"][:-300], "")
     sources.without_rows("empty.csv")
     sources.without_rows("header only.csv", b"id,name\n")
     sources.bad("broken.json", b'{"id": 1}\n{"id": \n', "line 2")
@@ -141,6 +168,8 @@ def checked_inventory(seen):
     states = [line["state"] for line in seen["inventory"]]
     assert seen["done"] + seen["failed"] + seen["skipped"] + seen["pending"] == seen["files"] == len(states), seen
     assert seen["in_progress"] <= seen["pending"]
+    members = seen["members"]
+    assert members["done"] + members["failed"] + members["skipped"] + members["pending"] == members["files"] == len(members["inventory"])
     for state in ("done", "failed", "skipped", "in_progress"):
         assert states.count(state) == seen[state], state
     return seen
@@ -165,4 +194,5 @@ def check_objects(sources, bucket, prefix, started_with):
 def done_files(seen, sources):
     """Keys of the objects of those lines that are done."""
     root = f"file://{sources.folder}/"
-    return {line["name"].removeprefix(root) + ".parquet" for line in seen["inventory"] if line["state"] == "done" and line["rows"]}
+    lines = [*seen["inventory"], *seen["members"]["inventory"]]
+    return {line["name"].removeprefix(root).replace("!/", "/") + ".parquet" for line in lines if line["state"] == "done" and line["rows"]}

@@ -118,7 +118,8 @@ def test_the_converter_story(home, sources, bucket, slow, s3_server):
 
     at_the_end = inventory(home)
     assert at_the_end["pending"] == 0 and at_the_end["skipped"] == 0
-    assert at_the_end["done"] == len(sources.objects) + len(sources.empty) and at_the_end["failed"] == len(sources.failures)
+    assert at_the_end["failed"] == len(sources.failures) and at_the_end["done"] == len(sources.names) - len(sources.failures)
+    assert at_the_end["members"]["done"] == at_the_end["members"]["files"] == 9
     root = f"file://{sources.folder}/"
     lines = {line["name"].removeprefix(root): line for line in at_the_end["inventory"]}
     assert sorted(lines) == sorted(sources.names)
