@@ -67,6 +67,8 @@ json report_json(const RunReport& report) {
 }
 
 json dry_run_json(const DryRun& dry) {
+  json formats = json::array();
+  for (const auto& [path, format] : dry.formats) formats.push_back({{"file_path", path}, {"format", format}});
   return {{"dry_run", true},
           {"files_found", dry.files_found},
           {"files_unchanged", dry.files_unchanged},
@@ -77,6 +79,7 @@ json dry_run_json(const DryRun& dry) {
           {"members", dry.members},
           {"sample_paths", dry.sample_paths},
           {"format", text_or_null(dry.format)},
+          {"formats", std::move(formats)},
           {"table_exists", dry.table_exists},
           {"schema", schema_json_shape(dry.schema)},
           {"schema_changes", dry.schema_changes},

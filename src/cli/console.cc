@@ -85,6 +85,11 @@ void Console::file_read(const FileResult& result) {
   draw_bar(false);
 }
 
+void Console::recognised(const std::string& path, const std::string& format) {
+  std::lock_guard lock(mutex_);
+  line(fmt::format("{}: {}", path.substr(path.rfind('/') + 1), format));
+}
+
 void Console::publishing(const PreparedBatch& batch) {
   std::lock_guard lock(mutex_);
   line(fmt::format("Writing {} rows to {}", batch.rows, batch.target.table));

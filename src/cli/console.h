@@ -24,6 +24,8 @@ class Console final : public RunObserver {
   void expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) override;
   void progress(int64_t bytes, int64_t rows) override;
   void file_read(const FileResult& result) override;
+  bool wants_formats() const override { return verbosity_ == Verbosity::kVerbose; }
+  void recognised(const std::string& path, const std::string& format) override;
   void publishing(const PreparedBatch& batch) override;
   void confirmed(const PreparedBatch& batch, const Published& published, int64_t files) override;
   void schema_changed(const std::string& text) override;

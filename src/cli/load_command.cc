@@ -120,7 +120,7 @@ std::string dry_run_text(const DryRun& dry, const std::string& table) {
   std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
   if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
-  if (!dry.format.empty()) text += fmt::format("Format: {}\n", dry.format);
+  for (const auto& [path, format] : dry.formats) text += fmt::format("{}: {}\n", path.substr(path.rfind('/') + 1), format);
   text += fmt::format("Table {} {}:\n", table, dry.table_exists ? "exists; it would have" : "would be made with");
   std::vector<std::vector<std::string>> rows;
   for (const Field& field : dry.schema.fields) rows.push_back({field.name, to_text(*field.type), field.required ? "required" : ""});
@@ -176,10 +176,18 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
 }
 
 void add_reading_flags(CLI::App& command, LoadOptions& load) {
-  command.add_option("--format", load.format, "auto, json, csv, tsv, parquet, avro or orc")->capture_default_str();
-  command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t")->group("Reading");
-  command.add_option("--quote", load.quote, "CSV: one character")->group("Reading");
-  command.add_flag("--no-header", load.no_header, "CSV: the first line is data")->group("Reading");
+  command.add_option("--format", load.format, "auto, json, csv, tsv, text, parquet, avro or orc")->capture_default_str();
+  command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t (default: found in each file, as the next seven)")
+      ->group("Reading");
+  command.add_option("--quote", load.quote, "CSV: one character, or none")->group("Reading");
+  command.add_option("--escape", load.escape, "CSV: stands before a quote inside quotes: one character, or none")->group("Reading");
+  command.add_flag("--header,!--no-header", load.header, "CSV: the first line names the columns, or is data")->group("Reading");
+  command.add_option("--encoding", load.encoding, "CSV, text: utf-8, utf-16, utf-16le, utf-16be, latin-1 or windows-1252")
+      ->group("Reading");
+  command.add_option("--decimal", load.decimal, "CSV: the decimal mark, . or ,")->group("Reading");
+  command.add_option("--comment", load.comment, "CSV: begins lines to pass over: one character, or none")->group("Reading");
+  command.add_option("--skip", load.skip, "CSV: lines to pass over before the first record")->group("Reading");
+  command.add_option("--pattern", load.pattern, "text: a regular expression; its named groups are the columns")->group("Reading");
   command.add_option("--null", load.null_tokens, "CSV: unquoted text that means null (repeatable)")->group("Reading");
   command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")
       ->group("Reading");

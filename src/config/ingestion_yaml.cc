@@ -23,9 +23,19 @@ Result<std::string> absolute_in(const YamlFile& file, const std::string& path) {
 
 Result<void> read_csv(YamlMap& map, CsvOptions& csv) {
   TRY(map.apply("delimiter", parse_character, csv.delimiter));
-  TRY(map.apply("quote", parse_character, csv.quote));
-  TRY(map.apply_switch("header", csv.header));
+  TRY(map.apply("quote", parse_mark, csv.quote));
+  TRY(map.apply("escape", parse_mark, csv.escape));
+  TRY(map.apply("header", parse_switch, csv.header));
+  TRY(map.apply("encoding", read_encoding, csv.encoding));
+  TRY(map.apply("decimal", read_decimal_mark, csv.decimal));
+  TRY(map.apply("comment", parse_mark, csv.comment));
+  TRY(map.apply("skip", parse_count, csv.skip));
   return map.apply_texts("null_tokens", csv.null_tokens);
+}
+
+Result<void> read_plain_text(YamlMap& map, TextOptions& text) {
+  TRY(map.apply_text("pattern", text.pattern));
+  return map.apply("encoding", read_encoding, text.encoding);
 }
 
 Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
@@ -44,6 +54,7 @@ Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   }
   TRY(map.apply("format", read_format, source.format));
   TRY(map.apply_map("csv", [&](YamlMap& csv) { return read_csv(csv, source.csv); }));
+  TRY(map.apply_map("text", [&](YamlMap& text) { return read_plain_text(text, source.text); }));
   TRY(map.apply_map("json", [](YamlMap&) { return Result<void>(); }));
   TRY(map.apply_text("source_system", source.source_system));
   TRY_ASSIGN(source.store, map.take_prefixed(kStoreProperties));

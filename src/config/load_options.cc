@@ -35,6 +35,22 @@ Result<std::vector<std::string>> read_columns(std::string_view text) {
   return columns;
 }
 
+/// How CSV and plain text are read.
+Result<void> apply_text(const LoadOptions& options, Source& source) {
+  CsvOptions& csv = source.csv;
+  TRY(apply("--delimiter", options.delimiter, parse_character, csv.delimiter));
+  TRY(apply("--quote", options.quote, parse_mark, csv.quote));
+  TRY(apply("--escape", options.escape, parse_mark, csv.escape));
+  TRY(apply("--encoding", options.encoding, read_encoding, csv.encoding));
+  TRY(apply("--decimal", options.decimal, read_decimal_mark, csv.decimal));
+  TRY(apply("--comment", options.comment, parse_mark, csv.comment));
+  TRY(apply("--skip", options.skip, parse_count, csv.skip));
+  csv.header = options.header;
+  if (!options.null_tokens.empty()) csv.null_tokens = options.null_tokens;
+  source.text = {.pattern = options.pattern, .encoding = csv.encoding};
+  return {};
+}
+
 Result<void> apply_source(const LoadOptions& options, Source& source) {
   source.id = SourceId(kOnlySourceId);
   for (const std::string& path : options.paths) {
@@ -43,11 +59,7 @@ Result<void> apply_source(const LoadOptions& options, Source& source) {
   }
   if (!options.s3_endpoint.empty()) source.store["s3.endpoint"] = options.s3_endpoint;
   TRY(apply("--format", std::optional(options.format), read_format, source.format));
-  TRY(apply("--delimiter", options.delimiter, parse_character, source.csv.delimiter));
-  TRY(apply("--quote", options.quote, parse_character, source.csv.quote));
-  source.csv.header = !options.no_header;
-  if (!options.null_tokens.empty()) source.csv.null_tokens = options.null_tokens;
-  return {};
+  return apply_text(options, source);
 }
 
 Result<void> apply_rows(const LoadOptions& options, Ingestion& ingestion) {

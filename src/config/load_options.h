@@ -24,7 +24,13 @@ struct LoadOptions {
   bool no_tracking = false;                       // --no-tracking
   std::optional<std::string> delimiter;           // --delimiter
   std::optional<std::string> quote;               // --quote
-  bool no_header = false;                         // --no-header
+  std::optional<std::string> escape;              // --escape
+  std::optional<bool> header;                     // --header, --no-header
+  std::optional<std::string> encoding;            // --encoding, of CSV and plain text
+  std::optional<std::string> decimal;             // --decimal
+  std::optional<std::string> comment;             // --comment
+  std::optional<std::string> skip;                // --skip
+  std::string pattern;                            // --pattern
   std::vector<std::string> null_tokens;           // --null
   std::optional<std::string> schema_mode;         // --schema-mode
   std::string contract;                           // --contract

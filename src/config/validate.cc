@@ -6,6 +6,7 @@
 
 #include "base/cron.h"
 #include "config/object_target.h"
+#include "formats/line_pattern.h"
 #include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
@@ -21,6 +22,18 @@ std::string store_of(std::string_view path) {
   return std::string(path.substr(0, path.find('/', host)));
 }
 
+Result<void> check_csv(const CsvOptions& csv) {
+  if (csv.delimiter && csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
+  for (const std::optional<char> c : {csv.delimiter, csv.quote, csv.escape, csv.comment}) {
+    if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter, quote, escape or comment");
+  }
+  if (csv.delimiter && csv.delimiter == csv.decimal) return invalid_input("csv: delimiter and decimal are the same character");
+  if (csv.comment && csv.comment != '\0' && (csv.comment == csv.delimiter || csv.comment == csv.quote)) {
+    return invalid_input("csv: comment is also the delimiter or the quote");
+  }
+  return {};
+}
+
 Result<void> check_source(const Source& source) {
   for (const std::string& path : source.paths) {
     if (store_of(path) != store_of(source.paths.front())) {
@@ -28,11 +41,10 @@ Result<void> check_source(const Source& source) {
     }
     TRY(Glob::parse(path));
   }
-  const CsvOptions& csv = source.csv;
-  if (csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
-  for (const char c : {csv.delimiter, csv.quote}) {
-    if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter or quote");
-  }
+  TRY(check_csv(source.csv));
+  if (source.text.pattern.empty()) return {};
+  const auto pattern = LinePattern::compile(source.text.pattern);
+  if (!pattern) return std::unexpected(pattern.error().within("text.pattern"));
   return {};
 }
 

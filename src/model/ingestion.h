@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/text_encoding.h"
 
 namespace sluice {
 
@@ -28,11 +29,23 @@ std::optional<SchemaMode> parse_schema_mode(std::string_view text);
 std::optional<OnChange> parse_on_change(std::string_view text);
 std::optional<BadRowAction> parse_bad_row_action(std::string_view text);
 
+/// How CSV files are written. What is not given is found in each file (formats/csv_dialect.h).
 struct CsvOptions {
-  char delimiter = ',';
-  char quote = '"';
-  bool header = true;
+  std::optional<char> delimiter;
+  std::optional<char> quote;   ///< '\0': nothing quotes
+  std::optional<char> escape;  ///< before a quote inside quotes; '\0': only a doubled quote stands for one
+  std::optional<bool> header;
+  TextEncoding encoding = TextEncoding::kAuto;
+  std::optional<char> decimal;                  ///< '.' or ','
+  std::optional<char> comment;                  ///< lines that begin with it are passed over; '\0': none are
+  std::optional<int64_t> skip;                  ///< lines before the first record
   std::vector<std::string> null_tokens = {""};  ///< unquoted fields that mean null
+};
+
+/// Plain text: one row a line.
+struct TextOptions {
+  std::string pattern;  ///< a regular expression whose named groups are the columns; empty: the line itself is
+  TextEncoding encoding = TextEncoding::kAuto;
 };
 
 struct JsonOptions {};
@@ -53,9 +66,10 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";  ///< auto | json | csv | tsv | parquet | avro | orc
+  std::string format = "auto";  ///< auto | json | csv | tsv | text | parquet | avro | orc
   CsvOptions csv;
   JsonOptions json;
+  TextOptions text;
   std::string source_system;
 };
 

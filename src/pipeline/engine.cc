@@ -117,14 +117,16 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
   TRY_ASSIGN(auto files, files_to_load(parts_, ingestion, options, dry, context));
   TRY(look_into_archives(parts_, ingestion, files, dry, context));
   for (size_t i = 0; i < std::min(files.size(), kSamplePathsMax); ++i) dry.sample_paths.push_back(files[i].path);
-  for (const ClaimedFile& file : files) {
+  for (size_t i = 0; i < files.size() && (dry.format.empty() || i < kSamplePathsMax); ++i) {
+    const ClaimedFile& file = files[i];
     if (!file.archive.empty()) continue;
     const Source& source = source_of(ingestion, file);
     TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(file.path, source.store));
     auto input = open_input(*store, source, file, [](int64_t) {}, context);
     if (!input || (*input)->container()) continue;
-    dry.format = (*input)->format().name();
-    break;
+    if (dry.format.empty()) dry.format = (*input)->format().name();
+    auto why = explain_format(source, file.path, (*input)->blob(), context);
+    if (why && i < kSamplePathsMax) dry.formats.emplace_back(file.path, *std::move(why));
   }
   std::vector<Field> columns;
   if (!ingestion.schema.contract.empty()) {

@@ -82,6 +82,7 @@ Result<FileReader::ReadEnd> FileReader::read_rows(const ClaimedFile& file, FileR
 Result<FileReader::ReadEnd> FileReader::read_opened(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result,
                                                     Context& context) {
   if (input.container()) return expand(file, *input.container(), input.blob(), result, context);
+  if (step_.observer.wants_formats()) tell_format(file, source, input.blob(), context);
   return read_alone(file, source, input, result, context);
 }
 
@@ -117,6 +118,13 @@ Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Co
   return ReadEnd{};
 }
 
+void FileReader::tell_format(const ClaimedFile& file, const Source& source, Blob& blob, Context& context) {
+  const auto format = explain_format(source, file.path, blob, context);
+  if (!format) return;  // who reads the file says what is wrong
+  std::lock_guard lock(progress_mutex_);
+  step_.observer.recognised(file.path, *format);
+}
+
 Result<WholeFile> FileReader::whole_file(const ClaimedFile& file, ObjectStore& store, ReadingHand& hand, Context& context) {
   if (const auto kept = step_.sampled ? step_.sampled->take(file) : std::nullopt) return hold_whole_file(*kept, hand.buffer);
   return read_whole_file(store, file, hand.buffer, context);
@@ -137,6 +145,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
   if (*container) return expand(file, **container, *make_memory_blob(std::string(whole.bytes)), result, context);
   auto format = recognise(source, file, whole, context);
   if (!format) return file_error(format.error());
+  if (step_.observer.wants_formats()) tell_format(file, source, *make_memory_blob(std::string(whole.bytes)), context);
   const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
   if (file.loaded_version.empty() && !has_header_to_check && !step_.object_per_file) {
     const auto plan = [&] { return read_plan(target_, step_.ingestion, source, step_.contract != nullptr); };

@@ -54,6 +54,8 @@ class FileReader {
   Result<ReadEnd> conclude(const ClaimedFile& file, FileResult& result, const Drift& drift, Context& context);
   /// Progress: stored bytes read and rows parsed.
   void report(int64_t bytes, int64_t rows);
+  /// What the file is read as, for those who want to know.
+  void tell_format(const ClaimedFile& file, const Source& source, Blob& blob, Context& context);
   /// Once all files are read.
   ReadingFound take_found() { return std::move(found_); }
 

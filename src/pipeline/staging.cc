@@ -164,6 +164,7 @@ class FileStage {
     split->plan.bad_rows = BadRows{};  // whatever is allowed: its line is to be told, and one reader counts
     auto ranges = split->input->format().split(split->input->blob(), split->plan, context);
     if (!ranges || ranges->size() < 2) return nullptr;
+    if (step_.observer.wants_formats()) reader_.tell_format(file, source, split->input->blob(), context);
     split->parts = join_ranges(*ranges, parts_of(file));
     split->unfinished = split->parts.size();
     return split;
