@@ -129,7 +129,7 @@ ingestions:
   EXPECT_EQ(i.sources[0].format, "csv");
   EXPECT_EQ(i.sources[0].csv.delimiter, ';');
   EXPECT_EQ(i.sources[0].csv.quote, '\'');
-  EXPECT_FALSE(i.sources[0].csv.header);
+  EXPECT_EQ(i.sources[0].csv.header, false);
   EXPECT_THAT(i.sources[0].csv.null_tokens, ElementsAre("", "NA"));
   EXPECT_EQ(i.sources[0].source_system, "sales");
   EXPECT_THAT(i.sources[1].paths, ElementsAre("file:///old"));

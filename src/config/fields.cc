@@ -145,7 +145,7 @@ Result<char> parse_character(std::string_view text) {
   return invalid_input(fmt::format("\"{}\" is not one character (tab is \\t)", text));
 }
 
-Result<char> parse_mark(std::string_view text) {
+Result<char> parse_character_or_none(std::string_view text) {
   if (text == "none") return '\0';
   return parse_character(text);
 }

@@ -24,7 +24,7 @@ Result<int64_t> parse_size_bytes(std::string_view text);                  ///< "
 Result<std::chrono::microseconds> parse_duration(std::string_view text);  ///< "30s", "5m", "250ms", "1h30m", "2d", "0"
 Result<bool> parse_switch(std::string_view text);                         ///< true | false
 Result<char> parse_character(std::string_view text);                      ///< one byte; "\t" and "tab" too
-Result<char> parse_mark(std::string_view text);                           ///< the same, and "none" for none ('\0')
+Result<char> parse_character_or_none(std::string_view text);              ///< the same, and "none" for none ('\0')
 Result<char> read_decimal_mark(std::string_view text);                    ///< . | ,
 Result<TextEncoding> read_encoding(std::string_view text);                ///< in any case: auto | utf-8 | utf-16 | latin-1 | ...
 /// "10" rows, "1%" of a file's rows.

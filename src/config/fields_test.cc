@@ -96,7 +96,7 @@ TEST(LoadOptions, EveryFlagArrives) {
                             .no_tracking = true,
                             .delimiter = "\\t",
                             .quote = "'",
-                            .no_header = true,
+                            .header = false,
                             .null_tokens = {"NA"},
                             .schema_mode = "fixed",
                             .contract = "/c.yaml",
@@ -129,7 +129,7 @@ TEST(LoadOptions, EveryFlagArrives) {
   EXPECT_EQ(source.format, "csv");
   EXPECT_EQ(source.csv.delimiter, '\t');
   EXPECT_EQ(source.csv.quote, '\'');
-  EXPECT_FALSE(source.csv.header);
+  EXPECT_EQ(source.csv.header, false);
   EXPECT_THAT(source.csv.null_tokens, ElementsAre("NA"));
   EXPECT_THAT(i.partition_by, ElementsAre("day(ts)"));
   EXPECT_FALSE(i.tracking);

@@ -23,12 +23,12 @@ Result<std::string> absolute_in(const YamlFile& file, const std::string& path) {
 
 Result<void> read_csv(YamlMap& map, CsvOptions& csv) {
   TRY(map.apply("delimiter", parse_character, csv.delimiter));
-  TRY(map.apply("quote", parse_mark, csv.quote));
-  TRY(map.apply("escape", parse_mark, csv.escape));
+  TRY(map.apply("quote", parse_character_or_none, csv.quote));
+  TRY(map.apply("escape", parse_character_or_none, csv.escape));
   TRY(map.apply("header", parse_switch, csv.header));
   TRY(map.apply("encoding", read_encoding, csv.encoding));
   TRY(map.apply("decimal", read_decimal_mark, csv.decimal));
-  TRY(map.apply("comment", parse_mark, csv.comment));
+  TRY(map.apply("comment", parse_character_or_none, csv.comment));
   TRY(map.apply("skip", parse_count, csv.skip));
   return map.apply_texts("null_tokens", csv.null_tokens);
 }

@@ -39,11 +39,11 @@ Result<std::vector<std::string>> read_columns(std::string_view text) {
 Result<void> apply_text(const LoadOptions& options, Source& source) {
   CsvOptions& csv = source.csv;
   TRY(apply("--delimiter", options.delimiter, parse_character, csv.delimiter));
-  TRY(apply("--quote", options.quote, parse_mark, csv.quote));
-  TRY(apply("--escape", options.escape, parse_mark, csv.escape));
+  TRY(apply("--quote", options.quote, parse_character_or_none, csv.quote));
+  TRY(apply("--escape", options.escape, parse_character_or_none, csv.escape));
   TRY(apply("--encoding", options.encoding, read_encoding, csv.encoding));
   TRY(apply("--decimal", options.decimal, read_decimal_mark, csv.decimal));
-  TRY(apply("--comment", options.comment, parse_mark, csv.comment));
+  TRY(apply("--comment", options.comment, parse_character_or_none, csv.comment));
   TRY(apply("--skip", options.skip, parse_count, csv.skip));
   csv.header = options.header;
   if (!options.null_tokens.empty()) csv.null_tokens = options.null_tokens;

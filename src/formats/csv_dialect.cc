@@ -100,7 +100,7 @@ HeadCut cut_head(const Head& head, const CsvDialect& dialect) {
 bool is_header(const HeadRecord& record) {
   bool any = false;
   for (const std::string& text : record.texts) {
-    if (looks_typed(text, '.')) return false;
+    if (looks_typed(text, ',')) return false;  // with a point, too
     any |= !text.empty();
   }
   return any;
@@ -347,7 +347,7 @@ std::optional<char> ordinary_delimiter(std::string_view first_line, const CsvOpt
 bool is_surely_header(std::span<const CsvField> record) {
   bool any = false;
   for (const CsvField& field : record) {
-    if (looks_typed(field.text, '.')) return false;
+    if (looks_typed(field.text, ',')) return false;
     any |= !field.text.empty();
   }
   return any;

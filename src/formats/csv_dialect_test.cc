@@ -66,8 +66,8 @@ TEST(CsvLayout, FindsCommentsAndSkippedLines) {
   EXPECT_EQ(found("tag,n\n#a,1\n#b,2\n"), "2 columns, delimiter ','");
   EXPECT_EQ(found("##source=x\n#id\tname\n1\ta\n"), "2 columns, delimiter tab, 1 line(s) skipped");
   EXPECT_EQ(found("Sales report\n\nid;name;n\n1;a;2\n"), "3 columns, delimiter ';', 2 line(s) skipped");
-  EXPECT_EQ(found("Sales report\n1;a;2\n2;b;3\n"), "rows of different lengths, delimiter ','");
-  EXPECT_EQ(found("Sales report\nid;name\n1;a\n", {.skip = 0}), "rows of different lengths, delimiter ','");
+  EXPECT_EQ(found("Sales report\n1;a;2\n2;b;3\n"), "1 column, delimiter ','");  // no header says that the title is none
+  EXPECT_EQ(found("Sales report\nid;name\n1;a\n", {.skip = 0}), "1 column, delimiter ','");
 }
 
 // 1,5 read as two fields, or as text, is money lost; "1,2" beside "3,4,5" is a list.

@@ -123,7 +123,7 @@ Result<Recognised> format_of_source(const Source& source) {
       fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, text, parquet, avro, orc", source.format));
 }
 
-/// What a name that says "text", or nothing, leaves open.
+/// What a name leaves open that says "text", nothing, or what is not so.
 std::optional<Recognised> format_of_text(std::string_view head, bool whole, const Source& source) {
   const CsvLayout layout = find_csv_layout(head, whole, source.csv);
   if (!layout.sure) return std::nullopt;
@@ -143,8 +143,8 @@ Result<Recognised> format_of_head(std::string_view head, bool whole, std::string
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
   const Format* const named = format_of_path(path);
-  if (named == &tsv_format() && !head.contains('\t')) return Recognised{&csv_format(), "name"};
-  const bool is_open = named == nullptr || (named == &text_format() && source.text.pattern.empty());
+  const bool has_no_tab = named == &tsv_format() && !head.contains('\t');
+  const bool is_open = named == nullptr || has_no_tab || (named == &text_format() && source.text.pattern.empty());
   if (!is_open) return Recognised{named, "name"};
   if (const auto found = format_of_text(head, whole, source)) return *found;
   if (named != nullptr) return Recognised{named, "name"};
