@@ -48,6 +48,7 @@ VENDORS = {
     "nlohmann/": ANYWHERE - {"base", "sql"},
     "openssl/": {"net", "config"},
     "parquet/": {"parquet", "formats"},  # one writes such files, the other reads them; neither includes the other
+    "pcre2.h": {"formats"},
     "pugixml.hpp": {"net", "storage"},
     "simdjson.h": {"formats"},
     "spdlog/": {"base"},
