@@ -181,7 +181,8 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
       ->group("Reading");
   command.add_option("--quote", load.quote, "CSV: one character, or none")->group("Reading");
   command.add_option("--escape", load.escape, "CSV: stands before a quote inside quotes: one character, or none")->group("Reading");
-  command.add_flag("--header,!--no-header", load.header, "CSV: the first line names the columns, or is data")->group("Reading");
+  command.add_flag_callback("--header", [&load] { load.header = true; }, "CSV: the first line names the columns")->group("Reading");
+  command.add_flag_callback("--no-header", [&load] { load.header = false; }, "CSV: the first line is data")->group("Reading");
   command.add_option("--encoding", load.encoding, "CSV, text: utf-8, utf-16, utf-16le, utf-16be, latin-1 or windows-1252")
       ->group("Reading");
   command.add_option("--decimal", load.decimal, "CSV: the decimal mark, . or ,")->group("Reading");
