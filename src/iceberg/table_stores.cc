@@ -43,7 +43,7 @@ class RenewingStore final : public ObjectStore {
     return store->stat(key, context);
   }
   Result<ObjectHead> head(const Key& key, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(key));
+    TRY_ASSIGN(auto store, owner_.current(key));
     return store->head(key, context);
   }
   void read(ReadRequest request, ReadDone done) override {
