@@ -109,6 +109,10 @@ def make_sources(folder):
     for number in range(10, 20):
         rows = rows_of(300, number)
         sources.good(f"many/{number}.json", as_json(rows), rows)
+    wide = rows_of(400, 35)
+    sources.good("utf-16.csv", as_csv(wide, "utf-16"), wide)
+    lines = [f"line {number} of a note that somebody wrote down" for number in range(1, 200)]
+    sources.good("notes.txt", "".join(line + "\n" for line in lines).encode(), [{"line_number": n, "value": line} for n, line in enumerate(lines, 1)])
     zipped = rows_of(1000, 30)
     sources.good("packed.csv.gz", gzip.compress(as_csv(zipped)), zipped)
     sources.good("packed.json.gz", gzip.compress(as_json(zipped)), zipped)
