@@ -27,6 +27,11 @@ Result<void> read_csv(YamlMap& map, CsvOptions& csv) {
   return map.apply_texts("null_tokens", csv.null_tokens);
 }
 
+Result<void> read_sql(YamlMap& map, SqlOptions& sql) {
+  TRY(map.apply_text("table", sql.table));
+  return map.apply("dialect", read_sql_dialect, sql.dialect);
+}
+
 Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, node, "source"));
   Source source;
@@ -44,6 +49,7 @@ Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   TRY(map.apply("format", read_format, source.format));
   TRY(map.apply_map("csv", [&](YamlMap& csv) { return read_csv(csv, source.csv); }));
   TRY(map.apply_map("json", [](YamlMap&) { return Result<void>(); }));
+  TRY(map.apply_map("sql", [&](YamlMap& sql) { return read_sql(sql, source.sql); }));
   TRY(map.apply_text("source_system", source.source_system));
   TRY_ASSIGN(source.store, map.take_prefixed(kStoreProperties));
   TRY(map.finish());

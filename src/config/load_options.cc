@@ -46,7 +46,8 @@ Result<void> apply_source(const LoadOptions& options, Source& source) {
   TRY(apply("--quote", options.quote, parse_character, source.csv.quote));
   source.csv.header = !options.no_header;
   if (!options.null_tokens.empty()) source.csv.null_tokens = options.null_tokens;
-  return {};
+  source.sql.table = options.sql_table;
+  return apply("--sql-dialect", options.sql_dialect, read_sql_dialect, source.sql.dialect);
 }
 
 Result<void> apply_rows(const LoadOptions& options, Ingestion& ingestion) {

@@ -15,6 +15,7 @@
 #include "formats/json_format.h"
 #include "formats/orc_format.h"
 #include "formats/parquet_format.h"
+#include "formats/sql_format.h"
 
 namespace sluice {
 namespace {
@@ -37,6 +38,7 @@ const Format* format_of_name(std::string_view name) {
   if (name == "parquet") return &parquet_format();
   if (name == "avro") return &avro_format();
   if (name == "orc") return &orc_format();
+  if (name == "sql") return &sql_format();
   return nullptr;
 }
 
@@ -114,7 +116,7 @@ Result<std::string> read_head(Blob& blob, Context& context) {
 Result<const Format*> format_of_source(const Source& source) {
   if (const Format* format = format_of_name(lower_case(source.format))) return format;
   return invalid_input(
-      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc", source.format));
+      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc, sql", source.format));
 }
 
 /// `head` is that of the unpacked file.
@@ -129,6 +131,7 @@ Result<const Format*> format_of_head(std::string_view head, std::string_view pat
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
+  if (looks_like_sql(text)) return &sql_format();
   if (const Format* format = format_of_path(path)) return format;
   if (text.empty()) return &json_format();
   return invalid_input(

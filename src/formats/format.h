@@ -35,6 +35,7 @@ struct ReadPlan {
   BadRows bad_rows;
   CsvOptions csv;
   JsonOptions json;
+  SqlOptions sql;
   int64_t block_rows_max = 64 * 1024;
 };
 
@@ -91,6 +92,7 @@ struct Inferred {
   std::vector<Field> fields;        ///< in order of appearance; a column seen only as null has type nullptr
   std::vector<std::string> header;  ///< the names as written (CSV header; JSON: names of `fields`)
   int64_t rows = 0;
+  std::vector<std::string> warnings;  ///< what the file says of its columns and no table can hold, for people
 };
 
 class Format {

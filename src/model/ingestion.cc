@@ -48,6 +48,7 @@ Json json_of(const Source& source) {
             {"quote", std::string(1, source.csv.quote)},
             {"header", source.csv.header},
             {"null_tokens", source.csv.null_tokens}}},
+          {"sql", {{"table", source.sql.table}, {"dialect", to_string(source.sql.dialect)}}},
           {"source_system", source.source_system}};
 }
 
@@ -66,6 +67,10 @@ Source source_of(const Json& json) {
   source.csv.quote = character("quote");
   csv.at("header").get_to(source.csv.header);
   csv.at("null_tokens").get_to(source.csv.null_tokens);
+  if (json.contains("sql")) {  // definitions of earlier versions have none
+    json["sql"].at("table").get_to(source.sql.table);
+    source.sql.dialect = enum_at(json["sql"], "dialect", parse_sql_dialect);
+  }
   json.at("source_system").get_to(source.source_system);
   return source;
 }
@@ -184,6 +189,21 @@ std::string_view to_string(BadRowAction action) {
     case BadRowAction::kSkip: return "skip";
   }
   return "";
+}
+
+std::string_view to_string(SqlDialect dialect) {
+  switch (dialect) {
+    case SqlDialect::kAuto: return "auto";
+    case SqlDialect::kPostgresql: return "postgresql";
+    case SqlDialect::kMysql: return "mysql";
+    case SqlDialect::kSqlite: return "sqlite";
+  }
+  return "";
+}
+
+std::optional<SqlDialect> parse_sql_dialect(std::string_view text) {
+  using enum SqlDialect;
+  return parse_enum(text, {kAuto, kPostgresql, kMysql, kSqlite});
 }
 
 std::optional<SchemaMode> parse_schema_mode(std::string_view text) {

@@ -37,6 +37,15 @@ struct CsvOptions {
 
 struct JsonOptions {};
 
+enum class SqlDialect { kAuto, kPostgresql, kMysql, kSqlite };
+std::string_view to_string(SqlDialect dialect);
+std::optional<SqlDialect> parse_sql_dialect(std::string_view text);
+
+struct SqlOptions {
+  std::string table;                        ///< of a dump: "users" or "public.users"; empty: the only one with rows
+  SqlDialect dialect = SqlDialect::kAuto;  ///< auto: as the dump's head says
+};
+
 /// Switches of inference (design, section 5).
 struct InferOptions {
   bool timestamps = true;       ///< false: ISO 8601 text stays string
@@ -53,9 +62,10 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";  ///< auto | json | csv | tsv | parquet | avro | orc
+  std::string format = "auto";  ///< auto | json | csv | tsv | parquet | avro | orc | sql
   CsvOptions csv;
   JsonOptions json;
+  SqlOptions sql;
   std::string source_system;
 };
 

@@ -421,6 +421,7 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   plan.bad_rows = ingestion.on_bad_row;
   plan.csv = source.csv;
   plan.json = source.json;
+  plan.sql = source.sql;
   return plan;
 }
 
