@@ -31,6 +31,9 @@ const std::string_view kSchemasJson = R"json({
 "Csv": {"type": ["object", "null"], "additionalProperties": false, "properties": {
   "delimiter": {"type": "string", "minLength": 1, "maxLength": 3}, "quote": {"type": "string", "minLength": 1, "maxLength": 3},
   "header": {"type": "boolean"}, "null_tokens": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}}},
+"Sql": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+  "table": {"type": "string", "maxLength": 1000, "description": "of a dump; without it: the only one with rows"},
+  "dialect": {"type": "string", "enum": ["auto", "postgresql", "mysql", "sqlite"]}}},
 "FormatType": {"type": ["string", "null"], "minLength": 1, "maxLength": 20, "description": "AUTO, JSON, CSV: a format of sluice.yaml, in any case"},
 "Source": {"type": "object", "required": ["id", "source_type", "source_config"], "additionalProperties": false, "properties": {
   "id": {"type": "string", "minLength": 1, "maxLength": 100},
@@ -38,6 +41,7 @@ const std::string_view kSchemasJson = R"json({
   "source_config": {"$ref": "#/components/schemas/SourceConfig"},
   "format_type": {"$ref": "#/components/schemas/FormatType"},
   "csv": {"$ref": "#/components/schemas/Csv"},
+  "sql": {"$ref": "#/components/schemas/Sql"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200}}},
 "IngestionRequest": {"type": "object", "required": ["name", "destination_config"], "additionalProperties": false, "properties": {
@@ -52,6 +56,7 @@ const std::string_view kSchemasJson = R"json({
   "tenant_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
   "cluster_id": {"type": ["string", "null"], "maxLength": 200},
   "csv": {"$ref": "#/components/schemas/Csv"},
+  "sql": {"$ref": "#/components/schemas/Sql"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200},
   "partition_by": {"type": ["array", "null"], "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}},

@@ -180,7 +180,7 @@ Result<std::string> read_format(std::string_view text) {
   return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "parquet"sv, "avro"sv, "orc"sv, "sql"sv});
 }
 
-Result<SqlDialect> read_sql_dialect(std::string_view text) {
+Result<DumpDialect> read_sql_dialect(std::string_view text) {
   if (const auto dialect = parse_sql_dialect(text)) return *dialect;
   return std::unexpected(no_choice(text, "SQL dialect", std::array{"auto"sv, "postgresql"sv, "mysql"sv, "sqlite"sv}));
 }

@@ -31,7 +31,7 @@ Result<SchemaMode> read_schema_mode(std::string_view text);
 Result<OnChange> read_on_change(std::string_view text);
 Result<BadRowAction> read_bad_row_action(std::string_view text);
 Result<std::string> read_format(std::string_view text);  ///< auto | json | csv | tsv | parquet | avro | orc | sql
-Result<SqlDialect> read_sql_dialect(std::string_view text);
+Result<DumpDialect> read_sql_dialect(std::string_view text);
 Result<std::string> read_order(std::string_view text);   ///< name | time
 Result<std::string> read_metadata_column(std::string_view text);
 /// A time; `now` is left to the caller, who knows the clock.

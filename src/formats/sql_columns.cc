@@ -10,26 +10,26 @@
 namespace sluice {
 namespace {
 
-bool same_name(std::string_view a, std::string_view b, SqlDialect dialect) {
-  if (a == b || dialect == SqlDialect::kPostgresql) return a == b;
+bool same_name(std::string_view a, std::string_view b, DumpDialect dialect) {
+  if (a == b || dialect == DumpDialect::kPostgresql) return a == b;
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
 
-SqlColumn SqlColumns::named(const std::string& name, SqlDialect dialect) const {
+SqlColumn SqlColumns::named(const std::string& name, DumpDialect dialect) const {
   const auto found = std::ranges::find_if(defined_, [&](const SqlColumn& column) { return same_name(column.name, name, dialect); });
   return found == defined_.end() ? SqlColumn{.name = name} : *found;
 }
 
-std::vector<SqlColumn> SqlColumns::of_rows(const std::vector<std::string>& names, size_t count, SqlDialect dialect) const {
+std::vector<SqlColumn> SqlColumns::of_rows(const std::vector<std::string>& names, size_t count, DumpDialect dialect) const {
   std::vector<SqlColumn> columns;
   if (!names.empty()) {
     for (const std::string& name : names) columns.push_back(named(name, dialect));
   } else if (!defined_.empty()) {
     // PostgreSQL writes DEFAULT for what it computes, the others leave it out.
     for (const SqlColumn& column : defined_) {
-      if (!column.generated || dialect == SqlDialect::kPostgresql) columns.push_back(column);
+      if (!column.generated || dialect == DumpDialect::kPostgresql) columns.push_back(column);
     }
   } else {
     for (size_t i = 0; i < count; ++i) columns.push_back({.name = csv_column_name(i)});
@@ -82,7 +82,8 @@ std::vector<std::string> warnings_about(const std::vector<SqlColumn>& columns) {
     if (column.generated) {
       warnings.push_back(fmt::format("column {} is computed by the database: a dump does not hold its values", column.name));
     } else if (!column.type.known) {
-      warnings.push_back(fmt::format("column {}: type {} has no counterpart, its values are read as string", column.name, column.declared.text()));
+      warnings.push_back(
+          fmt::format("column {}: type {} has no counterpart, its values are read as string", column.name, column.declared.text()));
     }
   }
   return warnings;

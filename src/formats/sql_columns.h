@@ -20,10 +20,10 @@ class SqlColumns {
 
   /// The columns of rows that name these; or none, then all, or where none is defined `count` of them. Of a column that is not defined
   /// nothing but its name is known.
-  std::vector<SqlColumn> of_rows(const std::vector<std::string>& names, size_t count, SqlDialect dialect) const;
+  std::vector<SqlColumn> of_rows(const std::vector<std::string>& names, size_t count, DumpDialect dialect) const;
 
  private:
-  SqlColumn named(const std::string& name, SqlDialect dialect) const;
+  SqlColumn named(const std::string& name, DumpDialect dialect) const;
 
   std::vector<SqlColumn> defined_;
 };

@@ -119,7 +119,8 @@ SqlDump::Step SqlDump::keep_statement() {
   }
   raw_end_ = tokens_.token().byte;
   if (tokens_.text().capture_is_cut()) {
-    tokens_.text().fail_at(line_, byte_, error_type::kTooLarge, fmt::format("a statement above the limit of {} MiB begins here", kRowBytesMax / kMiB));
+    tokens_.text().fail_at(line_, byte_, error_type::kTooLarge,
+                           fmt::format("a statement above the limit of {} MiB begins here", kRowBytesMax / kMiB));
   }
   return SqlItem::kStatement;
 }
@@ -144,7 +145,8 @@ void SqlDump::set(const std::string& name, std::string_view value) {
   }
   if (name == "STANDARD_CONFORMING_STRINGS") tokens_.set_backslash_escapes(value == "OFF" || value == "FALSE" || value == "0");
   if (name == "TIME_ZONE") utc_ = value == "+00:00";
-  if (name == "SQL_MODE" && value.find("NO_BACKSLASH_ESCAPES") != std::string_view::npos) refuse("SQL mode NO_BACKSLASH_ESCAPES is not supported");
+  if (name == "SQL_MODE" && value.find("NO_BACKSLASH_ESCAPES") != std::string_view::npos)
+    refuse("SQL mode NO_BACKSLASH_ESCAPES is not supported");
 }
 
 /// `SET [SESSION] name = value` or `SET name TO value`.
@@ -272,7 +274,8 @@ SqlDump::Step SqlDump::end_of_rows() {
   if (tokens_.token().kind == SqlTokenKind::kEnd) refuse("INSERT does not end with a semicolon: the file is cut off");
   const bool harmless = tokens_.token().ends_statement() || tokens_.token().is_word("RETURNING");
   if (!harmless) {
-    if (!tokens_.token().is_word("ON") || !tokens_.next().is_word("CONFLICT")) return misunderstood("what follows the rows of INSERT is not understood");
+    if (!tokens_.token().is_word("ON") || !tokens_.next().is_word("CONFLICT"))
+      return misunderstood("what follows the rows of INSERT is not understood");
     while (!tokens_.token().ends_statement() && !is_any(tokens_.token(), {"NOTHING", "UPDATE"})) tokens_.next();
     if (!tokens_.token().is_word("NOTHING")) return misunderstood("INSERT that updates other rows is not understood");
   }
@@ -291,7 +294,8 @@ SqlDump::Step SqlDump::read_copy() {
     return std::nullopt;
   }
   if (!tokens_.next().ends_statement()) {
-    tokens_.text().fail_at(line_, byte_, error_type::kParseError, "COPY with options is not understood; dump it as pg_dump does, in text format");
+    tokens_.text().fail_at(line_, byte_, error_type::kParseError,
+                           "COPY with options is not understood; dump it as pg_dump does, in text format");
     return SqlItem::kEnd;
   }
   tokens_.rest_of_line();

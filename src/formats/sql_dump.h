@@ -48,12 +48,12 @@ class SqlDump {
   int64_t statement() const { return statement_; }  ///< number of the statement in hand, 1 is the first
   std::span<const SqlValue> values() const { return row_.values(); }
   const SqlProblem& problem() const { return problem_; }
-  SqlDialect dialect() { return tokens_.dialect(); }
+  DumpDialect dialect() { return tokens_.dialect(); }
 
   int64_t line() const { return line_; }  ///< where the item begins
   int64_t byte() const { return byte_; }
   int64_t statement_byte() const { return statement_byte_; }  ///< where the statement in hand begins
-  int64_t end_byte() { return tokens_.text().byte(); }  ///< behind what was read
+  int64_t end_byte() { return tokens_.text().byte(); }        ///< behind what was read
   /// The item as written, without its terminator; of a row or problem the first 64 KiB.
   std::string raw();
 

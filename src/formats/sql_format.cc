@@ -133,7 +133,7 @@ bool looks_like_sql(std::string_view head) {
   }
   Context context;
   const auto blob = make_memory_blob(std::string(head));
-  SqlTokens tokens(*blob->open({}, context), SqlDialect::kPostgresql, kMiB);
+  SqlTokens tokens(*blob->open({}, context), DumpDialect::kPostgresql, kMiB);
   tokens.text().use(context);
   std::array<std::string, 3> words;
   for (std::string& word : words) {

@@ -30,8 +30,8 @@ class ListedTables {
   size_t last_ = 0;
 };
 
-bool is_internal(const SqlTableName& name, SqlDialect dialect) {
-  return dialect == SqlDialect::kSqlite && name.parts.back().starts_with("sqlite_");
+bool is_internal(const SqlTableName& name, DumpDialect dialect) {
+  return dialect == DumpDialect::kSqlite && name.parts.back().starts_with("sqlite_");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct SqlTableEntry {
 
 struct SqlListing {
   std::vector<SqlTableEntry> tables;  ///< in order of appearance, without SQLite's own (sqlite_...)
-  SqlDialect dialect = SqlDialect::kAuto;
+  DumpDialect dialect = DumpDialect::kAuto;
 };
 
 /// Reads all of a dump (`source`: plain bytes from its beginning). Errors as SqlDump's.

@@ -55,9 +55,10 @@ Result<bool> WantedTable::has(const SqlDump& dump) {
 Result<void> WantedTable::check_found() const {
   if (found_) return {};
   const std::string others = others_.text();
-  return std::unexpected(Error{ErrorCode::kInvalidInput,
-                               fmt::format("the dump has no table \"{}\"; {}", name_, others.empty() ? "it has none" : "there is: " + others),
-                               std::string(error_type::kParseError)});
+  return std::unexpected(
+      Error{ErrorCode::kInvalidInput,
+            fmt::format("the dump has no table \"{}\"; {}", name_, others.empty() ? "it has none" : "there is: " + others),
+            std::string(error_type::kParseError)});
 }
 
 SqlReader::SqlReader(std::unique_ptr<ByteSource> source, std::string table, const ReadPlan& plan)
@@ -114,7 +115,8 @@ Result<void> SqlReader::bind() {
   for (SqlColumn& column : columns_.of_rows(dump_.names(), dump_.values().size(), dump_.dialect())) {
     const int target = rows_.find(column.name);
     if (target >= 0 && filled[static_cast<size_t>(target)]) {
-      return std::unexpected(error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", shown(column.name)), error_type::kParseError));
+      return std::unexpected(
+          error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", shown(column.name)), error_type::kParseError));
     }
     if (target >= 0) filled[static_cast<size_t>(target)] = true;
     if (target < 0 && !plan_.rescue && !column.generated) {
@@ -244,8 +246,10 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
 Drift SqlStatementReader::drift() const {
   Drift drift;
   if (!plan_.report_drift || rows_read_ == 0) return drift;
-  if (plan_.columns.find(kSqlStatementNumber) == nullptr) drift.columns.push_back({.name = std::string(kSqlStatementNumber), .type = make_type(TypeId::kLong)});
-  if (plan_.columns.find(kSqlStatement) == nullptr) drift.columns.push_back({.name = std::string(kSqlStatement), .type = make_type(TypeId::kString)});
+  if (plan_.columns.find(kSqlStatementNumber) == nullptr)
+    drift.columns.push_back({.name = std::string(kSqlStatementNumber), .type = make_type(TypeId::kLong)});
+  if (plan_.columns.find(kSqlStatement) == nullptr)
+    drift.columns.push_back({.name = std::string(kSqlStatement), .type = make_type(TypeId::kString)});
   return drift;
 }
 

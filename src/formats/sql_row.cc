@@ -124,7 +124,8 @@ void SqlRow::read_values(SqlTokens& tokens) {
     if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown(token.text)));
     if (stored_.size() > kSqlValuesMax) refuse(first, fmt::format("more than {} values", kSqlValuesMax));
     if (bytes_.size() > static_cast<size_t>(kRowBytesMax)) {
-      tokens.text().fail_at(first.line, first.byte, error_type::kTooLarge, fmt::format("a row above the limit of {} MiB begins here", kRowBytesMax / kMiB));
+      tokens.text().fail_at(first.line, first.byte, error_type::kTooLarge,
+                            fmt::format("a row above the limit of {} MiB begins here", kRowBytesMax / kMiB));
     }
   }
   if (!problem_.reason.empty()) {
@@ -146,7 +147,7 @@ void SqlRow::read_value(SqlTokens& tokens) {
     case SqlTokenKind::kBits: keep(SqlValueKind::kText, token.text); break;
     case SqlTokenKind::kBytes: keep(SqlValueKind::kBytes, token.text); break;
     case SqlTokenKind::kName:
-      if (tokens.dialect() != SqlDialect::kMysql) return refuse(token, fmt::format("\"{}\" is a name, not a value", shown(token.text)));
+      if (tokens.dialect() != DumpDialect::kMysql) return refuse(token, fmt::format("\"{}\" is a name, not a value", shown(token.text)));
       keep(SqlValueKind::kText, token.text);
       break;
     case SqlTokenKind::kNumber:
@@ -184,11 +185,14 @@ void SqlRow::read_word_value(SqlTokens& tokens) {
     keep(SqlValueKind::kBool, is("TRUE") ? "true" : "false");
   } else if (is("_binary") || is("_utf8") || is("_utf8mb4") || is("_utf8mb3") || name == "_binary" || name.starts_with("_utf8")) {
     const SqlToken& literal = tokens.next();
-    if (literal.kind != SqlTokenKind::kString && literal.kind != SqlTokenKind::kBytes) return refuse(word, fmt::format("no string behind {}", name));
-    keep(name == "_binary" || name == "_BINARY" || literal.kind == SqlTokenKind::kBytes ? SqlValueKind::kBytes : SqlValueKind::kText, literal.text);
+    if (literal.kind != SqlTokenKind::kString && literal.kind != SqlTokenKind::kBytes)
+      return refuse(word, fmt::format("no string behind {}", name));
+    keep(name == "_binary" || name == "_BINARY" || literal.kind == SqlTokenKind::kBytes ? SqlValueKind::kBytes : SqlValueKind::kText,
+         literal.text);
   } else {
     std::string result;
-    if (!read_string_function(tokens, result, 0)) return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown(name)));
+    if (!read_string_function(tokens, result, 0))
+      return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown(name)));
     keep(SqlValueKind::kText, result);
   }
   tokens.next();

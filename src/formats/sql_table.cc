@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kNamePartsMax = 4;
 constexpr size_t kDefinitionBytesMax = 16 * kMiB;  ///< names and types of one table
-constexpr size_t kTypeBytesMax = 4 * kKiB;  ///< of a declared type as text; of an enum with thousands of members the first ones
+constexpr size_t kTypeBytesMax = 4 * kKiB;         ///< of a declared type as text; of an enum with thousands of members the first ones
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -27,18 +27,19 @@ bool is_any_word(const SqlToken& token, std::initializer_list<std::string_view> 
 }
 
 /// Begins something else than a column.
-bool begins_constraint(const SqlToken& token, SqlDialect dialect) {
+bool begins_constraint(const SqlToken& token, DumpDialect dialect) {
   if (is_any_word(token, {"CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE", "LIKE"})) return true;
-  return dialect == SqlDialect::kMysql && is_any_word(token, {"KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"});
+  return dialect == DumpDialect::kMysql && is_any_word(token, {"KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"});
 }
 
 /// Ends a column's type.
 bool begins_attribute(const SqlToken& token, bool first) {
   if (token.is_word("CHARACTER")) return !first;  // CHARACTER SET utf8
-  return is_any_word(token, {"NOT",       "NULL",      "DEFAULT",   "PRIMARY",    "UNIQUE",      "CHECK",         "REFERENCES",
-                             "CONSTRAINT", "COLLATE",   "GENERATED", "AS",         "AUTO_INCREMENT", "AUTOINCREMENT", "COMMENT",
-                             "CHARSET",    "ON",        "KEY",       "STORAGE",    "VIRTUAL",     "STORED",        "INVISIBLE",
-                             "SRID",       "COMPRESSED", "DEFERRABLE", "IDENTITY", "OPTIONS",     "ENCODE",        "ASC", "DESC"});
+  return is_any_word(
+      token, {"NOT",       "NULL",   "DEFAULT",        "PRIMARY",       "UNIQUE",     "CHECK",      "REFERENCES", "CONSTRAINT", "COLLATE",
+              "GENERATED", "AS",     "AUTO_INCREMENT", "AUTOINCREMENT", "COMMENT",    "CHARSET",    "ON",         "KEY",        "STORAGE",
+              "VIRTUAL",   "STORED", "INVISIBLE",      "SRID",          "COMPRESSED", "DEFERRABLE", "IDENTITY",   "OPTIONS",    "ENCODE",
+              "ASC",       "DESC"});
 }
 
 /// The arguments of a type, '(' in hand; ')' is in hand at the end.
@@ -124,8 +125,8 @@ bool read_attributes(SqlTokens& tokens) {
 
 }  // namespace
 
-std::string sql_identifier(const SqlToken& token, SqlDialect dialect) {
-  const bool folds = token.kind == SqlTokenKind::kWord && dialect == SqlDialect::kPostgresql;
+std::string sql_identifier(const SqlToken& token, DumpDialect dialect) {
+  const bool folds = token.kind == SqlTokenKind::kWord && dialect == DumpDialect::kPostgresql;
   return folds ? lower_case(token.text) : std::string(token.text);
 }
 
@@ -149,13 +150,13 @@ SqlTableName read_sql_table_name(SqlTokens& tokens, const std::string& database)
     tokens.next();
   }
   // MySQL writes the database before the table; USE may have named it, too.
-  if (tokens.dialect() == SqlDialect::kMysql && name.parts.size() > 2) name.parts.erase(name.parts.begin());
+  if (tokens.dialect() == DumpDialect::kMysql && name.parts.size() > 2) name.parts.erase(name.parts.begin());
   return name;
 }
 
 std::vector<SqlColumn> read_sql_columns(SqlTokens& tokens, bool utc) {
   std::vector<SqlColumn> columns;
-  const SqlDialect dialect = tokens.dialect();
+  const DumpDialect dialect = tokens.dialect();
   DefinitionSize size(tokens);
   for (tokens.next(); !tokens.token().ends_statement() && !tokens.token().is(')');) {
     if (tokens.token().is_identifier() && !begins_constraint(tokens.token(), dialect)) {

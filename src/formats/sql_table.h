@@ -15,7 +15,7 @@ namespace sluice {
 inline constexpr size_t kSqlColumnsMax = 16 * 1024;
 
 /// An identifier as the database knows it: PostgreSQL folds what stands without quotes to lower case.
-std::string sql_identifier(const SqlToken& token, SqlDialect dialect);
+std::string sql_identifier(const SqlToken& token, DumpDialect dialect);
 
 /// A table's name: database (where USE or \connect named one), schema (PostgreSQL), table.
 struct SqlTableName {

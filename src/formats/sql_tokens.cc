@@ -31,23 +31,23 @@ bool is_blank(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 }  // namespace
 
-SqlDialect guess_sql_dialect(std::string_view head) {
-  if (contains_any(head, {"-- PostgreSQL database", "standard_conforming_strings", "FROM stdin;", "pg_catalog."})) return SqlDialect::kPostgresql;
-  if (contains_any(head, {"-- MySQL dump", "-- MariaDB dump", "/*!40", "/*!50", "/*M!", "ENGINE="})) return SqlDialect::kMysql;
-  if (contains_any(head, {"PRAGMA foreign_keys", "BEGIN TRANSACTION;", "sqlite_"})) return SqlDialect::kSqlite;
-  if (head.find('`') != std::string_view::npos) return SqlDialect::kMysql;
-  return SqlDialect::kAuto;
+DumpDialect guess_sql_dialect(std::string_view head) {
+  if (contains_any(head, {"-- PostgreSQL database", "standard_conforming_strings", "FROM stdin;", "pg_catalog."}))
+    return DumpDialect::kPostgresql;
+  if (contains_any(head, {"-- MySQL dump", "-- MariaDB dump", "/*!40", "/*!50", "/*M!", "ENGINE="})) return DumpDialect::kMysql;
+  if (contains_any(head, {"PRAGMA foreign_keys", "BEGIN TRANSACTION;", "sqlite_"})) return DumpDialect::kSqlite;
+  if (head.find('`') != std::string_view::npos) return DumpDialect::kMysql;
+  return DumpDialect::kAuto;
 }
 
 bool SqlToken::is_word(std::string_view upper_case) const {
-  return kind == SqlTokenKind::kWord &&
-         std::ranges::equal(text, upper_case, [](unsigned char a, char b) { return std::toupper(a) == b; });
+  return kind == SqlTokenKind::kWord && std::ranges::equal(text, upper_case, [](unsigned char a, char b) { return std::toupper(a) == b; });
 }
 
-SqlTokens::SqlTokens(std::unique_ptr<ByteSource> source, SqlDialect dialect, size_t block_bytes)
-    : text_(std::move(source), block_bytes), dialect_(dialect), dialect_known_(dialect != SqlDialect::kAuto) {}
+SqlTokens::SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes)
+    : text_(std::move(source), block_bytes), dialect_(dialect), dialect_known_(dialect != DumpDialect::kAuto) {}
 
-SqlDialect SqlTokens::dialect() {
+DumpDialect SqlTokens::dialect() {
   if (!dialect_known_) {
     dialect_known_ = true;
     dialect_ = guess_sql_dialect(text_.head());
@@ -77,14 +77,14 @@ const SqlToken& SqlTokens::next() {
   const int c = text_.peek();
   switch (c) {
     case '\'': read_quoted(SqlTokenKind::kString, '\'', string_escapes()); return token_;
-    case '"': read_quoted(SqlTokenKind::kName, '"', dialect_ == SqlDialect::kMysql ? Escapes::kBackslash : Escapes::kNone); return token_;
+    case '"': read_quoted(SqlTokenKind::kName, '"', dialect_ == DumpDialect::kMysql ? Escapes::kBackslash : Escapes::kNone); return token_;
     case '`': read_quoted(SqlTokenKind::kName, '`', Escapes::kNone); return token_;
     case '[':
-      if (dialect_ == SqlDialect::kPostgresql) break;
+      if (dialect_ == DumpDialect::kPostgresql) break;
       read_quoted(SqlTokenKind::kName, ']', Escapes::kNone);
       return token_;
     case '$':
-      if (dialect_ == SqlDialect::kMysql || dialect_ == SqlDialect::kSqlite) break;
+      if (dialect_ == DumpDialect::kMysql || dialect_ == DumpDialect::kSqlite) break;
       read_dollar_string();
       return token_;
     case '.':
@@ -119,12 +119,12 @@ bool SqlTokens::pass_blanks() {
       continue;
     }
     const char c = window[0];
-    if (c == '#' && dialect_ == SqlDialect::kMysql) {
+    if (c == '#' && dialect_ == DumpDialect::kMysql) {
       pass_line();
     } else if (c == '-' && text_.peek(1) == '-') {
       // In MySQL 5--2 is a difference: a blank makes the comment.
       const int behind = text_.peek(2);
-      if (dialect_ == SqlDialect::kMysql && behind >= 0 && !is_blank(behind)) return true;
+      if (dialect_ == DumpDialect::kMysql && behind >= 0 && !is_blank(behind)) return true;
       pass_line();
     } else if (c == '/' && text_.peek(1) == '*') {
       pass_comment();
@@ -150,7 +150,7 @@ void SqlTokens::pass_comment() {
   const bool executed = text_.peek() == '!' || (text_.peek() == 'M' && text_.peek(1) == '!');
   std::string kept;
   // PostgreSQL nests comments.
-  const bool nests = dialect_ == SqlDialect::kPostgresql;
+  const bool nests = dialect_ == DumpDialect::kPostgresql;
   for (int depth = 1; depth > 0;) {
     const std::string_view window = text_.window();
     if (window.empty()) return text_.fail_at(line, byte, error_type::kParseError, "the comment that begins here is not closed");
@@ -204,7 +204,7 @@ void SqlTokens::read_word() {
 }
 
 void SqlTokens::read_number() {
-  const bool hex = text_.peek() == '0' && (text_.peek(1) | 0x20) == 'x' && dialect_ == SqlDialect::kMysql;
+  const bool hex = text_.peek() == '0' && (text_.peek(1) | 0x20) == 'x' && dialect_ == DumpDialect::kMysql;
   if (hex) text_.skip(2);
   for (int c = text_.peek(); is_word_byte(c) || c == '.'; c = text_.peek()) {
     const auto digit = static_cast<char>(c);
@@ -247,10 +247,10 @@ void SqlTokens::read_dollar_string() {
 
 SqlTokens::Escapes SqlTokens::string_escapes() {
   switch (dialect_) {
-    case SqlDialect::kMysql: return Escapes::kBackslash;
-    case SqlDialect::kPostgresql: return backslash_escapes_ ? Escapes::kBackslash : Escapes::kNone;
-    case SqlDialect::kSqlite: return Escapes::kNone;
-    case SqlDialect::kAuto: return Escapes::kUnknown;
+    case DumpDialect::kMysql: return Escapes::kBackslash;
+    case DumpDialect::kPostgresql: return backslash_escapes_ ? Escapes::kBackslash : Escapes::kNone;
+    case DumpDialect::kSqlite: return Escapes::kNone;
+    case DumpDialect::kAuto: return Escapes::kUnknown;
   }
   return Escapes::kNone;
 }
@@ -261,7 +261,8 @@ void SqlTokens::read_quoted(SqlTokenKind kind, char close, Escapes escapes) {
   const std::string_view stops(specials.data(), escapes == Escapes::kNone ? 1 : 2);
   for (;;) {
     const std::string_view window = text_.window();
-    if (window.empty()) return fail(kind == SqlTokenKind::kString ? "the string that begins here is not closed" : "the quote that opens here is not closed");
+    if (window.empty())
+      return fail(kind == SqlTokenKind::kString ? "the string that begins here is not closed" : "the quote that opens here is not closed");
     const size_t plain = std::min(window.find_first_of(stops), window.size());
     keep(window.substr(0, plain));
     const char stop = plain < window.size() ? window[plain] : '\0';
@@ -294,7 +295,7 @@ void SqlTokens::read_escape() {
     case 'b': return keep("\b");
     default: break;
   }
-  if (dialect_ == SqlDialect::kMysql) {
+  if (dialect_ == DumpDialect::kMysql) {
     if (byte == '0') return keep({"\0", 1});
     if (byte == 'Z') return keep("\x1a");
     if (byte == '%' || byte == '_') keep("\\");
@@ -306,15 +307,18 @@ void SqlTokens::read_escape() {
   if (is_hex || is_unicode) {
     const int digits_max = is_hex ? 2 : (byte == 'u' ? 4 : 8);
     int digits = 0;
-    for (int digit; digits < digits_max && (digit = hex_digit(text_.peek())) >= 0; ++digits, text_.skip(1)) code = code * 16 + static_cast<uint32_t>(digit);
-    if (digits == 0 || (is_unicode && (digits < digits_max || code > 0x10FFFF))) return fail(fmt::format("the escape \\{} in the string that begins here has no such digits", byte));
+    for (int digit; digits < digits_max && (digit = hex_digit(text_.peek())) >= 0; ++digits, text_.skip(1))
+      code = code * 16 + static_cast<uint32_t>(digit);
+    if (digits == 0 || (is_unicode && (digits < digits_max || code > 0x10FFFF)))
+      return fail(fmt::format("the escape \\{} in the string that begins here has no such digits", byte));
     if (is_unicode) return append_utf8(code, value_);
     const auto value = static_cast<char>(code);
     return keep({&value, 1});
   }
   if (byte >= '0' && byte <= '7') {
     code = static_cast<uint32_t>(byte - '0');
-    for (int digits = 1; digits < 3 && text_.peek() >= '0' && text_.peek() <= '7'; ++digits, text_.skip(1)) code = code * 8 + static_cast<uint32_t>(text_.peek() - '0');
+    for (int digits = 1; digits < 3 && text_.peek() >= '0' && text_.peek() <= '7'; ++digits, text_.skip(1))
+      code = code * 8 + static_cast<uint32_t>(text_.peek() - '0');
     const auto value = static_cast<char>(code);
     return keep({&value, 1});
   }
@@ -335,7 +339,7 @@ void SqlTokens::decode_hex() {
 }
 
 void SqlTokens::decode_bits() {
-  if (token_.kind == SqlTokenKind::kEnd || dialect_ != SqlDialect::kMysql) return;
+  if (token_.kind == SqlTokenKind::kEnd || dialect_ != DumpDialect::kMysql) return;
   const size_t missing = (8 - value_.size() % 8) % 8;
   value_.insert(0, missing, '0');
   std::string bytes;
@@ -353,7 +357,8 @@ void SqlTokens::decode_bits() {
 
 void SqlTokens::keep(std::string_view bytes) {
   if (value_.size() + bytes.size() > static_cast<size_t>(kRowBytesMax)) {
-    text_.fail_at(token_.line, token_.byte, error_type::kTooLarge, fmt::format("a value above the limit of {} MiB begins here", kRowBytesMax / kMiB));
+    text_.fail_at(token_.line, token_.byte, error_type::kTooLarge,
+                  fmt::format("a value above the limit of {} MiB begins here", kRowBytesMax / kMiB));
     token_.kind = SqlTokenKind::kEnd;
     return;
   }

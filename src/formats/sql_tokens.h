@@ -13,7 +13,7 @@
 namespace sluice {
 
 /// Which database wrote a dump, by what its head says; kAuto where nothing does.
-SqlDialect guess_sql_dialect(std::string_view head);
+DumpDialect guess_sql_dialect(std::string_view head);
 
 enum class SqlTokenKind {
   kEnd,         ///< of the text, or of what could be read (SqlText::failure())
@@ -40,7 +40,7 @@ struct SqlToken {
 
 class SqlTokens {
  public:
-  SqlTokens(std::unique_ptr<ByteSource> source, SqlDialect dialect, size_t block_bytes);
+  SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes);
 
   /// The next token, also token() until the next call. A string that is not closed, one above kRowBytesMax, and a backslash where nothing
   /// tells whether it escapes are failures.
@@ -50,7 +50,7 @@ class SqlTokens {
   SqlText& text() { return text_; }
   /// The capture of text() begins where the next token does.
   void capture_from_next(size_t bytes_max) { capture_bytes_max_ = bytes_max; }
-  SqlDialect dialect();  ///< as said, or guessed from the head
+  DumpDialect dialect();  ///< as said, or guessed from the head
   void set_backslash_escapes(bool escapes) { backslash_escapes_ = escapes; }
   /// The client's DELIMITER; empty: ';'.
   void set_delimiter(std::string delimiter) { delimiter_ = std::move(delimiter); }
@@ -78,7 +78,7 @@ class SqlTokens {
   const SqlToken& done(SqlTokenKind kind);
 
   SqlText text_;
-  SqlDialect dialect_;
+  DumpDialect dialect_;
   bool dialect_known_;
   bool backslash_escapes_ = false;  ///< PostgreSQL: standard_conforming_strings = off
   std::string delimiter_ = ";";

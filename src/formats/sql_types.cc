@@ -21,17 +21,47 @@ using TypeNames = std::unordered_map<std::string_view, TypeId>;
 const TypeNames& common_types() {
   using enum TypeId;
   static const TypeNames types = {
-      {"smallint", kInt}, {"integer", kInt}, {"int", kInt}, {"bigint", kLong},
-      {"int2", kInt}, {"int4", kInt}, {"int8", kLong},
-      {"real", kFloat}, {"double precision", kDouble}, {"double", kDouble}, {"float4", kFloat}, {"float8", kDouble},
-      {"numeric", kDecimal}, {"decimal", kDecimal}, {"dec", kDecimal},
-      {"boolean", kBoolean}, {"bool", kBoolean},
-      {"date", kDate}, {"time", kTime}, {"time without time zone", kTime},
-      {"timestamp", kTimestamp}, {"timestamp without time zone", kTimestamp}, {"datetime", kTimestamp},
-      {"timestamp with time zone", kTimestamptz}, {"timestamptz", kTimestamptz},
-      {"text", kString}, {"varchar", kString}, {"char", kString}, {"character", kString}, {"character varying", kString},
-      {"nvarchar", kString}, {"nchar", kString}, {"bpchar", kString}, {"json", kString}, {"jsonb", kString}, {"xml", kString},
-      {"uuid", kUuid}, {"bytea", kBinary}, {"blob", kBinary}, {"binary", kBinary}, {"varbinary", kBinary},
+      {"smallint", kInt},
+      {"integer", kInt},
+      {"int", kInt},
+      {"bigint", kLong},
+      {"int2", kInt},
+      {"int4", kInt},
+      {"int8", kLong},
+      {"real", kFloat},
+      {"double precision", kDouble},
+      {"double", kDouble},
+      {"float4", kFloat},
+      {"float8", kDouble},
+      {"numeric", kDecimal},
+      {"decimal", kDecimal},
+      {"dec", kDecimal},
+      {"boolean", kBoolean},
+      {"bool", kBoolean},
+      {"date", kDate},
+      {"time", kTime},
+      {"time without time zone", kTime},
+      {"timestamp", kTimestamp},
+      {"timestamp without time zone", kTimestamp},
+      {"datetime", kTimestamp},
+      {"timestamp with time zone", kTimestamptz},
+      {"timestamptz", kTimestamptz},
+      {"text", kString},
+      {"varchar", kString},
+      {"char", kString},
+      {"character", kString},
+      {"character varying", kString},
+      {"nvarchar", kString},
+      {"nchar", kString},
+      {"bpchar", kString},
+      {"json", kString},
+      {"jsonb", kString},
+      {"xml", kString},
+      {"uuid", kUuid},
+      {"bytea", kBinary},
+      {"blob", kBinary},
+      {"binary", kBinary},
+      {"varbinary", kBinary},
   };  // clang-format would put each on a line of its own
   return types;
 }
@@ -39,10 +69,27 @@ const TypeNames& common_types() {
 const TypeNames& postgres_types() {
   using enum TypeId;
   static const TypeNames types = {
-      {"serial", kInt}, {"smallserial", kInt}, {"bigserial", kLong}, {"oid", kLong}, {"float", kDouble},
-      {"name", kString}, {"\"char\"", kString}, {"citext", kString}, {"money", kString}, {"interval", kString},
-      {"time with time zone", kString}, {"timetz", kString}, {"bit", kString}, {"bit varying", kString}, {"varbit", kString},
-      {"inet", kString}, {"cidr", kString}, {"macaddr", kString}, {"macaddr8", kString}, {"tsvector", kString}, {"tsquery", kString},
+      {"serial", kInt},
+      {"smallserial", kInt},
+      {"bigserial", kLong},
+      {"oid", kLong},
+      {"float", kDouble},
+      {"name", kString},
+      {"\"char\"", kString},
+      {"citext", kString},
+      {"money", kString},
+      {"interval", kString},
+      {"time with time zone", kString},
+      {"timetz", kString},
+      {"bit", kString},
+      {"bit varying", kString},
+      {"varbit", kString},
+      {"inet", kString},
+      {"cidr", kString},
+      {"macaddr", kString},
+      {"macaddr8", kString},
+      {"tsvector", kString},
+      {"tsquery", kString},
   };
   return types;
 }
@@ -50,13 +97,34 @@ const TypeNames& postgres_types() {
 const TypeNames& mysql_types() {
   using enum TypeId;
   static const TypeNames types = {
-      {"tinyint", kInt}, {"mediumint", kInt}, {"int unsigned", kLong}, {"integer unsigned", kLong}, {"bigint unsigned", kDecimal},
-      {"float", kFloat}, {"real", kDouble}, {"year", kInt}, {"fixed", kDecimal},
-      {"tinytext", kString}, {"mediumtext", kString}, {"longtext", kString}, {"enum", kString}, {"set", kString},
-      {"tinyblob", kBinary}, {"mediumblob", kBinary}, {"longblob", kBinary},
-      {"inet4", kString}, {"inet6", kString},
-      {"geometry", kBinary}, {"point", kBinary}, {"linestring", kBinary}, {"polygon", kBinary}, {"multipoint", kBinary},
-      {"multilinestring", kBinary}, {"multipolygon", kBinary}, {"geometrycollection", kBinary}, {"geomcollection", kBinary},
+      {"tinyint", kInt},
+      {"mediumint", kInt},
+      {"int unsigned", kLong},
+      {"integer unsigned", kLong},
+      {"bigint unsigned", kDecimal},
+      {"float", kFloat},
+      {"real", kDouble},
+      {"year", kInt},
+      {"fixed", kDecimal},
+      {"tinytext", kString},
+      {"mediumtext", kString},
+      {"longtext", kString},
+      {"enum", kString},
+      {"set", kString},
+      {"tinyblob", kBinary},
+      {"mediumblob", kBinary},
+      {"longblob", kBinary},
+      {"inet4", kString},
+      {"inet6", kString},
+      {"geometry", kBinary},
+      {"point", kBinary},
+      {"linestring", kBinary},
+      {"polygon", kBinary},
+      {"multipoint", kBinary},
+      {"multilinestring", kBinary},
+      {"multipolygon", kBinary},
+      {"geometrycollection", kBinary},
+      {"geomcollection", kBinary},
   };
   return types;
 }
@@ -78,10 +146,10 @@ std::optional<int> argument(const DeclaredType& declared, size_t index) {
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-SqlType decimal_of(const DeclaredType& declared, SqlDialect dialect) {
+SqlType decimal_of(const DeclaredType& declared, DumpDialect dialect) {
   if (declared.words.starts_with("bigint")) return {.type = make_decimal(20, 0)};
   const std::optional<int> precision = argument(declared, 0), scale = argument(declared, 1);
-  if (!precision && dialect == SqlDialect::kMysql) return {.type = make_decimal(10, 0)};
+  if (!precision && dialect == DumpDialect::kMysql) return {.type = make_decimal(10, 0)};
   if (!precision) return {.type = make_decimal(kFreePrecision, kFreeScale)};
   const bool fits = *precision >= 1 && *precision <= kPrecisionMax && scale.value_or(0) >= 0 && scale.value_or(0) <= *precision;
   if (!fits) return {.type = make_type(TypeId::kString), .known = false};
@@ -89,11 +157,11 @@ SqlType decimal_of(const DeclaredType& declared, SqlDialect dialect) {
 }
 
 /// "bigint unsigned zerofill", "pg_catalog.int4" as the tables above have them.
-std::string plain_name(const DeclaredType& declared, SqlDialect dialect) {
+std::string plain_name(const DeclaredType& declared, DumpDialect dialect) {
   std::string name = declared.words;
   if (name.starts_with("pg_catalog.")) name.erase(0, 11);
   if (name.ends_with(".citext")) name = "citext";
-  if (dialect == SqlDialect::kMysql) {
+  if (dialect == DumpDialect::kMysql) {
     for (const std::string_view word : {" zerofill", " signed"}) {
       if (const size_t at = name.find(word); at != std::string::npos) name.erase(at, word.size());
     }
@@ -108,10 +176,10 @@ const TypeId* find_type(const TypeNames& names, std::string_view name) {
   return found == names.end() ? nullptr : &found->second;
 }
 
-const TypeId* type_id_of(std::string_view name, SqlDialect dialect) {
-  const TypeId* own = dialect == SqlDialect::kMysql    ? find_type(mysql_types(), name)
-                      : dialect == SqlDialect::kSqlite ? find_type(sqlite_types(), name)
-                                                       : find_type(postgres_types(), name);
+const TypeId* type_id_of(std::string_view name, DumpDialect dialect) {
+  const TypeId* own = dialect == DumpDialect::kMysql    ? find_type(mysql_types(), name)
+                      : dialect == DumpDialect::kSqlite ? find_type(sqlite_types(), name)
+                                                        : find_type(postgres_types(), name);
   return own ? own : find_type(common_types(), name);
 }
 
@@ -124,12 +192,12 @@ std::optional<TypeId> sqlite_affinity(std::string_view name) {
   return std::nullopt;
 }
 
-SqlType of_id(TypeId id, const DeclaredType& declared, SqlDialect dialect, bool utc) {
+SqlType of_id(TypeId id, const DeclaredType& declared, DumpDialect dialect, bool utc) {
   if (id == TypeId::kDecimal) return decimal_of(declared, dialect);
   SqlType found{.type = make_type(id)};
-  if (id == TypeId::kBinary) found.encoding = dialect == SqlDialect::kPostgresql ? SqlEncoding::kPostgresBytes : SqlEncoding::kRawBytes;
-  if (dialect == SqlDialect::kSqlite && id == TypeId::kDouble) found.encoding = SqlEncoding::kSqliteNumber;
-  if (dialect == SqlDialect::kMysql && declared.words == "timestamp" && utc) {
+  if (id == TypeId::kBinary) found.encoding = dialect == DumpDialect::kPostgresql ? SqlEncoding::kPostgresBytes : SqlEncoding::kRawBytes;
+  if (dialect == DumpDialect::kSqlite && id == TypeId::kDouble) found.encoding = SqlEncoding::kSqliteNumber;
+  if (dialect == DumpDialect::kMysql && declared.words == "timestamp" && utc) {
     found.type = make_type(TypeId::kTimestamptz);
     found.encoding = SqlEncoding::kUtc;
   }
@@ -212,17 +280,18 @@ std::string DeclaredType::text() const {
   return text + (is_array ? "[]" : "");
 }
 
-SqlType sql_type_of(const DeclaredType& declared, SqlDialect dialect, bool utc) {
+SqlType sql_type_of(const DeclaredType& declared, DumpDialect dialect, bool utc) {
   if (declared.words.empty()) return {};
   const SqlType unknown{.type = make_type(TypeId::kString), .known = false};
   if (declared.is_array) return unknown;
   const std::string name = plain_name(declared, dialect);
-  if (dialect == SqlDialect::kMysql && name == "bit") {
-    return {.type = make_type(argument(declared, 0).value_or(1) == 1 ? TypeId::kBoolean : TypeId::kBinary), .encoding = SqlEncoding::kRawBytes};
+  if (dialect == DumpDialect::kMysql && name == "bit") {
+    return {.type = make_type(argument(declared, 0).value_or(1) == 1 ? TypeId::kBoolean : TypeId::kBinary),
+            .encoding = SqlEncoding::kRawBytes};
   }
-  if (dialect == SqlDialect::kSqlite && name.find("int") != std::string::npos) return {.type = make_type(TypeId::kLong)};
+  if (dialect == DumpDialect::kSqlite && name.find("int") != std::string::npos) return {.type = make_type(TypeId::kLong)};
   if (const TypeId* id = type_id_of(name, dialect)) return of_id(*id, declared, dialect, utc);
-  const std::optional<TypeId> affinity = dialect == SqlDialect::kSqlite ? sqlite_affinity(name) : std::nullopt;
+  const std::optional<TypeId> affinity = dialect == DumpDialect::kSqlite ? sqlite_affinity(name) : std::nullopt;
   return affinity ? of_id(*affinity, declared, dialect, utc) : unknown;
 }
 

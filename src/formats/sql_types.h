@@ -36,7 +36,7 @@ struct SqlType {
 };
 
 /// `utc`: the dump writes MySQL's timestamps in UTC.
-SqlType sql_type_of(const DeclaredType& declared, SqlDialect dialect, bool utc);
+SqlType sql_type_of(const DeclaredType& declared, DumpDialect dialect, bool utc);
 
 enum class SqlValueKind {
   kNull,

@@ -191,18 +191,18 @@ std::string_view to_string(BadRowAction action) {
   return "";
 }
 
-std::string_view to_string(SqlDialect dialect) {
+std::string_view to_string(DumpDialect dialect) {
   switch (dialect) {
-    case SqlDialect::kAuto: return "auto";
-    case SqlDialect::kPostgresql: return "postgresql";
-    case SqlDialect::kMysql: return "mysql";
-    case SqlDialect::kSqlite: return "sqlite";
+    case DumpDialect::kAuto: return "auto";
+    case DumpDialect::kPostgresql: return "postgresql";
+    case DumpDialect::kMysql: return "mysql";
+    case DumpDialect::kSqlite: return "sqlite";
   }
   return "";
 }
 
-std::optional<SqlDialect> parse_sql_dialect(std::string_view text) {
-  using enum SqlDialect;
+std::optional<DumpDialect> parse_sql_dialect(std::string_view text) {
+  using enum DumpDialect;
   return parse_enum(text, {kAuto, kPostgresql, kMysql, kSqlite});
 }
 

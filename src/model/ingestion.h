@@ -37,13 +37,13 @@ struct CsvOptions {
 
 struct JsonOptions {};
 
-enum class SqlDialect { kAuto, kPostgresql, kMysql, kSqlite };
-std::string_view to_string(SqlDialect dialect);
-std::optional<SqlDialect> parse_sql_dialect(std::string_view text);
+enum class DumpDialect { kAuto, kPostgresql, kMysql, kSqlite };
+std::string_view to_string(DumpDialect dialect);
+std::optional<DumpDialect> parse_sql_dialect(std::string_view text);
 
 struct SqlOptions {
-  std::string table;                        ///< of a dump: "users" or "public.users"; empty: the only one with rows
-  SqlDialect dialect = SqlDialect::kAuto;  ///< auto: as the dump's head says
+  std::string table;                         ///< of a dump: "users" or "public.users"; empty: the only one with rows
+  DumpDialect dialect = DumpDialect::kAuto;  ///< auto: as the dump's head says
 };
 
 /// Switches of inference (design, section 5).

@@ -84,7 +84,9 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
     TRY_ASSIGN(const Schema contract, load_contract(ingestion.schema.contract));
     columns = contract.fields;
   } else {
-    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, nullptr, context));
+    TRY_ASSIGN(SampledColumns found, sample_columns(parts_.stores, ingestion, files, nullptr, context));
+    columns = std::move(found.fields);
+    dry.warnings.insert(dry.warnings.end(), found.warnings.begin(), found.warnings.end());
   }
   TRY(plan_schema(ingestion, sink, columns, dry, context));
   return dry;

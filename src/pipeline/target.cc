@@ -42,18 +42,19 @@ Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Fie
 }
 
 Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
-  std::vector<Field> fields;
+  SampledColumns found;
   if (step.contract) {
-    fields = step.contract->fields;
+    found.fields = step.contract->fields;
   } else {
-    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, step.sampled, context));
+    TRY_ASSIGN(found, sample_columns(step.stores, step.ingestion, files, step.sampled, context));
   }
-  TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
+  TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
 
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
+  target.warnings.insert(target.warnings.end(), found.warnings.begin(), found.warnings.end());
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;
 }
@@ -65,9 +66,9 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
   return it == ingestion.sources.end() ? ingestion.sources.front() : *it;  // a source renamed since: read as the first one says
 }
 
-Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          SampledFiles* sampled, Context& context) {
-  std::vector<Field> columns;
+Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
+                                      SampledFiles* sampled, Context& context) {
+  SampledColumns found;
   std::vector<char> buffer;
   int64_t left = kSampleBytesMax;
   auto chosen = spread(files);
@@ -81,10 +82,13 @@ Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion
     const int64_t share = std::max<int64_t>(left / static_cast<int64_t>(chosen.size() - i), 64 * kKiB);
     auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);
     if (!inferred) continue;
-    columns = merge_fields(std::move(columns), inferred->fields);
+    found.fields = merge_fields(std::move(found.fields), inferred->fields);
+    for (std::string& warning : inferred->warnings) {
+      if (std::ranges::find(found.warnings, warning) == found.warnings.end()) found.warnings.push_back(std::move(warning));
+    }
     left -= std::min(share, file.size_bytes);
   }
-  return columns;
+  return found;
 }
 
 Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
