@@ -78,9 +78,7 @@ Result<void> PostgresPool::until_answered(const Attempt& attempt) {
       again = answer.error().code == ErrorCode::kUnavailable;
     }
     if (!again || steady_clock::now() + wait > deadline) return answer;
-    if (!clock.sleep(wait, options_.stop)) {
-      return fail(ErrorCode::kCancelled, fmt::format("{}; stopped on request", answer.error().message));
-    }
+    clock.sleep(wait, {});
   }
 }
 

@@ -76,7 +76,7 @@ PostgresConnection::Fate PostgresConnection::settle() {
     } else if (fresh.error().code != ErrorCode::kUnavailable) {
       return Fate::kUnknown;
     }
-    if (!clock.sleep(wait, options_.stop)) break;
+    clock.sleep(wait, {});
   }
   return Fate::kUnknown;
 }
