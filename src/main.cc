@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -17,11 +18,15 @@
 #include "ledger/postgres_ledger.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/iceberg_sink.h"
+#include "pipeline/parquet_sink.h"
 #include "service/server.h"
 #include "storage/stores.h"
 
 namespace sluice {
 namespace {
+
+// Of the environment: read by libraries and by the S3 client, whoever repeats them in a message.
+constexpr const char* kSecretVariables[] = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD"};
 
 /// Unique per process start: a successor with the same pid is another worker.
 WorkerId make_worker_id() {
@@ -48,26 +53,14 @@ class ScratchFolder {
 
 class ProgramAssembly final : public Assembly {
  public:
-  ProgramAssembly(Config config, StoreProvider& stores, Clock& clock) : config_(std::move(config)), stores_(stores), clock_(clock) {}
+  ProgramAssembly(Config config, StoreProvider& stores, Clock& clock, Redaction& redaction, std::stop_token stop)
+      : config_(std::move(config)), stores_(stores), clock_(clock), redaction_(redaction), stop_(std::move(stop)) {
+    hide_secrets(config_, redaction_);
+  }
 
   Result<void> open_ledger(LedgerMode mode) {
-    if (is_postgres_uri(config_.ledger_uri)) return open_postgres_ledger(mode);
-    std::string path = config_.ledger_path();
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
-      if (mode == LedgerMode::kMustExist) {
-        return fail(ErrorCode::kNotFound,
-                    fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one, --home says where it is", path));
-      }
-      if (mode == LedgerMode::kScratchIfMissing) {
-        scratch_ = std::make_unique<ScratchFolder>();
-        path = scratch_->file("ledger.db");
-      } else {
-        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-        if (error) return invalid_input(fmt::format("{}: the folder of the ledger cannot be made: {}", path, error.message()));
-      }
-    }
-    TRY_ASSIGN(ledger_, SqliteLedger::open(path, worker_, clock_));
+    TRY(is_postgres_uri(config_.ledger_uri) ? open_postgres_ledger(mode) : open_sqlite_ledger(mode));
+    ledger_->hide(redaction_);
     return {};
   }
 
@@ -89,6 +82,7 @@ class ProgramAssembly final : public Assembly {
   }
 
   Result<std::unique_ptr<Sink>> open_sink(const Ingestion& ingestion) override {
+    if (ingestion.parquet) return std::make_unique<ParquetSink>(*ledger_, stores_, *ingestion.parquet, clock_);
     TRY_ASSIGN(Catalog * opened, catalog(ingestion.table.catalog));
     TRY_ASSIGN(const CatalogConfig* config, catalog_config(ingestion.table.catalog));
     const TableId table{ingestion.table.ns, ingestion.table.name};
@@ -96,6 +90,26 @@ class ProgramAssembly final : public Assembly {
   }
 
  private:
+  Result<void> open_sqlite_ledger(LedgerMode mode) {
+    std::string path = config_.ledger_path();
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+      if (mode == LedgerMode::kMustExist) {
+        return fail(ErrorCode::kNotFound,
+                    fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one, --home says where it is", path));
+      }
+      if (mode == LedgerMode::kScratchIfMissing) {
+        scratch_ = std::make_unique<ScratchFolder>();
+        path = scratch_->file("ledger.db");
+      } else {
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+        if (error) return invalid_input(fmt::format("{}: the folder of the ledger cannot be made: {}", path, error.message()));
+      }
+    }
+    TRY_ASSIGN(ledger_, SqliteLedger::open(path, worker_, clock_));
+    return {};
+  }
+
   Result<void> open_postgres_ledger(LedgerMode mode) {
     if (mode != LedgerMode::kCreate) {
       TRY_ASSIGN(const bool there, PostgresLedger::exists(config_.ledger_uri));
@@ -109,7 +123,7 @@ class ProgramAssembly final : public Assembly {
         return {};
       }
     }
-    TRY_ASSIGN(ledger_, PostgresLedger::open(config_.ledger_uri, worker_, clock_));
+    TRY_ASSIGN(ledger_, PostgresLedger::open(config_.ledger_uri, worker_, clock_, LedgerTime::kServer, stop_));
     return {};
   }
 
@@ -133,12 +147,14 @@ class ProgramAssembly final : public Assembly {
         std::filesystem::create_directories(std::filesystem::path(place).parent_path(), error);
       }
     }
-    return open_sql_catalog(config.name, place, config.warehouse, stores_, config.properties, clock_);
+    return open_sql_catalog(config.name, place, config.warehouse, stores_, config.properties, clock_, stop_);
   }
 
   const Config config_;
   StoreProvider& stores_;
   Clock& clock_;
+  Redaction& redaction_;
+  const std::stop_token stop_;
   const WorkerId worker_ = make_worker_id();
   std::unique_ptr<ScratchFolder> scratch_;
   std::unique_ptr<SqlLedger> ledger_;
@@ -168,13 +184,17 @@ int run_program(int argc, char** argv) {
   const std::jthread watcher = watch_signals(stop);
   SystemClock clock;
   Stores stores(clock);
+  Redaction redaction;
+  for (const char* name : kSecretVariables) {
+    if (const char* value = std::getenv(name)) redaction.hide(value);
+  }
   auto assemble = [&](const Config& config, LedgerMode mode) -> Result<std::unique_ptr<Assembly>> {
-    auto parts = std::make_unique<ProgramAssembly>(config, stores, clock);
+    auto parts = std::make_unique<ProgramAssembly>(config, stores, clock, redaction, stop.get_token());
     TRY(parts->open_ledger(mode));
     return parts;
   };
   auto serve_until = [&](const Config& config, const ServeOptions& options, const OpenParts& open, std::stop_token until) {
-    return serve(config, options, open, clock, until);
+    return serve(config, options, open, clock, redaction, until);
   };
   return run_command_line(argc, argv, assemble, serve_until, stores, clock, stop.get_token());
 }

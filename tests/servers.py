@@ -248,6 +248,11 @@ def accepts(postgres):
         return False
 
 
+def rest_catalog_environment(properties):
+    """Its way to spell a property in the environment: `a-b.c` is CATALOG_A__B_C."""
+    return {"CATALOG_" + name.replace("-", "__").replace(".", "_").upper(): value for name, value in properties.items()}
+
+
 def start_rest_catalog(host, s3, warehouse, port=None):
     """Apache Iceberg's own RESTCatalogServer. Its tables lie on `s3` or, where their location says so, in local files."""
     jars = [*REST_CATALOG_JARS.glob("*.jar"), *JARS.glob("sqlite-jdbc-*.jar")]
@@ -261,8 +266,7 @@ def start_rest_catalog(host, s3, warehouse, port=None):
         "client.region": s3.region,
         **{name: value for name, value in s3.properties.items() if name != "s3.region"},
     }
-    # Its way to spell a property in the environment: `a-b.c` is CATALOG_A__B_C.
-    environment = {"CATALOG_" + name.replace("-", "__").replace(".", "_").upper(): value for name, value in properties.items()}
+    environment = rest_catalog_environment(properties)
 
     def start(number):
         number = port or number

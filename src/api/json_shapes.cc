@@ -67,14 +67,19 @@ json report_json(const RunReport& report) {
 }
 
 json dry_run_json(const DryRun& dry) {
+  json formats = json::array();
+  for (const auto& [path, format] : dry.formats) formats.push_back({{"file_path", path}, {"format", format}});
   return {{"dry_run", true},
           {"files_found", dry.files_found},
           {"files_unchanged", dry.files_unchanged},
           {"files_new", dry.files_new},
           {"files_changed", dry.files_changed},
           {"bytes", dry.bytes},
+          {"archives", dry.archives},
+          {"members", dry.members},
           {"sample_paths", dry.sample_paths},
           {"format", text_or_null(dry.format)},
+          {"formats", std::move(formats)},
           {"table_exists", dry.table_exists},
           {"schema", schema_json_shape(dry.schema)},
           {"schema_changes", dry.schema_changes},
@@ -84,6 +89,7 @@ json dry_run_json(const DryRun& dry) {
 json file_json(const FileRecord& file) {
   return {{"file_path", file.path},
           {"source_id", file.source.text},
+          {"archive", text_or_null(file.archive)},
           {"status", to_string(file.state)},
           {"file_format", text_or_null(file.format)},
           {"file_size_bytes", file.size_bytes},
@@ -138,6 +144,41 @@ json counts_json(const FileCounts& counts) {
           {"failed", counts.failed},
           {"skipped", counts.skipped},
           {"pending", counts.pending}};
+}
+
+json inventory_line_json(const InventoryLine& line) {
+  return {{"name", line.name},
+          {"size_bytes", line.size_bytes},
+          {"type", line.type},
+          {"state", to_string(line.state)},
+          {"reason", line.reason.empty() ? json(nullptr) : json(line.reason)},
+          {"rows", line.rows}};
+}
+
+json inventory_counts_json(const InventoryCounts& counts) {
+  return {{"files", counts.lines()},
+          {"done", counts.done},
+          {"failed", counts.failed},
+          {"skipped", counts.skipped},
+          {"pending", counts.pending + counts.in_progress},
+          {"in_progress", counts.in_progress}};
+}
+
+json inventory_json(const Inventory& inventory) {
+  json all = inventory_counts_json(inventory.files);
+  all["members"] = inventory_counts_json(inventory.members);
+  return all;
+}
+
+json verification_json(const Verification& verification) {
+  json differences = json::array();
+  for (const Difference& one : verification.differences) {
+    differences.push_back({{"kind", one.kind}, {"object", one.name}, {"reason", one.reason}});
+  }
+  return {{"files", verification.files},
+          {"done", verification.done},
+          {"objects", verification.objects},
+          {"differences", std::move(differences)}};
 }
 
 json ingestion_json(const Ingestion& ingestion) {

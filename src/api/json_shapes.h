@@ -11,6 +11,8 @@
 #include "model/ingestion.h"
 #include "model/run.h"
 #include "pipeline/engine.h"
+#include "pipeline/inventory.h"
+#include "pipeline/verify.h"
 
 namespace sluice {
 
@@ -24,6 +26,12 @@ nlohmann::json attempt_json(const FileAttempt& attempt);
 nlohmann::json load_json(const FileLoad& load);
 nlohmann::json waiting_json(const std::vector<WaitingFiles>& waiting);
 nlohmann::json counts_json(const FileCounts& counts);
+nlohmann::json inventory_line_json(const InventoryLine& line);
+/// `pending` includes those in progress, so that done + failed + skipped + pending = files.
+nlohmann::json inventory_counts_json(const InventoryCounts& counts);
+/// The counts of the lines, and of `members`.
+nlohmann::json inventory_json(const Inventory& inventory);
+nlohmann::json verification_json(const Verification& verification);
 /// A loaded file as GET /ingestions/{id}/processed-files shows it.
 nlohmann::json processed_file_json(const FileRecord& file);
 /// The definition; for one made over the REST API also the body's source_config and the like. Secrets are left out, or "***".

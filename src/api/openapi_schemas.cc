@@ -29,8 +29,15 @@ const std::string_view kSchemasJson = R"json({
   "database": {"type": "string", "minLength": 1, "maxLength": 500, "description": "the namespace, levels separated by dots; made by the first load"},
   "table": {"type": "string", "minLength": 1, "maxLength": 200}}},
 "Csv": {"type": ["object", "null"], "additionalProperties": false, "properties": {
-  "delimiter": {"type": "string", "minLength": 1, "maxLength": 3}, "quote": {"type": "string", "minLength": 1, "maxLength": 3},
-  "header": {"type": "boolean"}, "null_tokens": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}}},
+  "delimiter": {"type": "string", "minLength": 1, "maxLength": 3}, "quote": {"type": "string", "minLength": 1, "maxLength": 4},
+  "escape": {"type": "string", "minLength": 1, "maxLength": 4}, "header": {"type": "boolean"},
+  "encoding": {"$ref": "#/components/schemas/Encoding"}, "decimal": {"type": "string", "enum": [".", ","]},
+  "comment": {"type": "string", "minLength": 1, "maxLength": 4}, "skip": {"type": "integer", "minimum": 0, "maximum": 1000000000},
+  "null_tokens": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}}},
+"Encoding": {"type": "string", "enum": ["auto", "utf-8", "utf-16", "utf-16le", "utf-16be", "latin-1", "windows-1252"]},
+"TextFormat": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+  "pattern": {"type": "string", "maxLength": 10000, "description": "a regular expression; its named groups are the columns"},
+  "encoding": {"$ref": "#/components/schemas/Encoding"}}},
 "FormatType": {"type": ["string", "null"], "minLength": 1, "maxLength": 20, "description": "AUTO, JSON, CSV: a format of sluice.yaml, in any case"},
 "Source": {"type": "object", "required": ["id", "source_type", "source_config"], "additionalProperties": false, "properties": {
   "id": {"type": "string", "minLength": 1, "maxLength": 100},
@@ -38,6 +45,7 @@ const std::string_view kSchemasJson = R"json({
   "source_config": {"$ref": "#/components/schemas/SourceConfig"},
   "format_type": {"$ref": "#/components/schemas/FormatType"},
   "csv": {"$ref": "#/components/schemas/Csv"},
+  "text": {"$ref": "#/components/schemas/TextFormat"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200}}},
 "IngestionRequest": {"type": "object", "required": ["name", "destination_config"], "additionalProperties": false, "properties": {
@@ -52,6 +60,7 @@ const std::string_view kSchemasJson = R"json({
   "tenant_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
   "cluster_id": {"type": ["string", "null"], "maxLength": 200},
   "csv": {"$ref": "#/components/schemas/Csv"},
+  "text": {"$ref": "#/components/schemas/TextFormat"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200},
   "partition_by": {"type": ["array", "null"], "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}},
@@ -67,6 +76,8 @@ const std::string_view kSchemasJson = R"json({
   "ready": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "min_age": {"type": "string", "maxLength": 50}, "marker": {"type": ["string", "null"], "maxLength": 1000},
     "ignore": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "modified_after": {"type": ["string", "null"], "maxLength": 50}}},
+  "archives": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "members": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "nested": {"type": "boolean"}}},
   "start_from": {"type": ["string", "null"], "maxLength": 50, "description": "now, or a time: earlier files are SKIPPED"},
   "batch": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "files_max": {"type": "integer", "minimum": 1, "maximum": 1000000000}, "bytes_max": {"type": ["string", "integer"], "minimum": 1, "maxLength": 30}}},
@@ -112,7 +123,7 @@ const std::string_view kSchemasJson = R"json({
   "runs": {"type": "array", "items": {"$ref": "#/components/schemas/Run"}}, "total": {"$ref": "#/components/schemas/Total"},
   "next_cursor": {"$ref": "#/components/schemas/Cursor"}}},
 "File": {"type": "object", "required": ["file_path", "source_id", "status", "attempts", "error_type", "error_message", "line", "byte"], "properties": {
-  "file_path": {"type": "string"}, "source_id": {"type": "string"},
+  "file_path": {"type": "string"}, "source_id": {"type": "string"}, "archive": {"type": ["string", "null"], "description": "of a member: the file that it lies in"},
   "status": {"type": "string", "enum": ["DISCOVERED", "PROCESSING", "SUCCESS", "FAILED", "SKIPPED"]}, "attempts": {"type": "integer"},
   "error_type": {"type": ["string", "null"]}, "error_message": {"type": ["string", "null"]}, "line": {"type": ["integer", "null"]},
   "byte": {"type": ["integer", "null"]}}},

@@ -48,20 +48,6 @@ void append_quoted(std::string& line, std::string_view text) {
 
 }  // namespace
 
-void Redaction::hide(const std::string& secret) {
-  if (secret.size() < kSecretBytesMin) return;
-  std::lock_guard lock(mutex_);
-  secrets_.insert(secret);
-}
-
-std::string Redaction::apply(std::string text) const {
-  std::lock_guard lock(mutex_);
-  for (const std::string& secret : secrets_) {
-    for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) text.replace(at, secret.size(), "***");
-  }
-  return text;
-}
-
 Log::Log(Clock& clock, const Redaction& redaction) : clock_(clock), redaction_(redaction) {
   lines_ = std::make_shared<spdlog::logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   lines_->set_pattern("%v");

@@ -1,37 +1,23 @@
-// Events as JSON lines for machines: {"at", "level", "event", ...fields}. Thread-safe. Known secrets never get out, whoever puts them
-// into a message.
+// Events as JSON lines for machines: {"at", "level", "event", ...fields}. Thread-safe. Secrets never get out, whoever puts them into a
+// message (base/redaction.h).
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "base/clock.h"
+#include "base/redaction.h"
 
 namespace spdlog {
 class logger;
 }
 
 namespace sluice {
-
-/// Texts that must not be shown. Short ones (below kSecretBytesMin) are not looked for: they would stain everything.
-class Redaction {
- public:
-  void hide(const std::string& secret);
-  /// `text` with every known secret replaced by "***".
-  std::string apply(std::string text) const;
-
- private:
-  mutable std::mutex mutex_;
-  std::set<std::string> secrets_;  // protected by mutex_
-};
-inline constexpr size_t kSecretBytesMin = 6;
 
 enum class LogLevel { kInfo, kWarning, kError };
 

@@ -44,7 +44,9 @@ std::string CommandLine::key_file() const { return flags.key_file.empty() ? flag
 
 int CommandLine::fail(const Error& error) const {
   if (flags.json) {
-    print(error_json(error).dump(2) + "\n");
+    Error shown = error;
+    shown.message = without_secrets(std::move(shown.message));
+    print(error_json(shown).dump(2) + "\n");
   } else {
     Console(stdout, stderr, verbosity(), false, clock).error(error.message);
   }
@@ -53,7 +55,8 @@ int CommandLine::fail(const Error& error) const {
 
 int CommandLine::usage(const Error& error) const {
   const int code = fail(error);
-  return code == kExitInterrupted || error.code == ErrorCode::kUnavailable ? code : kExitUsage;
+  const bool no_fault_of_the_command = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCorruption;
+  return code == kExitInterrupted || no_fault_of_the_command ? code : kExitUsage;
 }
 
 void CommandLine::print(const std::string& text) const {
@@ -125,8 +128,10 @@ int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, Stor
   add_load_command(app, line);
   add_run_commands(app, line);
   add_show_commands(app, line);
+  add_verify_command(app, line);
   add_table_commands(app, line);
   add_service_commands(app, line);
+  add_ledger_commands(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

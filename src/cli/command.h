@@ -53,7 +53,8 @@ struct CommandLine {
   std::string key_file() const;
   /// Prints the error (as JSON with --json) and returns its exit code.
   int fail(const Error& error) const;
-  /// A command that could not begin: wrong usage, exit code 2, unless a ledger or catalog did not answer (1) or a stop came first (130).
+  /// A command that could not begin: wrong usage, exit code 2, unless a ledger or catalog did not answer or is damaged (1), or
+  /// a stop came first (130).
   int usage(const Error& error) const;
   void print(const std::string& text) const;
 };
@@ -65,8 +66,13 @@ int exit_code_of(const RunReport& report);
 void add_load_command(CLI::App& app, CommandLine& line);
 void add_run_commands(CLI::App& app, CommandLine& line);      // run, retry, approve, forget
 void add_show_commands(CLI::App& app, CommandLine& line);     // status, files, runs, run-info
+void add_verify_command(CLI::App& app, CommandLine& line);    // verify
 void add_table_commands(CLI::App& app, CommandLine& line);    // table, check
 void add_service_commands(CLI::App& app, CommandLine& line);  // serve, token
+void add_ledger_commands(CLI::App& app, CommandLine& line);   // restore, rebuild
+
+/// `status INGESTION --inventory`.
+Result<void> show_inventory(CommandLine& line, const std::string& name);
 
 /// Configuration (sluice.yaml or defaults), opened parts and the ingestion a command names.
 struct Opened {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/redaction.h"
 #include "base/units.h"
 
 namespace sluice {
@@ -56,6 +57,15 @@ void Console::claimed(const ClaimedBatch& batch) {
   line(fmt::format("Processing {} file(s)", batch.files.size()));
 }
 
+void Console::expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) {
+  std::lock_guard lock(mutex_);
+  files_total_ += expansion.to_load;
+  std::string text =
+      fmt::format("Opened {} ({}): {} member(s), {} to load", short_name(archive), format, expansion.members, expansion.to_load);
+  if (expansion.skipped > 0) text += fmt::format(", {} skipped", expansion.skipped);
+  line(text);
+}
+
 void Console::progress(int64_t bytes, int64_t rows) {
   std::lock_guard lock(mutex_);
   bytes_done_ += bytes, rows_ += rows;
@@ -73,6 +83,11 @@ void Console::file_read(const FileResult& result) {
                      size_text(static_cast<double>(result.bytes_read))));
   }
   draw_bar(false);
+}
+
+void Console::recognised(const std::string& path, const std::string& format) {
+  std::lock_guard lock(mutex_);
+  line(fmt::format("{}: {}", path.substr(path.rfind('/') + 1), format));
 }
 
 void Console::publishing(const PreparedBatch& batch) {
@@ -93,13 +108,13 @@ void Console::schema_changed(const std::string& text) {
 void Console::warning(const std::string& text) {
   std::lock_guard lock(mutex_);
   clear_bar();
-  if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kYellow, "warning: " + text));
+  if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kYellow, "warning: " + without_secrets(text)));
 }
 
 void Console::error(const std::string& message) {
   std::lock_guard lock(mutex_);
   clear_bar();
-  fmt::print(err_, "{}\n", paint(kRed, "error: " + message));
+  fmt::print(err_, "{}\n", paint(kRed, "error: " + without_secrets(message)));
 }
 
 void Console::summary(const RunReport& report, const std::string& table) {

@@ -21,8 +21,11 @@ class Console final : public RunObserver {
 
   void discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes) override;
   void claimed(const ClaimedBatch& batch) override;
+  void expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) override;
   void progress(int64_t bytes, int64_t rows) override;
   void file_read(const FileResult& result) override;
+  bool wants_formats() const override { return verbosity_ == Verbosity::kVerbose; }
+  void recognised(const std::string& path, const std::string& format) override;
   void publishing(const PreparedBatch& batch) override;
   void confirmed(const PreparedBatch& batch, const Published& published, int64_t files) override;
   void schema_changed(const std::string& text) override;

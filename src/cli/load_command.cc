@@ -1,4 +1,4 @@
-// load: paths on the command line into a table. The flags build the same Ingestion as sluice.yaml and REST bodies.
+// load: paths on the command line into a table, or into Parquet objects. The flags build the same Ingestion as sluice.yaml and REST bodies.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -12,6 +12,7 @@
 #include "cli/text_table.h"
 #include "config/load_options.h"
 #include "config/validate.h"
+#include "pipeline/disposition.h"
 #include "storage/listing_feed.h"
 #include "storage/local_path.h"
 
@@ -25,7 +26,39 @@ struct LoadFlags {
   std::string warehouse, files_from;
   bool dry_run = false, allow_empty = false;
   int threads = 0;
+  std::string move_done, move_failed, disposition_done, disposition_failed;
 };
+
+Result<Disposition> read_disposition(std::string_view flag, const std::string& text, const std::string& folder) {
+  if (!text.empty() && !folder.empty()) return invalid_input(fmt::format("--move-{0} and --disposition-{0}: give one of them", flag));
+  if (text.empty() && folder.empty()) return Disposition{};
+  auto read = parse_disposition(folder.empty() ? text : "move:" + folder);
+  if (!read) return std::unexpected(read.error().within(fmt::format("--disposition-{}", flag)));
+  return read;
+}
+
+Result<Dispositions> dispositions_of(const LoadFlags& flags, const Ingestion& ingestion) {
+  Dispositions dispositions;
+  TRY_ASSIGN(dispositions.done, read_disposition("done", flags.disposition_done, flags.move_done));
+  TRY_ASSIGN(dispositions.failed, read_disposition("failed", flags.disposition_failed, flags.move_failed));
+  TRY(check_dispositions(ingestion, dispositions));
+  return dispositions;
+}
+
+/// After a run that ended by itself. What stays is said, and changes nothing about the run; nor does an error say again why the run failed.
+Result<void> dispose(CommandLine& line, Assembly& parts, const Ingestion& ingestion, const Dispositions& dispositions) {
+  if (!dispositions.any() || line.exit_code == kExitInterrupted || line.exit_code == kExitUsage) return {};
+  TRY_ASSIGN(auto sink, parts.open_sink(ingestion));
+  Context context;
+  context.stop = line.stop;
+  TRY_ASSIGN(const DisposedFiles disposed, dispose_files(parts.engine_parts(), ingestion, *sink, dispositions, context));
+  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
+  for (const std::string& warning : disposed.warnings) console.warning(warning);
+  if (!line.flags.json && !line.flags.quiet && disposed.moved + disposed.deleted > 0) {
+    line.print(fmt::format("Moved {} file(s), deleted {}\n", disposed.moved, disposed.deleted));
+  }
+  return {};
+}
 
 /// One path a line ("-": standard input); blank lines are passed over. Names may hold anything but a newline.
 Result<std::vector<std::string>> read_file_list(const std::string& name) {
@@ -69,6 +102,7 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
 /// A --warehouse in which the table does not lie belongs to another catalog, or is a slip of the hand.
 Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const std::string& typed) {
   if (typed.empty()) return {};
+  if (ingestion.parquet) return invalid_input("--warehouse: Parquet objects lie in no warehouse");
   TRY_ASSIGN(Catalog * catalog, opened.parts->catalog(ingestion.table.catalog));
   Context context;
   const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
@@ -85,7 +119,8 @@ Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const s
 std::string dry_run_text(const DryRun& dry, const std::string& table) {
   std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
-  if (!dry.format.empty()) text += fmt::format("Format: {}\n", dry.format);
+  if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
+  for (const auto& [path, format] : dry.formats) text += fmt::format("{}: {}\n", path.substr(path.rfind('/') + 1), format);
   text += fmt::format("Table {} {}:\n", table, dry.table_exists ? "exists; it would have" : "would be made with");
   std::vector<std::vector<std::string>> rows;
   for (const Field& field : dry.schema.fields) rows.push_back({field.name, to_text(*field.type), field.required ? "required" : ""});
@@ -114,9 +149,11 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   for (const auto& [name, catalog] : opened.config.catalogs) catalogs.push_back(name);
   TRY_ASSIGN(Ingestion ingestion, build_ingestion(flags.load, catalogs));
   // Also where the table lies, unless its catalog says otherwise.
-  CatalogConfig& catalog = opened.config.catalogs.at(ingestion.table.catalog);
-  if (!flags.load.s3_endpoint.empty()) catalog.properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
+  if (!flags.load.s3_endpoint.empty() && !ingestion.parquet) {
+    opened.config.catalogs.at(ingestion.table.catalog).properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
+  }
 
+  TRY_ASSIGN(const Dispositions dispositions, dispositions_of(flags, ingestion));
   RunOptions options;
   if (!flags.files_from.empty()) {
     TRY_ASSIGN(options.files_from, read_file_list(flags.files_from));
@@ -133,14 +170,25 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   settle_start_from(ingestion, known, line.clock.now());
   TRY_ASSIGN(ingestion, opened.parts->registry().put_ingestion(ingestion));
   line.exit_code = execute_run(line, *opened.parts, ingestion, options, flags.threads);
+  const bool failed = line.exit_code == kExitFailed;
+  if (auto done = dispose(line, *opened.parts, ingestion, dispositions); !done && !failed) line.exit_code = line.fail(done.error());
   return {};
 }
 
 void add_reading_flags(CLI::App& command, LoadOptions& load) {
-  command.add_option("--format", load.format, "auto, json, csv, tsv, parquet, avro or orc")->capture_default_str();
-  command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t")->group("Reading");
-  command.add_option("--quote", load.quote, "CSV: one character")->group("Reading");
-  command.add_flag("--no-header", load.no_header, "CSV: the first line is data")->group("Reading");
+  command.add_option("--format", load.format, "auto, json, csv, tsv, text, parquet, avro or orc")->capture_default_str();
+  command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t (default: found in each file, as the next seven)")
+      ->group("Reading");
+  command.add_option("--quote", load.quote, "CSV: one character, or none")->group("Reading");
+  command.add_option("--escape", load.escape, "CSV: stands before a quote inside quotes: one character, or none")->group("Reading");
+  command.add_flag_callback("--header", [&load] { load.header = true; }, "CSV: the first line names the columns")->group("Reading");
+  command.add_flag_callback("--no-header", [&load] { load.header = false; }, "CSV: the first line is data")->group("Reading");
+  command.add_option("--encoding", load.encoding, "CSV, text: utf-8, utf-16, utf-16le, utf-16be, latin-1 or windows-1252")
+      ->group("Reading");
+  command.add_option("--decimal", load.decimal, "CSV: the decimal mark, . or ,")->group("Reading");
+  command.add_option("--comment", load.comment, "CSV: begins lines to pass over: one character, or none")->group("Reading");
+  command.add_option("--skip", load.skip, "CSV: lines to pass over before the first record")->group("Reading");
+  command.add_option("--pattern", load.pattern, "text: a regular expression; its named groups are the columns")->group("Reading");
   command.add_option("--null", load.null_tokens, "CSV: unquoted text that means null (repeatable)")->group("Reading");
   command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")
       ->group("Reading");
@@ -148,6 +196,8 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
   command.add_option("--min-age", load.min_age, "Only files unchanged for this long: 30s, 5m")->group("Reading");
   command.add_option("--marker", load.marker, "Load a folder's files once this name lies beside them")->group("Reading");
   command.add_option("--ignore", load.ignore, "Patterns of names to pass over (default: _*, .*, *.tmp)")->group("Reading");
+  command.add_option("--members", load.members, "Archives: only members that match, *.csv or dir/*.csv (repeatable)")->group("Reading");
+  command.add_flag("--nested-archives", load.nested_archives, "Archives in archives are opened, too (one level)")->group("Reading");
   command.add_option("--modified-after", load.modified_after, "Only files changed after this time")->group("Reading");
   command.add_option("--start-from", load.start_from, "now, or a time: earlier files are SKIPPED (Baseline)")->group("Reading");
   command.add_option("--on-change", load.on_change, "A loaded file whose content changed: append, ignore or fail")->group("Reading");
@@ -183,19 +233,30 @@ void add_run_flags(CLI::App& command, LoadFlags& flags) {
   command.add_option("--threads", flags.threads, "Files read at once (default: one per core)")->check(CLI::Range(1, 1024))->group("Run");
 }
 
+void add_disposition_flags(CLI::App& command, LoadFlags& flags) {
+  const char* group = "After the load";
+  command.add_option("--move-done", flags.move_done, "Folder that files go to once they are loaded")->group(group);
+  command.add_option("--move-failed", flags.move_failed, "Folder that files go to once they are not tried again")->group(group);
+  command.add_option("--disposition-done", flags.disposition_done, "keep (default), delete or move:PATH")->group(group);
+  command.add_option("--disposition-failed", flags.disposition_failed, "keep (default), delete or move:PATH")->group(group);
+}
+
 }  // namespace
 
 void add_load_command(CLI::App& app, CommandLine& line) {
-  auto* command = app.add_subcommand("load", "Load new and changed files into a table, each exactly once");
+  auto* command = app.add_subcommand("load", "Load new and changed files into a table, or convert them to Parquet, each exactly once");
   auto flags = std::make_shared<LoadFlags>();
   command->add_option("PATH", flags->load.paths, "Files, folders or globs (**, *, ?, [a-z], {a,b})");
-  command->add_option("--table", flags->load.table, "NS.NAME")->required();
-  command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's)");
+  command->add_option("--table", flags->load.table, "NS.NAME: rows go to this table");
+  command->add_option("--parquet", flags->load.parquet,
+                      "s3://BUCKET/PREFIX or a folder: instead, each file becomes a Parquet object there");
+  command->add_option("--name", flags->load.name, "Name of the ingestion (default: the table's, or PREFIX)");
   command->add_option("--s3-endpoint", flags->load.s3_endpoint,
                       "URL of the S3 service, of paths and warehouse (default: AWS_ENDPOINT_URL, AWS)");
   add_reading_flags(*command, flags->load);
   add_table_flags(*command, *flags);
   add_run_flags(*command, *flags);
+  add_disposition_flags(*command, *flags);
   command->callback([&line, flags] {
     if (auto done = load(line, *flags); !done) line.exit_code = line.usage(done.error());
   });

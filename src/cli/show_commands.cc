@@ -40,8 +40,9 @@ Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
   json j = ingestion_json(ingestion);
   j["files"] = counts_json(counts);
   j["waiting_for_approval"] = waiting_json(waiting);
-  j["table"] = ingestion.table.text();
-  j["catalog"] = ingestion.table.catalog;
+  j["table"] = ingestion.parquet ? json(nullptr) : json(ingestion.table.text());
+  j["catalog"] = ingestion.parquet ? json(nullptr) : json(ingestion.table.catalog);
+  j["target"] = ingestion.target_text();
   j["snapshot_id"] = !batches.empty() && batches[0].snapshot_id ? json(*batches[0].snapshot_id) : json(nullptr);
   j["runs"] = json::array();
   for (const RunRecord& run : runs) j["runs"].push_back(run_json(run));
@@ -50,8 +51,7 @@ Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
 
 std::string status_text(const json& status) {
   const json& files = status["files"];
-  std::string text = fmt::format("{} -> {}.{}\n", status["name"].get<std::string>(), status["catalog"].get<std::string>(),
-                                 status["table"].get<std::string>());
+  std::string text = fmt::format("{} -> {}\n", status["name"].get<std::string>(), status["target"].get<std::string>());
   text += fmt::format("  files: {} done, {} failed, {} skipped, {} pending ({} in all)\n", files["done"].get<int64_t>(),
                       files["failed"].get<int64_t>(), files["skipped"].get<int64_t>(), files["pending"].get<int64_t>(),
                       files["discovered"].get<int64_t>());
@@ -185,9 +185,12 @@ Result<void> run_info(CommandLine& line, const std::string& id) {
 void add_show_commands(CLI::App& app, CommandLine& line) {
   auto* status_command = app.add_subcommand("status", "Files by state, last runs, table and snapshot");
   auto name = std::make_shared<std::string>();
-  status_command->add_option("INGESTION", *name, "Name or id; all where left out");
-  status_command->callback([&line, name] {
-    if (auto done = status(line, *name); !done) line.exit_code = line.usage(done.error());
+  auto* status_of = status_command->add_option("INGESTION", *name, "Name or id; all where left out");
+  auto inventory = std::make_shared<bool>(false);
+  status_command->add_flag("--inventory", *inventory, "A line for each file found: name, size, type, state, reason")->needs(status_of);
+  status_command->callback([&line, name, inventory] {
+    auto done = *inventory ? show_inventory(line, *name) : status(line, *name);
+    if (!done) line.exit_code = line.usage(done.error());
   });
 
   auto* files_command = app.add_subcommand("files", "Every file that an ingestion knows, or one file's whole story");

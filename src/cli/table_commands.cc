@@ -114,7 +114,8 @@ Result<void> check(CommandLine& line, const std::string& name) {
     TRY_ASSIGN(const Ingestion ingestion, with_secrets(line, stored));
     for (AccessCheck& one : check_sources(opened.parts->stores(), opened.parts->clock(), ingestion, context))
       checks.push_back(std::move(one));
-    checks.push_back(check_table(opened.parts->catalog(ingestion.table.catalog), ingestion, context));
+    checks.push_back(ingestion.parquet ? check_objects(opened.parts->stores(), ingestion, context)
+                                       : check_table(opened.parts->catalog(ingestion.table.catalog), ingestion, context));
   }
   json list = json::array();
   for (const AccessCheck& one : checks) {

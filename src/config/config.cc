@@ -185,6 +185,18 @@ Result<Ingestion> Config::ingestion(std::string_view name) const {
                                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
+void hide_secrets(const Config& config, Redaction& redaction) {
+  const auto hide = [&](const Properties& properties) {
+    for (const auto& [name, value] : properties) {
+      if (may_be_secret(name)) redaction.hide(value);
+    }
+  };
+  for (const auto& [name, catalog] : config.catalogs) hide(catalog.properties);
+  for (const Ingestion& ingestion : config.ingestions) {
+    for (const Source& source : ingestion.sources) hide(source.store);
+  }
+}
+
 Result<Config> default_config(const ConfigOptions& options) {
   Config config;
   TRY_ASSIGN(const std::string home, absolute_uri(options.home + "/"));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/redaction.h"
 #include "model/ingestion.h"
 
 namespace sluice {
@@ -43,6 +44,9 @@ struct ConfigOptions {
   std::string ledger;                   ///< instead of what the file says; relative paths start at the working folder; empty: as it says
   std::function<std::optional<std::string>(std::string_view name)> environment;  ///< empty: that of the process
 };
+
+/// Makes the secrets of its catalogs and sources known, so that they are shown, logged and stored nowhere.
+void hide_secrets(const Config& config, Redaction& redaction);
 
 /// What holds without sluice.yaml: ledger and catalog `local` below home, no ingestions.
 Result<Config> default_config(const ConfigOptions& options);

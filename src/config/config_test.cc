@@ -129,7 +129,7 @@ ingestions:
   EXPECT_EQ(i.sources[0].format, "csv");
   EXPECT_EQ(i.sources[0].csv.delimiter, ';');
   EXPECT_EQ(i.sources[0].csv.quote, '\'');
-  EXPECT_FALSE(i.sources[0].csv.header);
+  EXPECT_EQ(i.sources[0].csv.header, false);
   EXPECT_THAT(i.sources[0].csv.null_tokens, ElementsAre("", "NA"));
   EXPECT_EQ(i.sources[0].source_system, "sales");
   EXPECT_THAT(i.sources[1].paths, ElementsAre("file:///old"));
@@ -162,6 +162,19 @@ ingestions:
   EXPECT_EQ(i.run_order, "time");
   EXPECT_EQ(i.retry_attempts_max, 5);
   EXPECT_THAT(i.metadata_columns, ElementsAre("_source_file", "_source_row"));
+}
+
+// Objects of sluice.yaml that lose their endpoint, or take a table's limits.
+TEST(Config, ObjectsAreATarget) {
+  const Ingestion i =
+      only("ingestions:\n  c:\n    source: {paths: [in]}\n    parquet: {prefix: s3://b/out, s3.endpoint: \"http://h:1\"}\n");
+  ASSERT_TRUE(i.parquet);
+  EXPECT_EQ(i.parquet->prefix, "s3://b/out");
+  EXPECT_EQ(i.parquet->store.at("s3.endpoint"), "http://h:1");
+  EXPECT_EQ(i.batch.files_max, 64);
+  const Ingestion folder = only("ingestions:\n  c:\n    source: {paths: [in]}\n    parquet: out\n    batch: {files_max: 3}\n");
+  EXPECT_THAT(folder.parquet->prefix, HasSubstr("/out"));
+  EXPECT_EQ(folder.batch.files_max, 3);
 }
 
 // Null means "not given", as in the documented example.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 #include <numeric>
@@ -144,6 +145,24 @@ Result<char> parse_character(std::string_view text) {
   return invalid_input(fmt::format("\"{}\" is not one character (tab is \\t)", text));
 }
 
+Result<char> parse_character_or_none(std::string_view text) {
+  if (text == "none") return '\0';
+  return parse_character(text);
+}
+
+Result<char> read_decimal_mark(std::string_view text) {
+  if (text == "." || text == ",") return text[0];
+  return invalid_input(fmt::format("\"{}\" is no decimal mark: . | ,", text));
+}
+
+Result<TextEncoding> read_encoding(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (const auto encoding = parse_text_encoding(lower)) return *encoding;
+  return std::unexpected(
+      no_choice(text, "encoding", std::array{"auto"sv, "utf-8"sv, "utf-16"sv, "utf-16le"sv, "utf-16be"sv, "latin-1"sv, "windows-1252"sv}));
+}
+
 Result<void> parse_bad_rows_max(std::string_view text, BadRows& into) {
   const std::string_view value = trimmed(text);
   if (!value.ends_with('%')) {
@@ -177,7 +196,7 @@ Result<BadRowAction> read_bad_row_action(std::string_view text) {
 }
 
 Result<std::string> read_format(std::string_view text) {
-  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "parquet"sv, "avro"sv, "orc"sv});
+  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "text"sv, "parquet"sv, "avro"sv, "orc"sv});
 }
 
 Result<std::string> read_order(std::string_view text) { return read_choice(text, "order", std::array{"name"sv, "time"sv}); }

@@ -59,6 +59,31 @@ TEST(Fields, SuggestsOnlyWhatIsNear) {
   EXPECT_EQ(did_you_mean("xyz", known), "");
 }
 
+// Objects that the next run would load as files, a target that is neither table nor objects, or both, and a table's defaults for objects.
+TEST(LoadOptions, ParquetIsATargetOfItsOwn) {
+  const auto build = [](std::vector<std::string> paths, const std::string& parquet, const std::string& table = "") {
+    return build_ingestion({.paths = std::move(paths), .table = table, .parquet = parquet}, std::vector<std::string>{"local"});
+  };
+  const auto built = build({"/in"}, "s3://b/out/");
+  ASSERT_TRUE(built) << built.error().message;
+  EXPECT_EQ(built->parquet->prefix, "s3://b/out");
+  EXPECT_EQ(built->name, "s3://b/out");
+  EXPECT_EQ(built->target_text(), "s3://b/out");
+  EXPECT_TRUE(built->metadata_columns.empty());
+  EXPECT_EQ(built->batch.files_max, 64);
+  const auto stored = parse_ingestion(to_json(*built));
+  ASSERT_TRUE(stored) << stored.error().message;
+  EXPECT_EQ(stored->parquet, built->parquet);
+
+  EXPECT_FALSE(build({"/in"}, ""));
+  EXPECT_FALSE(build({"/in"}, "/out", "ns.t"));
+  EXPECT_FALSE(build({"/in"}, "/in/out"));
+  EXPECT_FALSE(build({"/in/**"}, "/in/out"));
+  EXPECT_FALSE(build({"/in/**/*.parquet"}, "/in/out"));
+  EXPECT_TRUE(build({"/in/**/*.csv"}, "/in/out"));
+  EXPECT_TRUE(build({"/in/*.csv"}, "/in/out"));
+}
+
 // Flags and file build the same value: what one of them forgets is a setting without effect.
 TEST(LoadOptions, EveryFlagArrives) {
   const std::vector<std::string> catalogs = {"lake", "local"};
@@ -71,7 +96,7 @@ TEST(LoadOptions, EveryFlagArrives) {
                             .no_tracking = true,
                             .delimiter = "\\t",
                             .quote = "'",
-                            .no_header = true,
+                            .header = false,
                             .null_tokens = {"NA"},
                             .schema_mode = "fixed",
                             .contract = "/c.yaml",
@@ -104,7 +129,7 @@ TEST(LoadOptions, EveryFlagArrives) {
   EXPECT_EQ(source.format, "csv");
   EXPECT_EQ(source.csv.delimiter, '\t');
   EXPECT_EQ(source.csv.quote, '\'');
-  EXPECT_FALSE(source.csv.header);
+  EXPECT_EQ(source.csv.header, false);
   EXPECT_THAT(source.csv.null_tokens, ElementsAre("NA"));
   EXPECT_THAT(i.partition_by, ElementsAre("day(ts)"));
   EXPECT_FALSE(i.tracking);

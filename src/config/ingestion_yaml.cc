@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/fields.h"
+#include "config/object_target.h"
 #include "config/validate.h"
 #include "storage/local_path.h"
 
@@ -22,9 +23,19 @@ Result<std::string> absolute_in(const YamlFile& file, const std::string& path) {
 
 Result<void> read_csv(YamlMap& map, CsvOptions& csv) {
   TRY(map.apply("delimiter", parse_character, csv.delimiter));
-  TRY(map.apply("quote", parse_character, csv.quote));
-  TRY(map.apply_switch("header", csv.header));
+  TRY(map.apply("quote", parse_character_or_none, csv.quote));
+  TRY(map.apply("escape", parse_character_or_none, csv.escape));
+  TRY(map.apply("header", parse_switch, csv.header));
+  TRY(map.apply("encoding", read_encoding, csv.encoding));
+  TRY(map.apply("decimal", read_decimal_mark, csv.decimal));
+  TRY(map.apply("comment", parse_character_or_none, csv.comment));
+  TRY(map.apply("skip", parse_count, csv.skip));
   return map.apply_texts("null_tokens", csv.null_tokens);
+}
+
+Result<void> read_plain_text(YamlMap& map, TextOptions& text) {
+  TRY(map.apply_text("pattern", text.pattern));
+  return map.apply("encoding", read_encoding, text.encoding);
 }
 
 Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
@@ -43,6 +54,7 @@ Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   }
   TRY(map.apply("format", read_format, source.format));
   TRY(map.apply_map("csv", [&](YamlMap& csv) { return read_csv(csv, source.csv); }));
+  TRY(map.apply_map("text", [&](YamlMap& text) { return read_plain_text(text, source.text); }));
   TRY(map.apply_map("json", [](YamlMap&) { return Result<void>(); }));
   TRY(map.apply_text("source_system", source.source_system));
   TRY_ASSIGN(source.store, map.take_prefixed(kStoreProperties));
@@ -118,7 +130,7 @@ Result<void> read_bad_rows(YamlMap& map, BadRows& bad) {
 
 Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::string>& warnings) {
   TRY(map.apply_map("schema", [&](YamlMap& schema) { return read_schema(schema, ingestion.schema); }));
-  if (!map.has("on_change")) {
+  if (!map.has("on_change") && !ingestion.parquet) {
     warnings.push_back(
         fmt::format("ingestion \"{}\": on_change is not set: a loaded file whose content changes is loaded again beside its "
                     "old rows (append); set on_change: append | ignore | fail",
@@ -140,6 +152,10 @@ Result<void> read_rows(YamlMap& map, Ingestion& ingestion, std::vector<std::stri
 Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
   TRY(map.apply_switch("tracking", ingestion.tracking));
   TRY(map.apply_map("ready", [&](YamlMap& ready) { return read_ready(ready, ingestion.ready); }));
+  TRY(map.apply_map("archives", [&](YamlMap& archives) -> Result<void> {
+    TRY(archives.apply_texts("members", ingestion.archives.members));
+    return archives.apply_switch("nested", ingestion.archives.nested);
+  }));
   TRY(map.apply(
       "start_from",
       [&](std::string_view text) -> Result<std::optional<Timestamp>> {
@@ -158,6 +174,30 @@ Result<void> read_work(YamlMap& map, Ingestion& ingestion) {
     return run.apply("order", read_order, ingestion.run_order);
   }));
   return map.apply_map("retry", [&](YamlMap& retry) { return retry.apply("attempts_max", parse_attempts, ingestion.retry_attempts_max); });
+}
+
+/// `parquet: PREFIX`, or `parquet: {prefix: PREFIX, s3.endpoint: ...}`.
+Result<void> read_parquet(YamlMap& map, Ingestion& ingestion) {
+  const std::optional<YAML::Node> node = map.take("parquet");
+  if (!node) return {};
+  std::string prefix;
+  Properties store;
+  if (node->IsMap()) {
+    TRY_ASSIGN(YamlMap parquet, YamlMap::open(map.file(), *node, "parquet"));
+    TRY(parquet.apply_text("prefix", prefix));
+    TRY_ASSIGN(store, parquet.take_prefixed(kStoreProperties));
+    TRY(parquet.finish());
+  } else {
+    TRY_ASSIGN(prefix, read_text(map.file(), *node, "parquet"));
+  }
+  Result<ObjectTarget> target = [&]() -> Result<ObjectTarget> {
+    TRY_ASSIGN(const std::string uri, absolute_in(map.file(), prefix));
+    return read_object_target(uri);
+  }();
+  if (!target) return std::unexpected(error_at(map.file(), node->Mark(), "parquet: " + target.error().message));
+  target->store = std::move(store);
+  take_object_target(*std::move(target), ingestion);
+  return {};
 }
 
 Result<void> read_properties(YamlMap& map, Ingestion& ingestion) {
@@ -190,8 +230,9 @@ Result<Ingestion> read_ingestion(const YamlFile& file, const std::string& name, 
   Ingestion ingestion;
   ingestion.name = name;
   ingestion.managed_by = "file";
-  if (!map.has("table"))
+  if (!map.has("table") && !map.has("parquet"))
     return std::unexpected(map.error(fmt::format("ingestion \"{}\": table is missing: write table: NAMESPACE.NAME", name)));
+  TRY(read_parquet(map, ingestion));
   TRY(map.apply("table", [&](std::string_view text) { return parse_table_ref(text, catalogs); }, ingestion.table));
   TRY(read_sources(map, ingestion.sources));
   TRY(map.apply_texts("partition_by", ingestion.partition_by));

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "config/fields.h"
+#include "config/object_target.h"
 #include "config/validate.h"
 #include "storage/local_path.h"
 
@@ -34,6 +35,22 @@ Result<std::vector<std::string>> read_columns(std::string_view text) {
   return columns;
 }
 
+/// How CSV and plain text are read.
+Result<void> apply_text(const LoadOptions& options, Source& source) {
+  CsvOptions& csv = source.csv;
+  TRY(apply("--delimiter", options.delimiter, parse_character, csv.delimiter));
+  TRY(apply("--quote", options.quote, parse_character_or_none, csv.quote));
+  TRY(apply("--escape", options.escape, parse_character_or_none, csv.escape));
+  TRY(apply("--encoding", options.encoding, read_encoding, csv.encoding));
+  TRY(apply("--decimal", options.decimal, read_decimal_mark, csv.decimal));
+  TRY(apply("--comment", options.comment, parse_character_or_none, csv.comment));
+  TRY(apply("--skip", options.skip, parse_count, csv.skip));
+  csv.header = options.header;
+  if (!options.null_tokens.empty()) csv.null_tokens = options.null_tokens;
+  source.text = {.pattern = options.pattern, .encoding = csv.encoding};
+  return {};
+}
+
 Result<void> apply_source(const LoadOptions& options, Source& source) {
   source.id = SourceId(kOnlySourceId);
   for (const std::string& path : options.paths) {
@@ -42,11 +59,7 @@ Result<void> apply_source(const LoadOptions& options, Source& source) {
   }
   if (!options.s3_endpoint.empty()) source.store["s3.endpoint"] = options.s3_endpoint;
   TRY(apply("--format", std::optional(options.format), read_format, source.format));
-  TRY(apply("--delimiter", options.delimiter, parse_character, source.csv.delimiter));
-  TRY(apply("--quote", options.quote, parse_character, source.csv.quote));
-  source.csv.header = !options.no_header;
-  if (!options.null_tokens.empty()) source.csv.null_tokens = options.null_tokens;
-  return {};
+  return apply_text(options, source);
 }
 
 Result<void> apply_rows(const LoadOptions& options, Ingestion& ingestion) {
@@ -70,6 +83,7 @@ Result<void> apply_readiness(const LoadOptions& options, Ingestion& ingestion) {
   TRY(apply("--min-age", options.min_age, parse_duration, ready.min_age));
   if (options.marker) ready.marker = *options.marker;
   if (!options.ignore.empty()) ready.ignore = options.ignore;
+  ingestion.archives = {options.members, options.nested_archives};
   TRY(apply("--modified-after", options.modified_after, read_instant, ready.modified_after));
   ingestion.start_from_now = options.start_from == "now";
   if (!ingestion.start_from_now) TRY(apply("--start-from", options.start_from, read_instant, ingestion.start_from));
@@ -85,11 +99,7 @@ Result<void> apply_limits(const LoadOptions& options, Ingestion& ingestion) {
   return {};
 }
 
-}  // namespace
-
-Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs) {
-  if (options.table.empty()) return invalid_input("--table is missing: write --table NAMESPACE.NAME");
-  Ingestion ingestion;
+Result<void> apply_table(const LoadOptions& options, std::span<const std::string> catalogs, Ingestion& ingestion) {
   const std::string table = options.catalog.empty() ? options.table : fmt::format("{}.{}", options.catalog, options.table);
   if (!options.catalog.empty() && std::find(catalogs.begin(), catalogs.end(), options.catalog) == catalogs.end()) {
     const std::vector<std::string_view> names(catalogs.begin(), catalogs.end());
@@ -99,6 +109,27 @@ Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const st
   Result<TableRef> parsed = parse_table_ref(table, catalogs);
   if (!parsed) return std::unexpected(parsed.error().within("--table"));
   ingestion.table = *std::move(parsed);
+  return {};
+}
+
+/// Each file's rows are its own: what says where they come from stands in the object's metadata.
+Result<void> apply_parquet(const LoadOptions& options, Ingestion& ingestion) {
+  if (!options.catalog.empty()) return invalid_input("--catalog: Parquet objects lie in no catalog");
+  Result<ObjectTarget> target = read_object_target(options.parquet);
+  if (!target) return std::unexpected(target.error().within("--parquet"));
+  if (!options.s3_endpoint.empty()) target->store["s3.endpoint"] = options.s3_endpoint;
+  take_object_target(*std::move(target), ingestion);
+  return {};
+}
+
+}  // namespace
+
+Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const std::string> catalogs) {
+  if (options.table.empty() == options.parquet.empty()) {
+    return invalid_input("say where the rows go: --table NAMESPACE.NAME, or --parquet PREFIX for a Parquet object per file");
+  }
+  Ingestion ingestion;
+  TRY(options.parquet.empty() ? apply_table(options, catalogs, ingestion) : apply_parquet(options, ingestion));
   ingestion.name = options.name;
   ingestion.partition_by = options.partition_by;
   ingestion.tracking = !options.no_tracking;

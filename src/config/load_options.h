@@ -15,6 +15,7 @@ namespace sluice {
 struct LoadOptions {
   std::vector<std::string> paths;                 // PATH...
   std::string table;                              // --table
+  std::string parquet;                            // --parquet
   std::string catalog;                            // --catalog
   std::string name;                               // --name
   std::string format = "auto";                    // --format
@@ -23,7 +24,13 @@ struct LoadOptions {
   bool no_tracking = false;                       // --no-tracking
   std::optional<std::string> delimiter;           // --delimiter
   std::optional<std::string> quote;               // --quote
-  bool no_header = false;                         // --no-header
+  std::optional<std::string> escape;              // --escape
+  std::optional<bool> header;                     // --header, --no-header
+  std::optional<std::string> encoding;            // --encoding, of CSV and plain text
+  std::optional<std::string> decimal;             // --decimal
+  std::optional<std::string> comment;             // --comment
+  std::optional<std::string> skip;                // --skip
+  std::string pattern;                            // --pattern
   std::vector<std::string> null_tokens;           // --null
   std::optional<std::string> schema_mode;         // --schema-mode
   std::string contract;                           // --contract
@@ -35,6 +42,8 @@ struct LoadOptions {
   std::optional<std::string> marker;              // --marker
   std::vector<std::string> ignore;                // --ignore
   std::optional<std::string> modified_after;      // --modified-after
+  std::vector<std::string> members;               // --members
+  bool nested_archives = false;                   // --nested-archives
   std::optional<std::string> start_from;          // --start-from
   std::optional<std::string> batch_files_max;     // --batch-files-max
   std::optional<std::string> batch_bytes_max;     // --batch-bytes-max

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/cron.h"
+#include "config/object_target.h"
+#include "formats/line_pattern.h"
 #include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
@@ -20,6 +22,18 @@ std::string store_of(std::string_view path) {
   return std::string(path.substr(0, path.find('/', host)));
 }
 
+Result<void> check_csv(const CsvOptions& csv) {
+  if (csv.delimiter && csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
+  for (const std::optional<char> c : {csv.delimiter, csv.quote, csv.escape, csv.comment}) {
+    if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter, quote, escape or comment");
+  }
+  if (csv.delimiter && csv.delimiter == csv.decimal) return invalid_input("csv: delimiter and decimal are the same character");
+  if (csv.comment && csv.comment != '\0' && (csv.comment == csv.delimiter || csv.comment == csv.quote)) {
+    return invalid_input("csv: comment is also the delimiter or the quote");
+  }
+  return {};
+}
+
 Result<void> check_source(const Source& source) {
   for (const std::string& path : source.paths) {
     if (store_of(path) != store_of(source.paths.front())) {
@@ -27,11 +41,10 @@ Result<void> check_source(const Source& source) {
     }
     TRY(Glob::parse(path));
   }
-  const CsvOptions& csv = source.csv;
-  if (csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
-  for (const char c : {csv.delimiter, csv.quote}) {
-    if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter or quote");
-  }
+  TRY(check_csv(source.csv));
+  if (source.text.pattern.empty()) return {};
+  const auto pattern = LinePattern::compile(source.text.pattern);
+  if (!pattern) return std::unexpected(pattern.error().within("text.pattern"));
   return {};
 }
 
@@ -46,8 +59,12 @@ Result<void> check_limits(const Ingestion& ingestion) {
 }  // namespace
 
 Result<void> validate(Ingestion& ingestion) {
-  if (ingestion.table.ns.empty() || ingestion.table.name.empty()) return invalid_input("table is missing: write NAMESPACE.NAME");
-  if (ingestion.name.empty()) ingestion.name = ingestion.table.text();
+  if (ingestion.parquet) {
+    TRY(check_object_target(ingestion));
+  } else if (ingestion.table.ns.empty() || ingestion.table.name.empty()) {
+    return invalid_input("table is missing: write NAMESPACE.NAME");
+  }
+  if (ingestion.name.empty()) ingestion.name = ingestion.parquet ? ingestion.parquet->prefix : ingestion.table.text();
   if (ingestion.sources.empty()) return invalid_input("no source: an ingestion reads from at least one");
   std::set<SourceId> ids;
   for (Source& source : ingestion.sources) {
@@ -60,6 +77,7 @@ Result<void> validate(Ingestion& ingestion) {
       return std::unexpected(checked.error().within(fmt::format("source \"{}\"", source.id.text)));
     }
   }
+  for (const std::string& glob : ingestion.archives.members) TRY(Glob::parse(glob));
   for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
   const BadRows& bad = ingestion.on_bad_row;
   if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {

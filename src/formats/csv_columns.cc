@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "schema/scalar_text.h"
+
 namespace sluice {
 
 std::string csv_column_name(size_t position) { return fmt::format("column_{}", position + 1); }
@@ -30,6 +32,36 @@ CsvNullTokens::CsvNullTokens(std::span<const std::string> tokens) : tokens_(toke
     size_max_ = std::max(size_max_, token.size());
     empty_is_null_ |= token.empty();
   }
+}
+
+std::optional<std::string_view> with_decimal_point(std::string_view text, std::string& scratch) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  size_t at = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  const size_t whole = at;
+  while (at < text.size() && is_digit(text[at])) ++at;
+  if (at == text.size() || (text[at] != ',' && text[at] != '.')) return text;
+  const size_t mark = at++;
+  const size_t fraction = at;
+  while (at < text.size() && is_digit(text[at])) ++at;
+  if (mark == whole && at == fraction) return text;  // no digit at all
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    at += at + 1 < text.size() && (text[at + 1] == '-' || text[at + 1] == '+') ? 2 : 1;
+    while (at < text.size() && is_digit(text[at])) ++at;
+  }
+  if (at < text.size()) return text;
+  if (text[mark] == '.') return std::nullopt;
+  scratch = text;
+  scratch[mark] = '.';
+  return scratch;
+}
+
+bool looks_typed(std::string_view text, char decimal) {
+  if (text.empty()) return false;
+  if (classify_time(text) != TimeText::kNone || read_time(text)) return true;
+  if (text.find_first_of("0123456789") == std::string_view::npos) return false;  // "inf" and "nan" may be names
+  std::string scratch;
+  if (decimal == ',') text = with_decimal_point(text, scratch).value_or(text);
+  return read_decimal(text, 38, 38).has_value() || read_double(text).has_value();
 }
 
 bool CsvNullTokens::find(std::string_view text) const { return std::ranges::find(tokens_, text) != tokens_.end(); }

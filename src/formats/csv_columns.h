@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ class CsvNullTokens {
  public:
   explicit CsvNullTokens(std::span<const std::string> tokens);
 
+  /// Whether the field is a null.
   bool contains(const CsvField& field) const {
     if (field.quoted || field.text.size() > size_max_) return false;
     return field.text.empty() ? empty_is_null_ : find(field.text);
@@ -34,5 +36,12 @@ class CsvNullTokens {
   size_t size_max_ = 0;
   bool empty_is_null_ = false;
 };
+
+/// A number written with a decimal comma as one with a point (a view of `scratch`); other text as it is. nullopt: a number with a point,
+/// which may separate thousands there.
+std::optional<std::string_view> with_decimal_point(std::string_view text, std::string& scratch);
+
+/// What a field of a header is not: a number, a date or a time. Empty text is none either.
+bool looks_typed(std::string_view text, char decimal);
 
 }  // namespace sluice

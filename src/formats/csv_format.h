@@ -1,4 +1,4 @@
-// CSV after RFC 4180, with a dialect (delimiter, quote, header, null tokens). Thread-safe.
+// CSV after RFC 4180, in the dialect that its source says or that is found in each file (csv_dialect.h). Thread-safe.
 //
 // Strict: a quote inside an unquoted field and text behind a closing quote make a bad row. Lines end with LF, CRLF or CR; a line
 // without any character is passed over (in a file of one column too: write `""` there for an empty value). Null tokens are
@@ -11,7 +11,7 @@ namespace sluice {
 
 const Format& csv_format();
 
-/// The same with a tab for the delimiter unless the options name another one than the comma.
+/// The same with a tab for the delimiter unless the options name another one.
 const Format& tsv_format();
 
 }  // namespace sluice

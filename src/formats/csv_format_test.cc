@@ -204,7 +204,9 @@ TEST(CsvFormat, ReportsRaggedRowsWithTheirPlace) {
 // Broken quotes and broken UTF-8 cost their own row only, and the reason names the exact byte.
 TEST(CsvFormat, SkipsBrokenRowsAlone) {
   const std::string file = "id,name,score\n1,a\"b,1\n2,\"c\"d,2\n3,e\xff,3\n4,f,4\n";
-  const Loaded loaded = load(file, skipping(people()));
+  ReadPlan plan = skipping(people());
+  plan.csv.encoding = TextEncoding::kUtf8;
+  const Loaded loaded = load(file, plan);
   EXPECT_THAT(loaded.rows, ElementsAre("4|f|4|null"));
   ASSERT_EQ(loaded.bad_rows.size(), 3u);
   EXPECT_EQ(loaded.bad_rows[0].reason, "a quote inside an unquoted field at byte 17");

@@ -71,6 +71,17 @@ size_t first_invalid_utf8(std::string_view text) {
   return i;
 }
 
+bool has_high(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return (c & 0x80) != 0; });
+}
+
+/// An odd number of escapes stands before `quote`.
+bool is_escaped(const char* begin, const char* quote, char escape) {
+  const char* first = quote;
+  while (first != begin && first[-1] == escape) --first;
+  return (quote - first) % 2 != 0;
+}
+
 }  // namespace
 
 Result<void> CsvDialect::check() const {
@@ -78,6 +89,12 @@ Result<void> CsvDialect::check() const {
   if (!usable(delimiter) || delimiter == '\0') return invalid_input("the CSV delimiter must be one ASCII character and no line end");
   if (!usable(quote)) return invalid_input("the CSV quote must be one ASCII character and no line end");
   if (quote == delimiter) return invalid_input("the CSV delimiter and the quote must differ");
+  if (!usable(escape) || (escape != '\0' && escape == delimiter)) {
+    return invalid_input("the CSV escape must be one ASCII character, no line end and not the delimiter");
+  }
+  if (!usable(comment) || (comment != '\0' && (comment == delimiter || comment == quote))) {
+    return invalid_input("the CSV comment must be one ASCII character, no line end, not the delimiter and not the quote");
+  }
   return {};
 }
 
@@ -86,8 +103,9 @@ CsvScanner::CsvScanner(std::unique_ptr<ByteSource> source, CsvDialect dialect, C
       dialect_(dialect),
       limits_(limits),
       masked_quote_(dialect.quote == '\0' ? dialect.delimiter : dialect.quote),
-      buffer_(limits.block_bytes + kBlockBytes) {
-  record_ = end_ = block_ = buffer_.data();
+      buffer_(limits.block_bytes + kBlockBytes),
+      encoding_(dialect.encoding) {
+  record_ = end_ = block_ = anchor_ = buffer_.data();
 }
 
 inline const char* CsvScanner::next_special() {
@@ -122,7 +140,7 @@ inline void CsvScanner::keep(const char* begin, const char* end, bool quoted) {
 
 Result<bool> CsvScanner::next(Context& context) {
   if (!begun_) {
-    TRY(pass_byte_order_mark(context));
+    TRY(begin(context));
     begun_ = true;
   }
   for (;;) {
@@ -138,7 +156,7 @@ Result<bool> CsvScanner::next(Context& context) {
 
 CsvScanner::Step CsvScanner::scan_record() {
   open_quote_ = nullptr;
-  if (!pass_blank_lines()) return Step::kMore;
+  if (!pass_lines_without_records()) return Step::kMore;
   if (record_ == end_) return source_ended_ ? Step::kEnd : Step::kMore;
   kept_ = count_ = 0;
   newlines_in_quotes_ = 0;
@@ -183,6 +201,33 @@ CsvScanner::Step CsvScanner::scan_record() {
   }
 }
 
+/// False: more bytes are needed.
+inline bool CsvScanner::pass_lines_without_records() {
+  if (!pass_blank_lines()) return false;
+  while (dialect_.comment != '\0' && record_ < end_ && *record_ == dialect_.comment) {
+    if (!pass_line() || !pass_blank_lines()) return false;
+  }
+  return true;
+}
+
+/// Passes to behind the line's end, whatever the line holds. False: the buffer ends first.
+bool CsvScanner::pass_line() {
+  const char* special = next_special();
+  while (special != end_ && *special != '\n' && *special != '\r') special = next_special();
+  if (special == end_) {
+    if (!source_ended_) return false;
+    record_ = end_;
+    return true;
+  }
+  if (*special == '\r') {
+    if (special + 1 == end_ && !source_ended_) return false;
+    if (special + 1 != end_ && special[1] == '\n') special = next_special();
+  }
+  record_ = special + 1;
+  ++next_line_;
+  return true;
+}
+
 /// False: a CR at the end of the buffer, which a line feed may follow.
 bool CsvScanner::pass_blank_lines() {
   while (record_ < end_ && (*record_ == '\n' || *record_ == '\r')) {
@@ -210,6 +255,10 @@ CsvScanner::QuotedEnd CsvScanner::scan_quoted(const char* open) {
     if (special == end_) return {};
     const char* next = special + 1;
     if (*special == dialect_.quote) {
+      if (dialect_.escape != '\0' && is_escaped(open + 1, special, dialect_.escape)) {
+        escaped = true;
+        continue;
+      }
       if (next == end_ && !source_ended_) return {};
       if (next != end_ && *next == dialect_.quote) {
         next_special();
@@ -222,6 +271,8 @@ CsvScanner::QuotedEnd CsvScanner::scan_quoted(const char* open) {
     }
   }
   open_quote_ = nullptr;
+  // An escape may also stand before another escape.
+  if (dialect_.escape != '\0') escaped |= std::string_view(open + 1, closed).contains(dialect_.escape);
   if (closed + 1 == end_) return {closed, end_, escaped};
   const char* next = next_special();
   if (next != closed + 1) {
@@ -241,8 +292,12 @@ CsvScanner::Step CsvScanner::end_record(const char* end, const char* next) {
   if (raw_.size() > limits_.record_bytes_max) return Step::kTooLarge;
   byte_ = byte_of(record_);
   line_ = next_line_;
-  if (record_has_high_) check_utf8();
+  if (is_utf16(dialect_.encoding)) [[unlikely]] {
+    anchor_ = record_;
+    anchor_byte_ = byte_;
+  }
   if (!escaped_.empty()) unescape_fields();
+  if (record_has_high_) check_encoding();
   next_line_ += 1 + newlines_in_quotes_;
   record_ = next;
   return Step::kRecord;
@@ -258,9 +313,41 @@ void CsvScanner::report(const char* reason, const char* at) {
   if (problem_.reason.empty()) problem_ = {reason, byte_of(at)};
 }
 
-void CsvScanner::check_utf8() {
-  if (simdjson::validate_utf8(raw_.data(), raw_.size())) return;
-  report("invalid UTF-8", raw_.data() + first_invalid_utf8(raw_));
+void CsvScanner::check_encoding() {
+  if (is_single_byte(encoding_)) return decode_fields();
+  const bool valid = simdjson::validate_utf8(raw_.data(), raw_.size());
+  if (encoding_ == TextEncoding::kAuto && has_high(raw_)) {
+    // Whether a block has high bytes depends on where it began; what the record is must not.
+    encoding_ = !valid && is_windows_1252(raw_) ? TextEncoding::kWindows1252 : TextEncoding::kUtf8;
+    if (is_single_byte(encoding_)) return decode_fields();
+  }
+  if (!valid) report("invalid UTF-8", raw_.data() + first_invalid_utf8(raw_));
+}
+
+void CsvScanner::decode_fields() {
+  if (encoding_ == TextEncoding::kWindows1252) {
+    decoded_.clear();
+    const size_t unused = append_single_byte(encoding_, raw_, decoded_);
+    if (unused < raw_.size()) report("a byte that windows-1252 does not have", raw_.data() + unused);
+  }
+  size_t bytes = 0;
+  for (const CsvField& field : fields()) bytes += field.text.size();
+  decoded_.clear();
+  decoded_.reserve(3 * bytes);  // so that the views below stay where they are
+  for (CsvField& field : std::span(fields_.data(), kept_)) {
+    if (!has_high(field.text)) continue;
+    const size_t begin = decoded_.size();
+    append_single_byte(encoding_, field.text, decoded_);
+    field.text = std::string_view(decoded_).substr(begin);
+  }
+}
+
+std::string CsvScanner::raw_text(size_t bytes_max) const {
+  const std::string_view raw = raw_.substr(0, bytes_max);
+  if (!is_single_byte(encoding_)) return std::string(raw);
+  std::string text;
+  append_single_byte(encoding_, raw, text);
+  return text;
 }
 
 void CsvScanner::unescape_fields() {
@@ -271,17 +358,30 @@ void CsvScanner::unescape_fields() {
   for (const size_t i : escaped_) {
     if (i >= kept_) break;
     const size_t begin = unescaped_.size();
-    std::string_view rest = fields_[i].text;
-    for (size_t quote; (quote = rest.find(dialect_.quote)) != std::string_view::npos; rest.remove_prefix(quote + 2)) {
-      unescaped_.append(rest, 0, quote + 1);
-    }
-    unescaped_.append(rest);
+    append_unescaped(fields_[i].text);
     fields_[i].text = std::string_view(unescaped_).substr(begin);
+  }
+}
+
+void CsvScanner::append_unescaped(std::string_view field) {
+  if (dialect_.escape == '\0') {
+    for (size_t quote; (quote = field.find(dialect_.quote)) != std::string_view::npos; field.remove_prefix(quote + 2)) {
+      unescaped_.append(field, 0, quote + 1);
+    }
+    unescaped_.append(field);
+    return;
+  }
+  const auto may_be_escaped = [&](char c) { return c == dialect_.quote || c == dialect_.escape; };
+  for (size_t i = 0; i < field.size(); ++i) {
+    const char c = field[i];
+    const bool escapes = i + 1 < field.size() && (c == dialect_.escape ? may_be_escaped(field[i + 1]) : c == dialect_.quote);
+    unescaped_ += escapes ? field[++i] : c;
   }
 }
 
 Result<void> CsvScanner::refill(Context& context) {
   if (holds_too_much()) return std::unexpected(too_large_error());
+  if (is_utf16(dialect_.encoding)) anchor_byte_ = byte_of(record_);
   const auto in_hand = static_cast<size_t>(end_ - record_);
   std::memmove(buffer_.data(), record_, in_hand);
   buffer_byte_ += record_ - buffer_.data();
@@ -291,7 +391,7 @@ Result<void> CsvScanner::refill(Context& context) {
     buffer_.resize(capacity + kBlockBytes);
   }
   const std::span<char> free(buffer_.data() + in_hand, capacity - in_hand);
-  record_ = buffer_.data();
+  record_ = anchor_ = buffer_.data();
   end_ = record_ + in_hand;
   TRY(context.check());
   TRY_ASSIGN(const size_t count, source_->read(free, context));
@@ -301,12 +401,26 @@ Result<void> CsvScanner::refill(Context& context) {
   return {};
 }
 
+Result<void> CsvScanner::begin(Context& context) {
+  TRY(pass_byte_order_mark(context));
+  for (int64_t passed = 0; passed < dialect_.skip_lines;) {
+    if (record_ == end_ && source_ended_) break;
+    if (pass_line()) {
+      ++passed;
+    } else {
+      TRY(refill(context));
+    }
+  }
+  return {};
+}
+
 Result<void> CsvScanner::pass_byte_order_mark(Context& context) {
   constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
   while (end_ - record_ < static_cast<ptrdiff_t>(kUtf8Mark.size()) && !source_ended_) TRY(refill(context));
   const std::string_view head(record_, end_);
   if (head.starts_with("\xff\xfe") || head.starts_with("\xfe\xff")) {
-    return std::unexpected(Error{ErrorCode::kInvalidInput, "line 1: the file is UTF-16; convert it to UTF-8 (byte 0)",
+    return std::unexpected(Error{ErrorCode::kInvalidInput,
+                                 "line 1: the file is UTF-16 by its first bytes, but is read as another encoding (byte 0)",
                                  std::string(error_type::kParseError), 1, 0});
   }
   if (head.starts_with(kUtf8Mark)) record_ += kUtf8Mark.size();

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "formats/format.h"
+#include "formats/text_decoding.h"
 
 namespace sluice {
 
@@ -22,9 +23,14 @@ inline constexpr size_t kCsvFieldsMax = 16 * 1024;
 
 struct CsvDialect {
   char delimiter = ',';
-  char quote = '"';  ///< '\0': quotes are ordinary characters
+  char quote = '"';        ///< '\0': quotes are ordinary characters
+  char escape = '\0';      ///< stands before a quote inside quotes, beside the doubled quote; '\0': no character does
+  char comment = '\0';     ///< lines that begin with it are passed over; '\0': none are
+  int64_t skip_lines = 0;  ///< lines before the first record
+  /// Of the stored bytes. kAuto: ASCII so far; UTF-8, unless the first record that is not is windows-1252. UTF-16 is decoded by the source.
+  TextEncoding encoding = TextEncoding::kUtf8;
 
-  /// kInvalidInput where the two could be confused with each other, a line end or part of a UTF-8 sequence.
+  /// kInvalidInput where one character could be confused with another, a line end or part of a UTF-8 sequence.
   Result<void> check() const;
 };
 
@@ -47,18 +53,19 @@ struct CsvProblem {
 
 class CsvScanner {
  public:
-  /// `source` holds plain bytes from the file's beginning; a byte order mark is passed over.
+  /// `source` holds plain bytes from the file's beginning, UTF-16 as UTF-8; a byte order mark is passed over.
   CsvScanner(std::unique_ptr<ByteSource> source, CsvDialect dialect, CsvScanLimits limits = {});
   CsvScanner(const CsvScanner&) = delete;
 
   /// Moves to the next record; false at the end. Lines without a character are passed over. Views of the last record die.
-  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16, "TooLarge" for a record above the limit, and those
-  /// of the source.
+  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16 read as it is, "TooLarge" for a record above the limit,
+  /// and those of the source.
   Result<bool> next(Context& context);
 
   std::span<const CsvField> fields() const { return {fields_.data(), kept_}; }
   size_t field_count() const { return count_; }  ///< of the record, also those above kCsvFieldsMax
   std::string_view raw() const { return raw_; }  ///< the record as written, without its line end
+  std::string raw_text(size_t bytes_max) const;  ///< the same as UTF-8 as far as it can be, cut
   int64_t line() const { return line_; }         ///< 1-based physical line where the record begins
   int64_t byte() const { return byte_; }         ///< where the record begins
   /// Broken quoting or invalid UTF-8; the record's end is where the next readable line begins.
@@ -73,7 +80,9 @@ class CsvScanner {
   };
 
   Step scan_record();
+  bool pass_lines_without_records();
   bool pass_blank_lines();
+  bool pass_line();
   QuotedEnd scan_quoted(const char* open);
   const char* skip_quotes(const char* special);
   Step end_record(const char* end, const char* next);
@@ -83,14 +92,21 @@ class CsvScanner {
   void keep(const char* begin, const char* end, bool quoted);
   void report(const char* reason, const char* at);
   void unescape_fields();
-  void check_utf8();
+  void append_unescaped(std::string_view field);
+  void check_encoding();
+  void decode_fields();
   const char* next_special();
   void load_block(const char* block);
   Result<void> refill(Context& context);
+  Result<void> begin(Context& context);
   Result<void> pass_byte_order_mark(Context& context);
   Error open_quote_error() const;
   Error too_large_error() const;
-  int64_t byte_of(const char* at) const { return buffer_byte_ + (at - buffer_.data()); }
+  int64_t byte_of(const char* at) const {
+    if (is_utf16(dialect_.encoding)) [[unlikely]]
+      return anchor_byte_ + utf16_bytes({anchor_, at});
+    return buffer_byte_ + (at - buffer_.data());
+  }
 
   const std::unique_ptr<ByteSource> source_;
   const CsvDialect dialect_;
@@ -101,6 +117,8 @@ class CsvScanner {
   int64_t buffer_byte_ = 0;       ///< of the file, at the buffer's front
   const char* record_ = nullptr;  ///< where the record in hand begins
   const char* end_ = nullptr;     ///< of the bytes in the buffer
+  const char* anchor_ = nullptr;  ///< with UTF-16: a place at or before record_, and the stored byte there
+  int64_t anchor_byte_ = 0;
   bool source_ended_ = false, begun_ = false;
 
   const char* block_ = nullptr;  ///< 64 bytes whose special characters are in specials_, those passed cleared
@@ -110,7 +128,8 @@ class CsvScanner {
 
   std::vector<CsvField> fields_;
   std::vector<size_t> escaped_;  ///< positions of fields that hold doubled quotes
-  std::string unescaped_;
+  std::string unescaped_, decoded_;
+  TextEncoding encoding_;  ///< kAuto: nothing but ASCII so far
   size_t kept_ = 0, count_ = 0;
   std::string_view raw_;
   int64_t line_ = 1, next_line_ = 1, byte_ = 0;

@@ -63,7 +63,7 @@ const Case kCases[] = {
     {"utf-16",
      "\xff\xfe"
      "a",
-     "ParseError: line 1: the file is UTF-16; convert it to UTF-8 (byte 0)\n"},
+     "ParseError: line 1: the file is UTF-16 by its first bytes, but is read as another encoding (byte 0)\n"},
     {"quote inside", "a\"b,c\nd,e\n", "1@0|a\"b|c!a quote inside an unquoted field at 1\n2@6|d|e\n"},
     {"space before a quote", "a, \"b\"\n", "1@0|a| \"b\"!a quote inside an unquoted field at 3\n"},
     {"text behind a quote", "\"a\"b\"c,d\ne,f\n", "1@0|<a>|d!text after a closing quote at 3\n2@9|e|f\n"},

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,12 +10,14 @@
 #include <fmt/format.h>
 
 #include "formats/avro_format.h"
+#include "formats/csv_dialect.h"
 #include "formats/csv_format.h"
 #include "formats/decompress.h"
 #include "formats/format.h"
 #include "formats/json_format.h"
 #include "formats/orc_format.h"
 #include "formats/parquet_format.h"
+#include "formats/text_format.h"
 
 namespace sluice {
 namespace {
@@ -34,6 +37,7 @@ const Format* format_of_name(std::string_view name) {
   if (name == "json" || name == "ndjson" || name == "jsonl") return &json_format();
   if (name == "csv") return &csv_format();
   if (name == "tsv") return &tsv_format();
+  if (name == "text" || name == "txt" || name == "log") return &text_format();
   if (name == "parquet") return &parquet_format();
   if (name == "avro") return &avro_format();
   if (name == "orc") return &orc_format();
@@ -64,9 +68,6 @@ const Format* format_of_magic(std::string_view head) {
   if (head.starts_with("Obj\x01")) return &avro_format();
   return nullptr;
 }
-
-/// They are read here and there, not from front to back.
-bool needs_random_access(const Format& format) { return &format == &parquet_format() || &format == &orc_format(); }
 
 /// Formats that are known to be none of ours, whatever the file is called.
 std::string_view foreign_format(std::string_view head) {
@@ -111,46 +112,77 @@ Result<std::string> read_head(Blob& blob, Context& context) {
   return std::string(without_byte_order_mark(head));
 }
 
-Result<const Format*> format_of_source(const Source& source) {
-  if (const Format* format = format_of_name(lower_case(source.format))) return format;
+struct Recognised {
+  const Format* format = nullptr;
+  std::string_view by;  ///< what says so
+};
+
+Result<Recognised> format_of_source(const Source& source) {
+  if (const Format* format = format_of_name(lower_case(source.format))) return Recognised{format, "given"};
   return invalid_input(
-      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, parquet, avro, orc", source.format));
+      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, text, parquet, avro, orc", source.format));
 }
 
-/// `head` is that of the unpacked file.
-Result<const Format*> format_of_head(std::string_view head, std::string_view path, Compression packed) {
+/// What a name leaves open that says "text", nothing, or what is not so.
+std::optional<Recognised> format_of_text(std::string_view head, bool whole, const Source& source) {
+  const CsvLayout layout = find_csv_layout(head, whole, source.csv);
+  if (!layout.sure) return std::nullopt;
+  return Recognised{&csv_format(), "content"};
+}
+
+/// `head` is that of the unpacked file, all of it where `whole`.
+Result<Recognised> format_of_head(std::string_view head, bool whole, std::string_view path, Compression packed, const Source& source) {
   const std::string_view text = head.substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
-  if (text.starts_with('{') || text.starts_with('[')) return &json_format();
+  if (text.starts_with('{') || text.starts_with('[')) return Recognised{&json_format(), "content"};
   if (const Format* format = format_of_magic(head)) {
-    if (packed == Compression::kNone || !needs_random_access(*format)) return format;
+    if (packed == Compression::kNone || !format->needs_random_access()) return Recognised{format, "content"};
     return invalid_input(fmt::format("the content is {}, packed as a whole with {}; unpack it: such files are read here and there",
                                      format->name(), to_string(packed)));
   }
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
-  if (const Format* format = format_of_path(path)) return format;
-  if (text.empty()) return &json_format();
+  const Format* const named = format_of_path(path);
+  const bool has_no_tab = named == &tsv_format() && !head.contains('\t');
+  const bool is_open = named == nullptr || has_no_tab || (named == &text_format() && source.text.pattern.empty());
+  if (!is_open) return Recognised{named, "name"};
+  if (const auto found = format_of_text(head, whole, source)) return *found;
+  if (named != nullptr) return Recognised{named, "name"};
+  if (text.empty()) return Recognised{&json_format(), "no content"};
   return invalid_input(
-      fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json "
-                  "or --format csv",
+      fmt::format("neither the content (\"{}\") nor the file's name says which format this is; say it with --format json, "
+                  "--format csv or --format text",
                   shown(head)));
+}
+
+Result<Recognised> recognise_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
+  if (source.format != "auto") return format_of_source(source);
+  TRY_ASSIGN(const std::string head, read_head(blob, context));
+  const bool may_be_packed = format_of_magic(head) != nullptr;
+  TRY_ASSIGN(const Compression packed, may_be_packed ? sniff_compression(blob, context) : Result<Compression>(Compression::kNone));
+  return format_of_head(head, head.size() < kUsualHeadBytes - 3, path, packed, source);
 }
 
 }  // namespace
 
 Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
-  if (source.format != "auto") return format_of_source(source);
-  TRY_ASSIGN(const std::string head, read_head(blob, context));
-  const bool may_be_packed = format_of_magic(head) != nullptr;
-  TRY_ASSIGN(const Compression packed, may_be_packed ? sniff_compression(blob, context) : Result<Compression>(Compression::kNone));
-  return format_of_head(head, path, packed);
+  TRY_ASSIGN(const Recognised found, recognise_format(source, path, blob, context));
+  return found.format;
 }
 
 Result<const Format*> find_format(const Source& source, std::string_view path, std::string_view bytes, Context& context) {
-  if (source.format != "auto") return format_of_source(source);
   if (compression_of(bytes) != Compression::kNone) return find_format(source, path, *make_memory_blob(std::string(bytes)), context);
-  return format_of_head(without_byte_order_mark(bytes.substr(0, kHeadBytes)), path, Compression::kNone);
+  const std::string_view head = without_byte_order_mark(bytes.substr(0, kHeadBytes));
+  TRY_ASSIGN(const Recognised found, source.format != "auto"
+                                         ? format_of_source(source)
+                                         : format_of_head(head, bytes.size() <= kHeadBytes, path, Compression::kNone, source));
+  return found.format;
+}
+
+Result<std::string> explain_format(const Source& source, std::string_view path, Blob& blob, Context& context) {
+  TRY_ASSIGN(const Recognised found, recognise_format(source, path, blob, context));
+  TRY_ASSIGN(const std::string details, found.format->describe(blob, source, context));
+  return fmt::format("{} ({}{}{})", found.format->name(), found.by, details.empty() ? "" : ": ", details);
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include "formats/format.h"
 #include "formats/json_format.h"
 #include "formats/parquet_format.h"
+#include "formats/text_format.h"
 
 namespace sluice {
 namespace {
@@ -66,10 +67,37 @@ TEST(FindFormat, DoesAsTheSourceSays) {
   EXPECT_THAT(find("a.csv", "id", "xml").error().message, HasSubstr("unknown format \"xml\""));
 }
 
+// A table is a table under any name, UTF-16 too; .txt and .log are text only where the content is nothing else.
+TEST(FindFormat, SeesTablesWhateverTheirName) {
+  EXPECT_EQ(find("a.dat", "id,name\n1,ann\n").value(), &csv_format());
+  EXPECT_EQ(find("a.txt", "id;price\n1;2,5\n").value(), &csv_format());
+  EXPECT_EQ(find("a.tsv", "id,name\n1,ann\n").value(), &csv_format());
+  EXPECT_EQ(find("a", std::string("\xff\xfei\0,\0n\0\n\0001\0,\0002\0\n\0", 18)).value(), &csv_format());
+  EXPECT_EQ(find("a.txt", "Hello, world\nfoo, bar\n").value(), &text_format());
+  EXPECT_EQ(find("a.log.gz", "2024-01-01 10:00:00,123 INFO x\n2024-01-01 10:00:01,7 INFO y\n").value(), &text_format());
+  EXPECT_EQ(find("a.log", "{\"a\": 1}").value(), &json_format());
+  EXPECT_EQ(find("a.csv", "a line\n", "text").value(), &text_format());
+}
+
+// Without a reason nobody can tell why a file was read the way it was.
+TEST(ExplainFormat, SaysWhatAndWhy) {
+  Context context;
+  const auto explain = [&](std::string_view path, std::string bytes, std::string format = "auto") {
+    Source source;
+    source.format = std::move(format);
+    return explain_format(source, path, *make_memory_blob(std::move(bytes)), context).value();
+  };
+  EXPECT_EQ(explain("data.dat", "id;x;n\n1;2,5;a\n"), "csv (content: 3 columns, delimiter ';', decimal ',')");
+  EXPECT_EQ(explain("a.csv", "1\t2\n3\t4\n"), "csv (name: 2 columns, delimiter tab, no header)");
+  EXPECT_EQ(explain("a.log", "x\n"), "text (name: lines)");
+  EXPECT_EQ(explain("a.csv", "{}"), "json (content)");
+  EXPECT_EQ(explain("a.bin", "a\n", "csv"), "csv (given: 1 column, delimiter ',')");
+}
+
 // A guess would load nonsense: the message says what was seen and the way out.
 TEST(FindFormat, RefusesToGuess) {
-  EXPECT_THAT(find("a.dat", "id,name\n1,ann\n").error().message, HasSubstr("\"id,name\\x0a1,ann\\x0a\""));
-  EXPECT_THAT(find("a.dat", "id,name\n1,ann\n").error().message, HasSubstr("--format"));
+  EXPECT_THAT(find("a.dat", "Hello, world\nfoo, bar\n").error().message, HasSubstr("\"Hello, world\\x0afoo, bar\\x0a\""));
+  EXPECT_THAT(find("a.dat", "Hello, world\nfoo, bar\n").error().message, HasSubstr("--format"));
   EXPECT_THAT(find("a.csv", std::string("PK\x03\x04\x14\x00", 6)).error().message, HasSubstr("zip"));
   EXPECT_EQ(find("a.csv", "ORC,BZh\n1,2\n").value(), &csv_format());
 }

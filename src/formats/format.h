@@ -35,6 +35,7 @@ struct ReadPlan {
   BadRows bad_rows;
   CsvOptions csv;
   JsonOptions json;
+  TextOptions text;
   int64_t block_rows_max = 64 * 1024;
 };
 
@@ -97,6 +98,8 @@ class Format {
  public:
   virtual ~Format() = default;
   virtual std::string_view name() const = 0;  ///< "json", "csv"
+  /// Its files are read here and there, not from front to back.
+  virtual bool needs_random_access() const { return false; }
   /// Byte ranges that different readers may take, in file order and without gaps; neighbours may be read as one range. A single one where
   /// the file cannot be split (compressed, one document). Readers of all ranges together give the rows of one reader of the whole file, or
   /// one of them fails; lines in their errors and bad rows are not known, or counted from the range's start.
@@ -107,12 +110,16 @@ class Format {
   /// Infers from the first `sample_bytes` (stored bytes); broken rows are passed over, a file that is broken from its start is an error.
   virtual Result<Inferred> infer(Blob& blob, int64_t sample_bytes, const Source& source, const InferOptions& options,
                                  Context& context) const = 0;
+  /// What was found out about how this file is written, for people ("3 columns, delimiter ';'"); empty: nothing to say.
+  virtual Result<std::string> describe(Blob&, const Source&, Context&) const { return std::string(); }
 };
 
 /// The format of a file: as the source says ("json", "csv"), or by content first and name second ("auto").
 /// Compression (gzip, zstd) is recognised by content and is no format of its own.
 Result<const Format*> find_format(const Source& source, std::string_view path, Blob& blob, Context& context);
-/// The same for a file held whole, as stored.
+/// What find_format() takes a file for and why, for people: "csv (content: 3 columns, delimiter ';'; encoding utf-16le)".
+Result<std::string> explain_format(const Source& source, std::string_view path, Blob& blob, Context& context);
+/// The same as find_format() for a file held whole, as stored.
 Result<const Format*> find_format(const Source& source, std::string_view path, std::string_view bytes, Context& context);
 
 }  // namespace sluice

@@ -96,6 +96,7 @@ class OrcFeed final : public BatchFeed {
 class OrcFormat final : public Format {
  public:
   std::string_view name() const override { return "orc"; }
+  bool needs_random_access() const override { return true; }
 
   Result<std::vector<ByteRange>> split(Blob&, const ReadPlan&, Context&) const override { return std::vector<ByteRange>{{}}; }
 

@@ -181,6 +181,7 @@ class ParquetFeed final : public BatchFeed {
 class ParquetFormat final : public Format {
  public:
   std::string_view name() const override { return "parquet"; }
+  bool needs_random_access() const override { return true; }
 
   Result<std::vector<ByteRange>> split(Blob&, const ReadPlan&, Context&) const override { return std::vector<ByteRange>{{}}; }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ class CatalogRows {
 Result<std::unique_ptr<CatalogRows>> open_sqlite_catalog_rows(const std::string& path, const std::string& catalog_name);
 
 /// The same in the current schema of a PostgreSQL database. A commit whose answer was lost is looked up (sql/postgres.h).
-Result<std::unique_ptr<CatalogRows>> open_postgres_catalog_rows(const std::string& uri, const std::string& catalog_name);
+Result<std::unique_ptr<CatalogRows>> open_postgres_catalog_rows(const std::string& uri, const std::string& catalog_name,
+                                                                std::stop_token stop = {});
 
 }  // namespace sluice

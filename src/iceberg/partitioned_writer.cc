@@ -108,32 +108,60 @@ void append_range(std::vector<RowRange>& ranges, RowRange range) {
   }
 }
 
-/// Cuts what was written of each group into the shares of the origins. A group's rows keep their order, so each origin's lie together.
+/// Rows of one origin that go to one group.
+struct Cut {
+  size_t origin = 0, group = 0;
+  int64_t rows = 0;
+};
+
+/// The shares of the origins in the groups, origin by origin. A group's rows keep their order, so each origin's lie together.
 /// `codes`: the group of each row; empty: there is one group.
-std::vector<std::vector<RowRange>> share_out(std::span<RowRange> written, const std::vector<int32_t>& codes,
-                                             std::span<const int64_t> counts) {
-  std::vector<std::vector<RowRange>> shares(counts.size());
-  const auto take = [&](std::vector<RowRange>& share, RowRange& from, int64_t count) {
-    append_range(share, {from.data_file, from.first_row, count});
-    from.first_row += count;
-  };
-  std::vector<int64_t> rows_in(written.size(), 0);  // of the origin in hand, by group
-  std::vector<int32_t> touched;
+std::vector<Cut> cut_by_group(std::span<const OriginShare> shares, const std::vector<int32_t>& codes, size_t groups) {
+  std::vector<Cut> cuts;
+  std::vector<int64_t> rows_in(groups, 0);  // of the origin in hand, by group
+  std::vector<size_t> touched;
   size_t row = 0;
-  for (size_t origin = 0; origin < counts.size(); ++origin) {
+  for (size_t origin = 0; origin < shares.size(); ++origin) {
     if (codes.empty()) {
-      if (counts[origin] > 0) take(shares[origin], written[0], counts[origin]);
+      if (shares[origin].rows > 0) cuts.push_back({origin, 0, shares[origin].rows});
       continue;
     }
-    for (const size_t end = row + static_cast<size_t>(counts[origin]); row < end; ++row) {
-      if (rows_in[static_cast<size_t>(codes[row])]++ == 0) touched.push_back(codes[row]);
+    for (const size_t end = row + static_cast<size_t>(shares[origin].rows); row < end; ++row) {
+      const auto group = static_cast<size_t>(codes[row]);
+      if (rows_in[group]++ == 0) touched.push_back(group);
     }
-    for (const int32_t group : touched) {
-      take(shares[origin], written[static_cast<size_t>(group)], std::exchange(rows_in[static_cast<size_t>(group)], 0));
-    }
+    for (const size_t group : touched) cuts.push_back({origin, group, std::exchange(rows_in[group], 0)});
     touched.clear();
   }
+  return cuts;
+}
+
+/// By group: what its rows are of, in their order.
+std::vector<std::vector<OriginShare>> shares_of_groups(std::span<const OriginShare> shares, const std::vector<Cut>& cuts, size_t groups) {
+  std::vector<std::vector<OriginShare>> of_groups(groups);
+  for (const Cut& cut : cuts) of_groups[cut.group].push_back({cut.rows, shares[cut.origin].path, shares[cut.origin].version});
+  return of_groups;
+}
+
+/// By origin: where its rows went, given where those of each group did.
+std::vector<std::vector<RowRange>> share_out(std::vector<RowRange> written, const std::vector<Cut>& cuts, size_t origins) {
+  std::vector<std::vector<RowRange>> shares(origins);
+  for (const Cut& cut : cuts) {
+    RowRange& from = written[cut.group];
+    append_range(shares[cut.origin], {from.data_file, from.first_row, cut.rows});
+    from.first_row += cut.rows;
+  }
   return shares;
+}
+
+/// Notes whose rows come next; a file's rows in one run are one entry.
+void note_origin(std::vector<OriginShare>& origins, const OriginShare& next) {
+  if (next.path.empty() || next.rows == 0) return;
+  if (!origins.empty() && origins.back().path == next.path && origins.back().version == next.version) {
+    origins.back().rows += next.rows;
+  } else {
+    origins.push_back(next);
+  }
 }
 
 }  // namespace
@@ -144,27 +172,29 @@ PartitionedWriter::PartitionedWriter(ObjectStore& store, Target target, const Pa
 PartitionedWriter::~PartitionedWriter() = default;
 
 Result<std::vector<RowRange>> PartitionedWriter::append(const arrow::RecordBatch& batch, Context& context) {
-  const int64_t all[] = {batch.num_rows()};
+  const OriginShare all[] = {{batch.num_rows()}};
   TRY_ASSIGN(auto ranges, append(batch, all, context));
   return std::move(ranges.front());
 }
 
-Result<std::vector<std::vector<RowRange>>> PartitionedWriter::append(const arrow::RecordBatch& batch, std::span<const int64_t> counts,
+Result<std::vector<std::vector<RowRange>>> PartitionedWriter::append(const arrow::RecordBatch& batch, std::span<const OriginShare> shares,
                                                                      Context& context) {
-  if (batch.num_rows() == 0) return std::vector<std::vector<RowRange>>(counts.size());
+  if (batch.num_rows() == 0) return std::vector<std::vector<RowRange>>(shares.size());
   if (target_.fields.empty()) {
-    TRY_ASSIGN(RowRange all, write({}, batch, context));
-    return share_out(std::span(&all, 1), {}, counts);
+    TRY_ASSIGN(RowRange all, write({}, batch, shares, context));
+    return share_out({std::move(all)}, cut_by_group(shares, {}, 1), shares.size());
   }
   const PartitionKeys keys = partition_keys(target_.fields, target_.schema, batch);
   const Groups groups = group_rows(keys);
+  const auto cuts = cut_by_group(shares, keys.codes, keys.tuples.size());
+  const auto of_groups = shares_of_groups(shares, cuts, keys.tuples.size());
   std::vector<RowRange> written;
   for (size_t group = 0; group < keys.tuples.size(); ++group) {
     TRY_ASSIGN(const auto rows, rows_of_group(batch, groups, group));
-    TRY_ASSIGN(RowRange range, write(keys.tuples[group], *rows, context));
+    TRY_ASSIGN(RowRange range, write(keys.tuples[group], *rows, of_groups[group], context));
     written.push_back(std::move(range));
   }
-  return share_out(written, keys.codes, counts);
+  return share_out(std::move(written), cuts, shares.size());
 }
 
 Result<std::vector<StagedFile>> PartitionedWriter::finish(Context& context) {
@@ -172,12 +202,14 @@ Result<std::vector<StagedFile>> PartitionedWriter::finish(Context& context) {
   return std::exchange(finished_, {});
 }
 
-Result<RowRange> PartitionedWriter::write(const std::vector<Literal>& partition, const arrow::RecordBatch& rows, Context& context) {
+Result<RowRange> PartitionedWriter::write(const std::vector<Literal>& partition, const arrow::RecordBatch& rows,
+                                          std::span<const OriginShare> shares, Context& context) {
   TRY_ASSIGN(const auto entry, open(partition, context));
   OpenFile& file = entry->second;
   file.last_used = ++uses_;
   RowRange range{file.path, file.writer->rows(), rows.num_rows()};
   TRY(file.writer->append(rows, context));
+  for (const OriginShare& share : shares) note_origin(file.origins, share);
   count(file);
   if (file.writer->size_bytes_estimate() >= target_.file_bytes) TRY(close(entry, context));
   TRY(keep_limits(context));
@@ -201,7 +233,15 @@ Result<PartitionedWriter::OpenFiles::iterator> PartitionedWriter::open(const std
 }
 
 Result<void> PartitionedWriter::close(OpenFiles::iterator file, Context& context) {
-  TRY_ASSIGN(WrittenFile written, file->second.writer->finish(target_.footer, context));
+  auto footer = target_.footer;
+  if (!file->second.origins.empty()) {
+    Origins origins = target_.made_by;
+    for (const OriginShare& share : file->second.origins) {
+      origins.files.push_back({std::string(share.path), std::string(share.version), share.rows});
+    }
+    footer.emplace(kOriginsKey, to_footer(origins));
+  }
+  TRY_ASSIGN(WrittenFile written, file->second.writer->finish(footer, context));
   finished_.push_back({std::move(written), std::move(file->second.partition)});
   buffered_bytes_ -= file->second.buffered_bytes;
   if (file->second.uploading) --open_uploads_;
@@ -249,8 +289,9 @@ PartitionedWriter::OpenFiles::iterator PartitionedWriter::most(const Less& less)
 
 Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& store, const TableMetadata& metadata, const Schema& schema,
                                                                    const ParquetOptions& options, const std::string& batch,
-                                                                   const PartitionedWriterLimits& limits) {
+                                                                   const PartitionedWriterLimits& limits, Origins made_by) {
   PartitionedWriter::Target target;
+  target.made_by = std::move(made_by);
   target.layout = data_layout(metadata);
   target.batch = batch;
   target.schema = schema;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "iceberg/partition_spec.h"
 #include "iceberg/table_metadata.h"
 #include "model/file.h"
+#include "parquet/origins.h"
 #include "parquet/parquet_writer.h"
 #include "storage/object_store.h"
 
@@ -33,6 +35,13 @@ struct PartitionedWriterLimits {
 
 class LazyUpload;
 
+/// Rows of one version of a file, one after the other. What the texts refer to outlives the writer.
+struct OriginShare {
+  int64_t rows = 0;
+  std::string_view path = {};
+  std::string_view version = {};
+};
+
 class PartitionedWriter {
  public:
   struct Target {
@@ -43,6 +52,7 @@ class PartitionedWriter {
     ParquetOptions parquet;
     int64_t file_bytes = 512 * kMiB;  ///< a file is finished when it would weigh this much
     std::map<std::string, std::string> footer;
+    Origins made_by;  ///< whose batch it is; `files` are filled in for each data file
   };
 
   /// `store` must outlive the writer.
@@ -53,8 +63,8 @@ class PartitionedWriter {
   /// Where the rows went. Rows of one partition keep their order and lie together; without partitions all rows do, so the ranges are
   /// those of the batch's rows in order. After an error the writer is of no more use.
   Result<std::vector<RowRange>> append(const arrow::RecordBatch& batch, Context& context);
-  /// The same for rows of several origins, `counts` of them each: where the rows of each went.
-  Result<std::vector<std::vector<RowRange>>> append(const arrow::RecordBatch& batch, std::span<const int64_t> counts, Context& context);
+  /// The same for rows of several origins in turn: where the rows of each went. The data files' footers name them.
+  Result<std::vector<std::vector<RowRange>>> append(const arrow::RecordBatch& batch, std::span<const OriginShare> shares, Context& context);
   /// Finishes every open file. All files of this writer, those finished before included.
   Result<std::vector<StagedFile>> finish(Context& context);
 
@@ -73,10 +83,12 @@ class PartitionedWriter {
     bool uploading = false;
     int64_t buffered_bytes = 0;
     int64_t last_used = 0;
+    std::vector<OriginShare> origins;
   };
   using OpenFiles = std::unordered_map<std::string, OpenFile>;
 
-  Result<RowRange> write(const std::vector<Literal>& partition, const arrow::RecordBatch& rows, Context& context);
+  Result<RowRange> write(const std::vector<Literal>& partition, const arrow::RecordBatch& rows, std::span<const OriginShare> shares,
+                         Context& context);
   Result<OpenFiles::iterator> open(const std::vector<Literal>& partition, Context& context);
   Result<void> close(OpenFiles::iterator file, Context& context);
   Result<void> keep_limits(Context& context);
@@ -99,6 +111,6 @@ class PartitionedWriter {
 /// kInvalidInput: a partition spec or a property that this program cannot follow.
 Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& store, const TableMetadata& metadata, const Schema& schema,
                                                                    const ParquetOptions& options, const std::string& batch,
-                                                                   const PartitionedWriterLimits& limits = {});
+                                                                   const PartitionedWriterLimits& limits = {}, Origins made_by = {});
 
 }  // namespace sluice

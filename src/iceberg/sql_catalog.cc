@@ -217,9 +217,10 @@ std::unique_ptr<Catalog> make_sql_catalog(std::unique_ptr<CatalogRows> rows, std
 }
 
 Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& place, std::string warehouse,
-                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties,
-                                                  Clock& clock) {
-  TRY_ASSIGN(auto rows, is_postgres_uri(place) ? open_postgres_catalog_rows(place, name) : open_sqlite_catalog_rows(place, name));
+                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties, Clock& clock,
+                                                  std::stop_token stop) {
+  TRY_ASSIGN(auto rows,
+             is_postgres_uri(place) ? open_postgres_catalog_rows(place, name, std::move(stop)) : open_sqlite_catalog_rows(place, name));
   return make_sql_catalog(std::move(rows), std::move(warehouse), stores, std::move(store_properties), clock);
 }
 

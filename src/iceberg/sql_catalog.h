@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "base/clock.h"
@@ -18,7 +19,9 @@ std::unique_ptr<Catalog> make_sql_catalog(std::unique_ptr<CatalogRows> rows, std
                                           std::map<std::string, std::string> store_properties, Clock& clock);
 
 /// In the database `place`: a postgresql:// URI, or the path of a SQLite file, made where it is missing (its folder must exist).
+/// A database server that is away is waited for until `stop` is requested.
 Result<std::unique_ptr<Catalog>> open_sql_catalog(const std::string& name, const std::string& place, std::string warehouse,
-                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties, Clock& clock);
+                                                  StoreProvider& stores, std::map<std::string, std::string> store_properties, Clock& clock,
+                                                  std::stop_token stop = {});
 
 }  // namespace sluice

@@ -260,9 +260,10 @@ Result<std::unique_ptr<CatalogRows>> open_sqlite_catalog_rows(const std::string&
   return std::make_unique<SqlCatalogRows>(std::make_unique<SqliteCatalogDatabase>(*std::move(opened)), catalog_name);
 }
 
-Result<std::unique_ptr<CatalogRows>> open_postgres_catalog_rows(const std::string& uri, const std::string& catalog_name) {
+Result<std::unique_ptr<CatalogRows>> open_postgres_catalog_rows(const std::string& uri, const std::string& catalog_name,
+                                                                std::stop_token stop) {
   const auto open = [&]() -> Result<std::unique_ptr<CatalogRows>> {
-    TRY_ASSIGN(auto pool, PostgresPool::open({.uri = uri}));
+    TRY_ASSIGN(auto pool, PostgresPool::open({.uri = uri, .stop = stop}));
     TRY(pool->write([&](PostgresConnection& db) -> Result<void> {
       // Who may use the tables may lack the right to make them.
       TRY_ASSIGN(const auto there, db.query_integer("SELECT to_regclass('iceberg_tables') IS NOT NULL AND "

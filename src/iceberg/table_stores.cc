@@ -35,12 +35,16 @@ class RenewingStore final : public ObjectStore {
   explicit RenewingStore(TableStores& owner) : owner_(owner) {}
 
   Result<ListPage> list(const ListRequest& request, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(request.prefix));
+    TRY_ASSIGN(const auto store, owner_.current(request.prefix));
     return store->list(request, context);
   }
   Result<ObjectInfo> stat(const Key& key, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(key));
+    TRY_ASSIGN(const auto store, owner_.current(key));
     return store->stat(key, context);
+  }
+  Result<ObjectHead> head(const Key& key, Context& context) override {
+    TRY_ASSIGN(auto store, owner_.current(key));
+    return store->head(key, context);
   }
   void read(ReadRequest request, ReadDone done) override {
     auto store = owner_.current(request.key);
@@ -48,20 +52,20 @@ class RenewingStore final : public ObjectStore {
     (*store)->read(std::move(request), std::move(done));
   }
   Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(key));
+    TRY_ASSIGN(const auto store, owner_.current(key));
     return store->put(key, bytes, options, context);
   }
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(key));
+    TRY_ASSIGN(const auto store, owner_.current(key));
     return store->start_upload(key, options, context);
   }
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override {
-    TRY_ASSIGN(ObjectStore * store, owner_.current(to));
+    TRY_ASSIGN(const auto store, owner_.current(to));
     return store->copy(from, to, options, context);
   }
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override {
     if (keys.empty()) return std::vector<DeleteOutcome>{};
-    TRY_ASSIGN(ObjectStore * store, owner_.current(keys.front().key));
+    TRY_ASSIGN(const auto store, owner_.current(keys.front().key));
     return store->remove(keys, context);
   }
   void remove_empty_folders(const Key& prefix) override {
@@ -84,6 +88,7 @@ void TableStores::learn(const LoadedTable& table) {
   const std::lock_guard lock(mutex_);
   known_.properties = table.properties, known_.credentials = table.credentials;
   learned_ = true;
+  borrowed_.clear();  // whoever is just using one of them holds it
   renew_at_.reset();
   const Timestamp now = clock_.now();
   if (const auto end = earliest_end(table, now)) {
@@ -108,10 +113,17 @@ Result<ObjectStore*> TableStores::store_for(const std::string& uri, Context& con
   return stores_.store_for(uri, store_properties(known_, uri));
 }
 
-Result<ObjectStore*> TableStores::current(const std::string& uri) {
+Result<std::shared_ptr<ObjectStore>> TableStores::current(const std::string& uri) {
   renew_if_due();
   const std::lock_guard lock(mutex_);
-  return stores_.store_for(uri, store_properties(known_, uri));
+  const auto properties = store_properties(known_, uri);
+  std::shared_ptr<ObjectStore>& store = borrowed_[properties];
+  if (!store) {
+    auto fresh = stores_.borrow(uri, properties);
+    if (!fresh) return std::unexpected(fresh.error());
+    store = *std::move(fresh);
+  }
+  return store;
 }
 
 void TableStores::renew_if_due() {

@@ -32,7 +32,7 @@ class TableStores {
   friend class RenewingStore;
 
   /// As of now, after a renewal where one is due.
-  Result<ObjectStore*> current(const std::string& uri);
+  Result<std::shared_ptr<ObjectStore>> current(const std::string& uri);
   void renew_if_due();
 
   Catalog& catalog_;
@@ -45,7 +45,8 @@ class TableStores {
   // Protected by mutex_.
   LoadedTable known_;  // without its metadata
   bool learned_ = false;
-  std::optional<Timestamp> renew_at_;  // nullopt: the credentials have no end
+  std::map<std::map<std::string, std::string>, std::shared_ptr<ObjectStore>> borrowed_;  // with the credentials of now
+  std::optional<Timestamp> renew_at_;                                                    // nullopt: the credentials have no end
 };
 
 }  // namespace sluice

@@ -1,6 +1,10 @@
 // What a listed file does to a record that the ledger has of it. Pure.
 #pragma once
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "ledger/work_ledger.h"
 
 namespace sluice {
@@ -22,6 +26,13 @@ inline Change change_of(const KnownRecord& known, const Seen& seen, OnChange on_
   if (!seen.skip_reason.empty()) return known.loaded ? Change::kKeepLoaded : Change::kSkip;
   if (known.loaded && on_change == OnChange::kIgnore) return Change::kKeepLoaded;
   return Change::kDiscover;
+}
+
+/// The paths of an archive's members lie between these two, and no others do.
+inline std::pair<std::string, std::string> member_range(std::string_view archive) {
+  std::string first = member_path(archive, ""), end = first;
+  ++end.back();
+  return {std::move(first), std::move(end)};
 }
 
 }  // namespace sluice

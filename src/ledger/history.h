@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,9 @@ class History {
   virtual ~History() = default;
   virtual Result<FilePage> files(const FilesQuery& query) = 0;
   virtual Result<IngestionPage> ingestion_page(const IngestionsQuery& query) = 0;
+  /// Every file in one read of the ledger, by path: states that belong together. An Error of `visit` ends it.
+  /// It must not ask the ledger.
+  virtual Result<void> visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) = 0;
   virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;

@@ -359,5 +359,41 @@ TEST_P(LedgerConformance, RunsOfDeadWorkersAreClosed) {
   EXPECT_EQ(run_record().state, RunState::kRunning);
 }
 
+// Prevents: a rebuilt ledger whose files are loaded again, whose rows are counted twice when it is rebuilt twice, or whose numbers collide
+// with the table's.
+TEST_P(LedgerConformance, AdoptedVersionsCountAsLoaded) {
+  const BatchId batch(new_uuid());
+  const std::vector<AdoptedFile> pieces = {{"/a", "v1", batch, RowRange{"/w/1.parquet", 0, 5}},
+                                           {"/a", "v1", batch, RowRange{"/w/2.parquet", 3, 2}},
+                                           {"/b", "v9", batch, std::nullopt}};
+  for (int round = 0; round < 2; ++round) must(a_.work().adopt(ingestion_, std::vector{batch}, pieces, 7));
+  EXPECT_EQ(discover({seen("/a", "v1"), seen("/b", "v9")}).ignored, 2);
+  EXPECT_EQ(discover({seen("/c", "v1")}).added, 1);
+  EXPECT_EQ(must(a_.work().count_adopted(ingestion_)), 2);
+  const auto page = must(a_.handle->history().files({.ingestion = ingestion_, .path = "/a"}));
+  ASSERT_EQ(page.files.size(), 1u);
+  EXPECT_EQ(page.files[0].rows, 7);
+  EXPECT_EQ(page.files[0].loaded_version, "v1");
+  const auto record = must(a_.work().find_batch(batch));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->state, BatchState::kCommitted);
+  EXPECT_TRUE(record->disowned);
+  EXPECT_EQ(must(a_.work().highest_seq(ingestion_)), 7);
+}
+
+// Prevents: a batch that an older copy of the ledger has unfinished, though the table holds it: rule M stops every run because of it.
+TEST_P(LedgerConformance, AdoptingABatchOfADeadWorkerEndsIt) {
+  discover_new({"/a"});
+  Worker b = join("b");
+  const ClaimedBatch batch = claim(b);
+  const std::vector<AdoptedFile> pieces = {{"/a", "v1", batch.lease.batch, RowRange{"/w/1.parquet", 0, 5}}};
+  EXPECT_THAT(a_.work().adopt(ingestion_, std::vector{batch.lease.batch}, pieces, 0), FailsWith(ErrorCode::kConflict));
+  b.die();
+  must(a_.work().adopt(ingestion_, std::vector{batch.lease.batch}, pieces, 0));
+  EXPECT_FALSE(must(a_.work().take_over(ingestion_, a_.id, kLease)).has_value());
+  EXPECT_EQ(must(a_.handle->history().file_counts(ingestion_)).success, 1);
+  EXPECT_FALSE(try_claim(a_).has_value());
+}
+
 }  // namespace
 }  // namespace sluice

@@ -61,6 +61,14 @@ TEST_P(ServiceConformance, IngestionsComeInPages) {
   EXPECT_EQ(a_.handle->history().ingestion_page({.cursor = "nonsense"}).error().code, ErrorCode::kInvalidInput);
 }
 
+// Prevents: a password or a signature in the error of a run, where every reader of the ledger and every backup has it.
+TEST_P(ServiceConformance, ErrorsAreStoredWithoutSecrets) {
+  const RunId run = start_run(a_);
+  const RunRecord failed = must(a_.handle->registry().finish_run(
+      run, RunState::kFailed, "GET https://ann:s3cr3t@host/k?X-Amz-Signature=00ff: 403, Authorization: Bearer 0123456789abcdef"));
+  EXPECT_EQ(failed.error, "GET https://***@host/k?X-Amz-Signature=*** 403, Authorization: Bearer ***");
+}
+
 // Prevents: two runs of one ingestion at once, and a second trigger that does not learn which run keeps it out.
 TEST_P(ServiceConformance, AnIngestionHasOneRunAtATime) {
   const RequestedRun first = request_run(wanted());

@@ -33,11 +33,12 @@ const std::string_view kRunColumns =
 const std::string_view kFileColumns =
     "id, source_id, file_path, file_format, file_size_bytes, file_modified_at, file_etag, loaded_version, status, retry_count, run_id, "
     "batch_id, discovered_at, processing_started_at, processed_at, records_ingested, bytes_read, processing_duration_ms, error_type, "
-    "error_message, error_line, error_byte, snapshot_id";
+    "error_message, error_line, error_byte, snapshot_id, archive_path";
 const std::string_view kIngestionColumns = "definition, status, sealed";
 
 const std::string_view kClaimedFileColumns =
-    "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash";
+    "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash, "
+    "archive_path";
 const std::string_view kWaitingDiscovered =
     "status = 'DISCOVERED' AND error_type <> 'NeedsApproval' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS "
     "DISTINCT FROM ?3)";
@@ -128,6 +129,7 @@ Result<FileRecord> file_from(const SqlRows& row) {
   file.error_line = row.integer(20);
   file.error_byte = row.integer(21);
   file.snapshot_id = row.optional_integer(22);
+  file.archive = row.text(23);
   return file;
 }
 
@@ -143,6 +145,7 @@ Result<ClaimedFile> claimed_file_from(const SqlRows& row) {
   file.worker_deaths = static_cast<int>(row.integer(7));
   file.loaded_version = row.text(8);
   file.loaded_hash = row.text(9);
+  file.archive = row.text(10);
   return file;
 }
 

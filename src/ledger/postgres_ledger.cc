@@ -20,8 +20,9 @@ constexpr std::string_view kDoneWith =
 PostgresLedger::PostgresLedger(std::unique_ptr<PostgresPool> pool, WorkerId worker, Clock& clock, LedgerTime time)
     : pool_(std::move(pool)), worker_(std::move(worker)), clock_(clock), time_(time) {}
 
-Result<std::unique_ptr<PostgresLedger>> PostgresLedger::open(const std::string& uri, WorkerId worker, Clock& clock, LedgerTime time) {
-  auto pool = PostgresPool::open({.uri = uri});
+Result<std::unique_ptr<PostgresLedger>> PostgresLedger::open(const std::string& uri, WorkerId worker, Clock& clock, LedgerTime time,
+                                                             std::stop_token stop) {
+  auto pool = PostgresPool::open({.uri = uri, .stop = std::move(stop)});
   if (!pool) return std::unexpected(pool.error().within("the ledger"));
   std::unique_ptr<PostgresLedger> ledger(new PostgresLedger(*std::move(pool), std::move(worker), clock, time));
   if (auto ready = ledger->prepare_tables(); !ready) return std::unexpected(ready.error().within("the ledger"));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 
 #include "base/clock.h"
@@ -25,7 +26,7 @@ class PostgresLedger final : public SqlLedger {
   /// Opens the ledger of this database, or makes its tables. `worker` is the one whose claims this object makes, unique per process
   /// start; `clock` must outlive the ledger. Errors as PostgresConnection::open; kInvalidInput: a newer program's ledger.
   static Result<std::unique_ptr<PostgresLedger>> open(const std::string& uri, WorkerId worker, Clock& clock,
-                                                      LedgerTime time = LedgerTime::kServer);
+                                                      LedgerTime time = LedgerTime::kServer, std::stop_token stop = {});
   /// Whether open() would find a ledger; makes nothing.
   static Result<bool> exists(const std::string& uri);
   /// Whatever is not finished is left for take_over, as after a crash.
@@ -33,6 +34,8 @@ class PostgresLedger final : public SqlLedger {
 
   LedgerId ledger_id() const override { return ledger_id_; }
   Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) override;
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                    const std::string& archive) override;
   Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) override;
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;

@@ -25,9 +25,11 @@ std::string stored_name(const std::string& path) {
 /// meanwhile, it goes on behind the last path in the state of then: what discovery records is compared with the present anyway.
 class PostgresKnownFiles final : public KnownFiles {
  public:
-  static Result<std::unique_ptr<KnownFiles>> open(PostgresOptions options, const IngestionId& ingestion, const SourceId& source) {
+  /// Paths above `first` and below `end`; an empty end is none.
+  static Result<std::unique_ptr<KnownFiles>> open(PostgresOptions options, const IngestionId& ingestion, const SourceId& source,
+                                                  const std::string& first = {}, const std::string& end = {}) {
     options.patient = true;  // a listing may keep us waiting between two fetches
-    std::unique_ptr<PostgresKnownFiles> files(new PostgresKnownFiles(std::move(options), ingestion, source));
+    std::unique_ptr<PostgresKnownFiles> files(new PostgresKnownFiles(std::move(options), ingestion, source, first, end));
     TRY(files->declare());
     TRY(files->fetch());
     return files;
@@ -42,8 +44,12 @@ class PostgresKnownFiles final : public KnownFiles {
   }
 
  private:
-  PostgresKnownFiles(PostgresOptions options, IngestionId ingestion, SourceId source)
-      : options_(std::move(options)), ingestion_(std::move(ingestion)), source_(std::move(source)) {}
+  PostgresKnownFiles(PostgresOptions options, IngestionId ingestion, SourceId source, std::string first, std::string end)
+      : options_(std::move(options)),
+        ingestion_(std::move(ingestion)),
+        source_(std::move(source)),
+        end_(std::move(end)),
+        last_(std::move(first)) {}
 
   /// Opens the cursor, and with it the state that it sees.
   Result<void> declare() {
@@ -51,8 +57,9 @@ class PostgresKnownFiles final : public KnownFiles {
     TRY(connection_->run_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     TRY(
         connection_->execute("DECLARE known NO SCROLL CURSOR FOR SELECT file_path, file_etag, file_size_bytes FROM processed_files "
-                             "WHERE ingestion_id = ? AND source_id = ? AND file_path > ? ORDER BY file_path",
-                             ingestion_.text, source_.text, last_));
+                             "WHERE ingestion_id = ?1 AND source_id = ?2 AND file_path > ?3 AND (?4 = '' OR file_path < ?4) ORDER BY "
+                             "file_path",
+                             ingestion_.text, source_.text, last_, end_));
     return {};
   }
 
@@ -83,6 +90,7 @@ class PostgresKnownFiles final : public KnownFiles {
   const PostgresOptions options_;
   const IngestionId ingestion_;
   const SourceId source_;
+  const std::string end_;
   std::unique_ptr<PostgresConnection> connection_;
   std::deque<KnownFile> ahead_;
   std::string last_;
@@ -133,17 +141,19 @@ class Recorder {
   Result<void> add(const SeenColumns& seen, int64_t count) {
     const std::string sql = fmt::format(
         "WITH added AS (INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, "
-        "file_etag, loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
+        "file_etag, loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path) "
         "SELECT ?1, ?2, ?3, s.path, s.size, s.modified, s.version, CASE s.state WHEN 'SUCCESS' THEN s.version ELSE '' END, s.state, "
         "CAST(?4 AS timestamptz), CASE s.state WHEN 'DISCOVERED' THEN NULL ELSE CAST(?4 AS timestamptz) END, "
         "CASE s.state WHEN 'SKIPPED' THEN s.reason ELSE '' END, CASE s.state WHEN 'SKIPPED' THEN s.message ELSE '' END, "
-        "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz) FROM (SELECT n.*, CASE WHEN loaded.before THEN 'SUCCESS' WHEN n.reason = '' THEN "
+        "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz), ?11 FROM (SELECT n.*, CASE WHEN loaded.before THEN 'SUCCESS' WHEN n.reason = '' "
+        "THEN "
         "'DISCOVERED' ELSE 'SKIPPED' END AS state FROM unnest(CAST(?5 AS text[]), CAST(?6 AS text[]), CAST(?7 AS bigint[]), "
         "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[])) AS n (path, version, size, modified, reason, message) {}) s "
         "ORDER BY s.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) SELECT status, count(*) FROM added GROUP BY status",
         fmt::format(kLoadedBefore, "n"));
-    TRY_ASSIGN(auto rows, db_.query(sql, request_.ingestion.text, request_.source.text, run(), now_, seen.paths.text(),
-                                    seen.versions.text(), seen.sizes.text(), seen.times.text(), seen.reasons.text(), seen.messages.text()));
+    TRY_ASSIGN(auto rows,
+               db_.query(sql, request_.ingestion.text, request_.source.text, run(), now_, seen.paths.text(), seen.versions.text(),
+                         seen.sizes.text(), seen.times.text(), seen.reasons.text(), seen.messages.text(), request_.archive));
     result_.lost_race += count;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -210,11 +220,12 @@ class Recorder {
         "run_id = ?1, error_type = m.reason, error_message = m.message, error_line = 0, error_byte = -1, retry_count = 0, "
         "worker_deaths = 0, discovered_at = CASE m.state WHEN 'DISCOVERED' THEN ?2 ELSE discovered_at END, "
         "processed_at = CASE m.state WHEN 'SKIPPED' THEN ?2 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?2) ELSE processed_at END, "
-        "updated_at = ?2 FROM unnest(CAST(?3 AS bigint[]), CAST(?4 AS text[]), CAST(?5 AS bigint[]), CAST(?6 AS timestamptz[]), "
+        "updated_at = ?2, archive_path = ?10 FROM unnest(CAST(?3 AS bigint[]), CAST(?4 AS text[]), CAST(?5 AS bigint[]), CAST(?6 AS "
+        "timestamptz[]), "
         "CAST(?7 AS text[]), CAST(?8 AS text[]), CAST(?9 AS text[])) AS m (id, version, size, modified, state, reason, message) "
         "WHERE p.id = m.id",
         run(), now_, moves.ids.text(), moves.versions.text(), moves.sizes.text(), moves.times.text(), moves.states.text(),
-        moves.reasons.text(), moves.messages.text()));
+        moves.reasons.text(), moves.messages.text(), request_.archive));
     return {};
   }
 
@@ -231,6 +242,14 @@ class Recorder {
 Result<std::unique_ptr<KnownFiles>> PostgresLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
   auto opened = PostgresKnownFiles::open(pool_->options(), ingestion, source);
   if (!opened) return std::unexpected(opened.error().within("reading the known files"));
+  return opened;
+}
+
+Result<std::unique_ptr<KnownFiles>> PostgresLedger::known_members(const IngestionId& ingestion, const SourceId& source,
+                                                                  const std::string& archive) {
+  const auto [first, end] = member_range(archive);
+  auto opened = PostgresKnownFiles::open(pool_->options(), ingestion, source, first, end);
+  if (!opened) return std::unexpected(opened.error().within("reading the known members"));
   return opened;
 }
 
@@ -252,7 +271,7 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
     formats.add(result.format);
     hashes.add(result.content_hash);
     types.add(error_type_of(result));
-    messages.add(error.message);
+    messages.add(error_message_of(result));
     lines.add(error.line);
     offsets.add(error.byte);
     int64_t number = 0;

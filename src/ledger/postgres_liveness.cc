@@ -38,7 +38,8 @@ bool PostgresLiveness::began() const {
 Result<void> PostgresLiveness::hold() {
   std::unique_lock lock(mutex_);
   if (!thread_.joinable()) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
-  if (changed_.wait_for(lock, kPostgresOutageMax, [&] { return held_; })) return {};
+  if (changed_.wait_for(lock, options_.stop, kPostgresOutageMax, [&] { return held_; })) return {};
+  if (options_.stop.stop_requested()) return fail(ErrorCode::kCancelled, fmt::format("{}; stopped on request", trouble_));
   return fail(ErrorCode::kUnavailable, fmt::format("{}; workers show by a lock there that they live", trouble_));
 }
 
@@ -49,7 +50,7 @@ void PostgresLiveness::note_in_hand(int slot, const BatchId& batch, std::string_
   unwritten_[slot] = note;
   const int64_t mine = ++noted_;
   if (unwritten_.size() == 1 || at_once) changed_.notify_all();
-  if (at_once) changed_.wait_for(lock, kPostgresOutageMax, [&] { return written_ >= mine || !held_; });
+  if (at_once) changed_.wait_for(lock, options_.stop, kPostgresOutageMax, [&] { return written_ >= mine || !held_; });
 }
 
 Result<bool> PostgresLiveness::is_dead(SqlConnection& db, const LedgerId& ledger, const WorkerId& worker) {

@@ -28,7 +28,8 @@ class PostgresLiveness {
   PostgresLiveness(const PostgresLiveness&) = delete;
   PostgresLiveness& operator=(const PostgresLiveness&) = delete;
 
-  /// Returns once our lock is held; the first call takes it. kUnavailable: the server cannot be reached.
+  /// Returns once our lock is held; the first call takes it. kUnavailable: the server cannot be reached;
+  /// kCancelled: nor will we wait for it any longer (PostgresOptions::stop).
   Result<void> hold();
   /// Whether hold() was ever called.
   bool began() const;

@@ -213,9 +213,28 @@ CREATE TABLE idempotent_requests (
 CREATE INDEX idx_idempotent_requests_started ON idempotent_requests (started_at);
 )sql";
 
+constexpr std::string_view kArchives = R"sql(
+ALTER TABLE processed_files ADD COLUMN archive_path text COLLATE "C" NOT NULL DEFAULT '';  -- of a member: the file that it lies in
+)sql";
+
+constexpr std::string_view kObjectKeys = R"sql(
+CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key belongs to one file
+  object_key text COLLATE "C" PRIMARY KEY, -- URI
+  target text NOT NULL,                       -- prefix of the keys of its ingestion
+  ingestion_id text COLLATE "C" NOT NULL REFERENCES ingestions (id),
+  file_path text COLLATE "C" NOT NULL,
+  version text NOT NULL,                      -- that was claimed last
+  batches text NOT NULL,                      -- that claimed it one after the other, separated by spaces
+  updated_at timestamptz NOT NULL
+);
+CREATE INDEX idx_object_keys_ingestion ON object_keys (ingestion_id, target);
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "files, batches, runs, ingestions", kFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
+    {3, "members of archives", kArchives},
+    {4, "keys of Parquet objects", kObjectKeys},
 };
 
 }  // namespace

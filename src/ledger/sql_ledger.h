@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/redaction.h"
 #include "ledger/history.h"
 #include "ledger/registry.h"
 #include "ledger/run_queue.h"
@@ -21,11 +22,16 @@ namespace sluice {
 
 class SqlLedger : public WorkLedger, public Registry, public RunQueue, public ServiceRecords, public History {
  public:
+  /// What it hides is also kept out of the errors and reasons that are stored; without one only what looks like a secret is. Before the
+  /// ledger is used; must outlive it.
+  void hide(const Redaction& redaction) { redaction_ = &redaction; }
+
   // WorkLedger
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;
   Result<void> pin_target(const Lease& lease, const TargetPin& target) override;
+  Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) override;
   Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) override;
   Result<Standing> standing(const Lease& lease) override;
   Result<void> confirm(const Lease& lease, const Published& published) override;
@@ -44,6 +50,9 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
+  Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                     int64_t seq_floor) override;
+  Result<int64_t> count_adopted(const IngestionId& ingestion) override;
 
   // Registry
   Result<Ingestion> put_ingestion(const Ingestion& ingestion) override;
@@ -78,6 +87,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   // History
   Result<FilePage> files(const FilesQuery& query) override;
   Result<IngestionPage> ingestion_page(const IngestionsQuery& query) override;
+  Result<void> visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) override;
   Result<FileCounts> file_counts(const IngestionId& ingestion) override;
   Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) override;
   Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;
@@ -122,8 +132,15 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   }
 
   std::string now_text(SqlConnection& db) { return to_text(now(db)); }
+  /// The text of an error or a reason as it may be stored.
+  std::string storable(std::string_view text) const {
+    if (text.empty()) return {};
+    return redaction_ ? redaction_->apply(std::string(text)) : without_secrets(std::string(text));
+  }
   /// The error_type that a result's error is stored with.
   static std::string error_type_of(const FileResult& result);
+  /// The message that goes with it.
+  std::string error_message_of(const FileResult& result) const;
 
   /// A row of batch_files.
   struct FilePiece {
@@ -157,17 +174,26 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   static Result<int64_t> highest_seq_of(SqlConnection& db, const IngestionId& ingestion);
   Result<Lease> insert_batch(SqlConnection& db, const ClaimRequest& request, bool tracked);
   Result<std::vector<ClaimedFile>> files_in_hand(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch);
+  Result<KeyClaim> claim_key(SqlConnection& db, const Lease& lease, std::string_view target, const KeyRequest& request,
+                             std::string_view now);
   Result<void> store_results(SqlConnection& db, const Lease& lease, std::span<const FileResult> results);
   Result<void> apply_results(SqlConnection& db, const BatchId& batch, const Published& published, std::string_view now);
+  Result<void> reopen_archives_of_vanished(SqlConnection& db, const BatchId& batch, std::string_view now);
+  Result<void> reopen_archive(SqlConnection& db, const IngestionId& ingestion, std::string archive, std::string_view now);
+  static Result<std::vector<std::string>> with_members(SqlConnection& db, const IngestionId& ingestion, std::span<const std::string> paths);
   Result<void> count_for_run(SqlConnection& db, const BatchId& batch, const Published& published);
   Result<void> release_files(SqlConnection& db, const Lease& lease, BatchState state, bool gently, std::string_view now);
   Result<void> count_deaths(SqlConnection& db, const BatchRecord& batch);
+  Result<void> adopt_batch(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch, std::string_view reason);
+  Result<void> end_adopted(SqlConnection& db, const IngestionId& ingestion, const BatchId& batch);
   Result<std::optional<std::string>> id_of_label(SqlConnection& db, const Ingestion& ingestion);
   Result<Ingestion> try_put_ingestion(const Ingestion& ingestion);
   Result<int64_t> close_dead(SqlConnection& db, const IngestionId& ingestion);
   Result<std::optional<RunRecord>> holding_slot(SqlConnection& db, const IngestionId& ingestion);
   Result<std::optional<RequestOutcome>> refusal(SqlConnection& db, const RunRequest& request);
   Result<RequestMemory> try_begin_request(const IdempotentRequest& request);
+
+  const Redaction* redaction_ = nullptr;  // constant once the ledger is used
 };
 
 }  // namespace sluice

@@ -14,7 +14,8 @@ RunMetrics metrics_of(std::span<const FileResult> results) {
   RunMetrics sum;
   for (const FileResult& result : results) {
     switch (result.outcome) {
-      case FileOutcome::kLoaded: ++sum.files_processed; break;
+      case FileOutcome::kLoaded:
+      case FileOutcome::kExpanded: ++sum.files_processed; break;
       case FileOutcome::kUnchanged: ++sum.files_unchanged; break;
       case FileOutcome::kFailed:
       case FileOutcome::kRefused: ++sum.files_failed; break;
@@ -42,6 +43,12 @@ std::string numbers_in(const SqlConnection& db, std::string_view param) {
 std::string SqlLedger::error_type_of(const FileResult& result) {
   if (!result.error) return "";
   return result.error->type.empty() ? std::string(to_string(result.error->code)) : result.error->type;
+}
+
+std::string SqlLedger::error_message_of(const FileResult& result) const {
+  if (!result.error) return "";
+  // Changes of the table that wait for approval are compared with what is approved: names of columns, to the letter.
+  return result.error->type == error_type::kNeedsApproval ? result.error->message : storable(result.error->message);
 }
 
 std::vector<SqlLedger::FilePiece> SqlLedger::pieces_of(const FileResult& result) {

@@ -12,6 +12,7 @@ namespace {
 std::unexpected<Error> no_cursor(std::string_view text) {
   return invalid_input(fmt::format("'{}' is no cursor: take next_cursor of the page before", text));
 }
+constexpr int64_t kVisitedAtOnce = 1000;
 
 // Where the next page begins: after this record. Text "<id>:<key>"; the key is the path or processed_at.
 struct Cursor {
@@ -122,6 +123,22 @@ Result<IngestionPage> SqlLedger::ingestion_page(const IngestionsQuery& query) {
       page.next_cursor = fmt::format("{}:{}", page.ingestions.back().id.text, page.ingestions.back().name);
     }
     return page;
+  });
+}
+
+Result<void> SqlLedger::visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) {
+  return read("reading all files", [&](SqlConnection& db) -> Result<void> {
+    Cursor after;
+    while (true) {
+      TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT {} FROM processed_files WHERE ingestion_id = ? AND (file_path, id) > (?, ?) "
+                                                 "ORDER BY file_path, id LIMIT ?",
+                                                 kFileColumns),
+                                     ingestion.text, after.key, after.id, kVisitedAtOnce));
+      TRY_ASSIGN(const std::vector<FileRecord> files, all_rows(std::move(rows), file_from));
+      for (const FileRecord& file : files) TRY(visit(file));
+      if (std::ssize(files) < kVisitedAtOnce) return {};
+      after = {files.back().id, files.back().path};
+    }
   });
 }
 

@@ -20,6 +20,12 @@ Result<void> SqlLedger::apply_results(SqlConnection& db, const BatchId& batch, c
                   "file_format = r.file_format, snapshot_id = ?3, processed_at = ?2, updated_at = ?2, {}{}= 'LOADED'",
                   kNoError, kFrom),
       batch.text, now, published.snapshot_id));
+  // Without a loaded version: what was loaded are its members, and another version of it is always opened.
+  TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', records_ingested = 0, bytes_read = r.bytes_read, "
+                             "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, processed_at = ?2, "
+                             "updated_at = ?2, {}{}= 'EXPANDED'",
+                             kNoError, kFrom),
+                 batch.text, now));
   TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, "
                              "processed_at = COALESCE(processed_at, ?2), updated_at = ?2, {}{}= 'UNCHANGED'",
                              kNoError, kFrom),
@@ -45,7 +51,36 @@ Result<void> SqlLedger::apply_results(SqlConnection& db, const BatchId& batch, c
       "FROM batch_results r JOIN processed_files f ON f.id = r.file_id WHERE r.batch_id = ?1 AND r.outcome IN ('FAILED', 'REFUSED') "
       "ORDER BY f.id",
       batch.text, now, error_type::kChanged));
+  TRY(reopen_archives_of_vanished(db, batch, now));
   TRY(db.execute("DELETE FROM batch_results WHERE batch_id = ?", batch.text));
+  return {};
+}
+
+Result<void> SqlLedger::reopen_archives_of_vanished(SqlConnection& db, const BatchId& batch, std::string_view now) {
+  TRY_ASSIGN(auto rows, db.query("SELECT DISTINCT f.ingestion_id, f.archive_path FROM batch_results r JOIN processed_files f "
+                                 "ON f.id = r.file_id WHERE r.batch_id = ?1 AND r.error_type = ?2 AND f.archive_path <> ''",
+                                 batch.text, error_type::kVanished));
+  std::vector<std::pair<IngestionId, std::string>> archives;
+  while (true) {
+    TRY_ASSIGN(const bool more, rows.next());
+    if (!more) break;
+    archives.emplace_back(rows.text(0), rows.text(1));
+  }
+  for (const auto& [ingestion, archive] : archives) TRY(reopen_archive(db, ingestion, archive, now));
+  return {};
+}
+
+/// An archive without a version is seen as changed by the next discovery; one that lies in another is found through that.
+Result<void> SqlLedger::reopen_archive(SqlConnection& db, const IngestionId& ingestion, std::string archive, std::string_view now) {
+  while (!archive.empty()) {
+    TRY(
+        db.execute("UPDATE processed_files SET file_etag = '', updated_at = ?3 WHERE file_path = ?1 AND ingestion_id = ?2 AND "
+                   "status = 'SUCCESS'",
+                   archive, ingestion.text, now));
+    TRY_ASSIGN(const auto outer, db.query_text("SELECT archive_path FROM processed_files WHERE file_path = ?1 AND ingestion_id = ?2",
+                                               archive, ingestion.text));
+    archive = outer.value_or("");
+  }
   return {};
 }
 
@@ -91,8 +126,8 @@ Result<void> SqlLedger::start_withdraw(const Lease& lease, std::string_view reas
     if (!can_move(state, BatchState::kWithdrawing)) {
       return fail(ErrorCode::kConflict, fmt::format("batch {} is {}: it cannot be given up this way", lease.batch.text, to_string(state)));
     }
-    TRY(db.execute("UPDATE batches SET state = 'WITHDRAWING', reason = ?2, updated_at = ?3 WHERE id = ?1", lease.batch.text, reason,
-                   now_text(db)));
+    TRY(db.execute("UPDATE batches SET state = 'WITHDRAWING', reason = ?2, updated_at = ?3 WHERE id = ?1", lease.batch.text,
+                   storable(reason), now_text(db)));
     return {};
   });
 }
@@ -141,7 +176,7 @@ Result<void> SqlLedger::finish_withdraw(const Lease& lease, std::string_view rea
     const std::string now = now_text(db);
     TRY(release_files(db, lease, state, gently, now));
     TRY(db.execute("UPDATE batches SET state = 'WITHDRAWN', reason = ?2, finished_at = ?3, updated_at = ?3 WHERE id = ?1", lease.batch.text,
-                   reason, now));
+                   storable(reason), now));
     return {};
   });
 }

@@ -132,6 +132,12 @@ Result<Outstanding> SqlLedger::outstanding(const IngestionId& ingestion, const R
     TRY_ASSIGN(left.claimable, count(fmt::format("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND (({}) OR ({}))",
                                                  kWaitingDiscovered, kWaitingFailed),
                                      ingestion.text, attempts_max, run.text));
+    if (left.claimable > 0) {
+      TRY_ASSIGN(left.members, count(fmt::format("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND archive_path <> '' AND "
+                                                 "(({}) OR ({}))",
+                                                 kWaitingDiscovered, kWaitingFailed),
+                                     ingestion.text, attempts_max, run.text));
+    }
     TRY_ASSIGN(left.in_live_batches,
                count("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));
     TRY_ASSIGN(left.batches,

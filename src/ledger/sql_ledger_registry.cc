@@ -55,9 +55,8 @@ Result<Ingestion> SqlLedger::try_put_ingestion(const Ingestion& ingestion) {
         "managed_by = ?5, table_name = ?6, definition = ?7, sealed = ?9, schedule_from = CASE WHEN ingestions.schedule = ?10 AND "
         "ingestions.timezone = ?11 "
         "THEN ingestions.schedule_from ELSE ?8 END, schedule = ?10, timezone = ?11, updated_at = ?8",
-        stored.id.text, stored.tenant, stored.name, stored.status, stored.managed_by,
-        fmt::format("{}.{}", stored.table.catalog, stored.table.text()), to_json(stored), now_text(db), stored.sealed, stored.schedule,
-        stored.timezone));
+        stored.id.text, stored.tenant, stored.name, stored.status, stored.managed_by, stored.target_text(), to_json(stored), now_text(db),
+        stored.sealed, stored.schedule, stored.timezone));
     return stored;
   });
 }
@@ -116,6 +115,7 @@ Result<void> SqlLedger::delete_ingestion(const IngestionId& id) {
                           "updated_at = ?2 WHERE id = ?1",
                           id.text, now));
     if (changed == 0) return fail(ErrorCode::kNotFound, fmt::format("no ingestion {}", id.text));
+    TRY(db.execute("DELETE FROM object_keys WHERE ingestion_id = ?", id.text));
     return {};
   });
 }
@@ -161,7 +161,7 @@ Result<RunRecord> SqlLedger::finish_run(const RunId& run, RunState state, std::s
                   fmt::format("run {} is {}: it cannot become {}", run.text, to_string(found.state), to_string(state)));
     }
     TRY(db.execute("UPDATE runs SET status = ?2, completed_at = ?3, error = ?4 WHERE id = ?1", run.text, to_string(state), now_text(db),
-                   error));
+                   storable(error)));
     return run_of(db, run);
   });
 }

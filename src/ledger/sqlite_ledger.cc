@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <set>
 
+#include "ledger/sqlite_backup.h"
 #include "ledger/sqlite_schema.h"
 #include "sql/migrations.h"
 
@@ -18,8 +20,26 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path
   return ledger;
 }
 
+SqliteOptions SqliteLedger::options(bool create) const {
+  return {.wal = true,
+          .create = create,
+          .when_damaged =
+              "; the ledger is damaged, so nothing is loaded with it. Ways out: `sluice restore` puts its last good copy in "
+              "its place; or move it away and `sluice rebuild` each ingestion from its table"};
+}
+
+/// What is cheap at every start, and all of a file that somebody may have been cut off from while writing it.
+Result<void> SqliteLedger::check_file() {
+  std::error_code unknown;
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path_, unknown));
+  const bool small = !unknown && bytes <= kCheckedAtStartBytesMax;
+  const bool after_death = !unknown && bytes <= kCheckedAfterDeathBytesMax && locks_.any_dead();
+  return writer_->check_file(small || after_death);
+}
+
 Result<void> SqliteLedger::prepare_file() {
-  TRY_ASSIGN(writer_, SqliteConnection::open(path_, {.wal = true}));
+  TRY_ASSIGN(writer_, SqliteConnection::open(path_, options(/*create=*/true)));
+  TRY(check_file());
   TRY(migrate(*writer_, sqlite_ledger_migrations(), to_text(clock_.now())));
   const std::string find_id = "SELECT value FROM ledger_meta WHERE name = 'ledger_id'";
   TRY_ASSIGN(auto id, writer_->query_text(find_id));
@@ -30,8 +50,24 @@ Result<void> SqliteLedger::prepare_file() {
     TRY_ASSIGN(id, writer_->query_text(find_id));
   }
   ledger_id_ = LedgerId(id.value_or(""));
-  TRY_ASSIGN(reader_, SqliteConnection::open(path_, {.wal = true, .create = false}));
+  TRY_ASSIGN(reader_, SqliteConnection::open(path_, options(/*create=*/false)));
   return {};
+}
+
+Result<bool> SqliteLedger::back_up_if_due() {
+  if (!is_backup_due(path_, clock_.now())) return false;
+  // Through a connection of its own: neither writes nor questions wait for it.
+  TRY_ASSIGN(const auto connection, SqliteConnection::open(path_, options(/*create=*/false)));
+  TRY(make_backup(*connection, path_));
+  return true;
+}
+
+Result<std::string> SqliteLedger::restore(const std::string& path, Clock& clock) {
+  const WorkerLocks locks(path + ".workers", WorkerId());
+  if (locks.any_alive()) {
+    return fail(ErrorCode::kConflict, fmt::format("{}: another process works with it; stop that first, nothing was changed", path));
+  }
+  return restore_backup(path, clock.now());
 }
 
 SqliteLedger::~SqliteLedger() {

@@ -9,13 +9,16 @@ namespace {
 
 class SqliteKnownFiles final : public KnownFiles {
  public:
-  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const IngestionId& ingestion, const SourceId& source) {
-    TRY_ASSIGN(auto connection, SqliteConnection::open(path, {.wal = true, .create = false}));
+  /// Paths above `first` and below `end`; an empty end is none.
+  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const SqliteOptions& options, const IngestionId& ingestion,
+                                                  const SourceId& source, const std::string& first = {}, const std::string& end = {}) {
+    TRY_ASSIGN(auto connection, SqliteConnection::open(path, options));
     // Every column comes from idx_processed_files_merge, in its order: the table itself is not touched.
     TRY_ASSIGN(auto rows, connection->query("SELECT file_path, file_etag, file_size_bytes FROM processed_files "
                                             "INDEXED BY idx_processed_files_merge "
-                                            "WHERE ingestion_id = ? AND source_id = ? ORDER BY file_path",
-                                            ingestion.text, source.text));
+                                            "WHERE ingestion_id = ?1 AND source_id = ?2 AND file_path > ?3 AND (?4 = '' OR file_path < ?4) "
+                                            "ORDER BY file_path",
+                                            ingestion.text, source.text, first, end));
     // The first step takes the snapshot that the whole scan sees.
     TRY_ASSIGN(const bool more, rows.next());
     return std::unique_ptr<KnownFiles>(new SqliteKnownFiles(std::move(connection), std::move(rows), more));
@@ -40,8 +43,8 @@ class SqliteKnownFiles final : public KnownFiles {
 // Row by row: for a single row SQLite raises broken foreign keys at once, where a statement of many rows first saves every page.
 constexpr std::string_view kInsert =
     "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
-    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10) ON CONFLICT DO NOTHING";
+    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10, ?14) ON CONFLICT DO NOTHING";
 
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
@@ -76,7 +79,7 @@ class Recorder {
                insert_.execute(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
                                file.version, loaded ? file.version : std::string(), to_string(state), now_,
                                state == FileState::kDiscovered ? std::nullopt : std::optional(now_),
-                               skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string()));
+                               skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), request_.archive));
     if (added == 0) {
       ++result_.lost_race;
     } else if (loaded) {
@@ -123,9 +126,9 @@ class Recorder {
         "error_type = ?7, error_message = ?8, error_line = 0, error_byte = -1, retry_count = 0, worker_deaths = 0, "
         "discovered_at = CASE ?5 WHEN 'DISCOVERED' THEN ?9 ELSE discovered_at END, "
         "processed_at = CASE ?5 WHEN 'SKIPPED' THEN ?9 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?9) ELSE processed_at END, "
-        "updated_at = ?9 WHERE id = ?1",
+        "updated_at = ?9, archive_path = ?10 WHERE id = ?1",
         known.id, seen.file.version, seen.file.size_bytes, to_text(seen.file.modified_at), to_string(to), run(),
-        skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_));
+        skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_, request_.archive));
     return {};
   }
 
@@ -142,8 +145,16 @@ class Recorder {
 }  // namespace
 
 Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
-  auto opened = SqliteKnownFiles::open(path_, ingestion, source);
+  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source);
   if (!opened) return std::unexpected(opened.error().within("reading the known files"));
+  return opened;
+}
+
+Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_members(const IngestionId& ingestion, const SourceId& source,
+                                                                const std::string& archive) {
+  const auto [first, end] = member_range(archive);
+  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source, first, end);
+  if (!opened) return std::unexpected(opened.error().within("reading the known members"));
   return opened;
 }
 

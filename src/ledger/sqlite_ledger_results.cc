@@ -19,7 +19,7 @@ Result<void> SqliteLedger::insert_results(SqlConnection&, const BatchId& batch, 
   for (const FileResult& result : results) {
     const Error error = result.error.value_or(Error{});
     TRY(insert_result.execute(result.file.id, batch.text, to_string(result.outcome), result.rows, result.bytes_read, result.duration_ms,
-                              result.format, result.content_hash, error_type_of(result), error.message, error.line, error.byte));
+                              result.format, result.content_hash, error_type_of(result), error_message_of(result), error.line, error.byte));
     int64_t piece = 0;
     for (const FilePiece& part : pieces_of(result)) {
       TRY(insert_piece.execute(batch.text, result.file.path, result.file.version, piece++, part.data_file, part.first_row, part.row_count));

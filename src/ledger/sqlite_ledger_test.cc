@@ -11,6 +11,7 @@
 #include "ledger/ledger_conformance.h"
 #include "ledger/ledger_walk.h"
 #include "ledger/service_conformance.h"
+#include "ledger/sqlite_backup.h"
 
 namespace sluice {
 namespace {
@@ -99,6 +100,109 @@ TEST_F(SqliteLedgerTest, RefusesADamagedFileAndLeavesItAlone) {
   EXPECT_THAT(opened, FailsWith(ErrorCode::kCorruption));
   EXPECT_THAT(opened.error().message, testing::HasSubstr(path()));
   EXPECT_EQ(std::filesystem::file_size(path()), bytes.size());
+}
+
+/// Overwrites part of a file, as a disk does that lost a block.
+void overwrite(const std::string& path, int64_t at, int64_t length) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(at);
+  file << std::string(static_cast<size_t>(length), '\x5a');
+}
+
+// Prevents: a ledger that lost a page or its end taken for good: the files that stood there are loaded again.
+TEST_F(SqliteLedgerTest, RecognisesALostPageAndALostEndAtStart) {
+  open();
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path()));
+  const std::string good = folder_.file("good.db");
+  std::filesystem::copy_file(path(), good);
+  overwrite(path(), bytes / 2, 4096);
+  const auto lost_page = SqliteLedger::open(path(), WorkerId("w"), clock_);
+  ASSERT_THAT(lost_page, FailsWith(ErrorCode::kCorruption));
+  EXPECT_THAT(lost_page.error().message, testing::AllOf(testing::HasSubstr("sluice restore"), testing::HasSubstr("sluice rebuild")));
+
+  std::filesystem::copy_file(good, path(), std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::resize_file(path(), static_cast<uintmax_t>(bytes / 2));
+  const auto lost_end = SqliteLedger::open(path(), WorkerId("w"), clock_);
+  ASSERT_THAT(lost_end, FailsWith(ErrorCode::kCorruption));
+  EXPECT_THAT(lost_end.error().message, testing::HasSubstr("sluice restore"));
+}
+
+// Prevents: a worker that goes on with a ledger damaged under its hands, or says something else about it than at the start.
+TEST_F(SqliteLedgerTest, SaysTheSameOfDamageFoundLater) {
+  const auto ledger = open();
+  claim_one(*ledger, "w");
+  must(must(SqliteConnection::open(path(), {}))->query_text("PRAGMA wal_checkpoint(TRUNCATE)"));
+  overwrite(path(), 8192, static_cast<int64_t>(std::filesystem::file_size(path())) - 8192);
+  const auto opened = ledger->known_files(ingestion_, SourceId("s"));
+  ASSERT_THAT(opened, FailsWith(ErrorCode::kCorruption));
+  EXPECT_THAT(opened.error().message, testing::HasSubstr("Ways out: `sluice restore`"));
+}
+
+// Prevents: a backup that is older than it may be, one made with every run, or one that lacks what is still in the log.
+TEST_F(SqliteLedgerTest, KeepsABackupThatIsWholeAndNotOlderThanItsInterval) {
+  SystemClock clock;  // the age of a backup is that of its file
+  auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
+  claim_one(*ledger, "w");
+  EXPECT_TRUE(must(ledger->back_up_if_due()));
+  EXPECT_FALSE(must(ledger->back_up_if_due()));
+  std::filesystem::last_write_time(backup_path(path()), std::filesystem::file_time_type::clock::now() - kBackupInterval);
+  const std::string left_by_a_kill = path() + ".copy-1";
+  std::ofstream(left_by_a_kill) << "half";
+  std::filesystem::last_write_time(left_by_a_kill, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  EXPECT_TRUE(must(ledger->back_up_if_due()));
+
+  EXPECT_FALSE(std::filesystem::exists(left_by_a_kill));
+  EXPECT_FALSE(std::filesystem::exists(backup_path(path()) + "-wal"));
+  auto copy = must(SqliteConnection::open(backup_path(path()), {.create = false}));
+  EXPECT_EQ(must(copy->query_text("SELECT file_path FROM processed_files")), "/a");
+}
+
+// Prevents: the last good copy overwritten by a copy of the damage.
+TEST_F(SqliteLedgerTest, ADamagedLedgerLeavesTheBackupAlone) {
+  SystemClock clock;
+  auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
+  claim_one(*ledger, "w");
+  must(ledger->back_up_if_due());
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - 2 * kBackupInterval;
+  std::filesystem::last_write_time(backup_path(path()), long_ago);
+  must(must(SqliteConnection::open(path(), {}))->query_text("PRAGMA wal_checkpoint(TRUNCATE)"));
+  overwrite(path(), static_cast<int64_t>(std::filesystem::file_size(path())) / 2, 8192);
+  EXPECT_THAT(ledger->back_up_if_due(), FailsWith(ErrorCode::kCorruption));
+  EXPECT_EQ(std::filesystem::last_write_time(backup_path(path())), long_ago);
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(path()).parent_path())) {
+    files += entry.path().filename().string().find(".copy-") != std::string::npos;
+  }
+  EXPECT_EQ(files, 0);
+}
+
+// Prevents: a restored ledger with the damaged one's log laid over it, a damaged file that is lost with what could be read from it, and a
+// ledger exchanged under a living worker.
+TEST_F(SqliteLedgerTest, RestoresItsBackup) {
+  SystemClock clock;
+  auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
+  claim_one(*ledger, "w");
+  must(ledger->back_up_if_due());
+  EXPECT_THAT(SqliteLedger::restore(path(), clock), FailsWith(ErrorCode::kConflict));
+
+  ledger.reset();
+  std::ofstream(path()) << "garbage";
+  std::ofstream(path() + "-wal") << "more of it";
+  const std::string aside = must(SqliteLedger::restore(path(), clock));
+  EXPECT_EQ(std::filesystem::file_size(aside), 7u);
+  EXPECT_TRUE(std::filesystem::exists(aside + "-wal"));
+  const auto restored = must(SqliteLedger::open(path(), WorkerId("v"), clock));
+  EXPECT_EQ(must(restored->files({.ingestion = ingestion_})).total, 1);
+}
+
+// Prevents: `restore` that takes the damaged ledger away though it has nothing better to put there.
+TEST_F(SqliteLedgerTest, RestoresNothingFromADamagedBackup) {
+  SystemClock clock;
+  open();
+  EXPECT_THAT(SqliteLedger::restore(path(), clock), FailsWith(ErrorCode::kNotFound));
+  std::ofstream(backup_path(path())) << std::string(10'000, '?');
+  EXPECT_THAT(SqliteLedger::restore(path(), clock), FailsWith(ErrorCode::kCorruption));
+  EXPECT_TRUE(must(SqliteConnection::open(path(), {.create = false})));
 }
 
 // Prevents: an older program working on tables whose meaning changed.

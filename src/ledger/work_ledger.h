@@ -56,6 +56,7 @@ struct DiscoverRequest {
   SourceId source;
   RunId run;
   OnChange on_change = OnChange::kAppend;
+  std::string archive = {};  ///< the files are members of this one; empty: they were listed
 };
 
 struct DiscoverResult {
@@ -83,11 +84,35 @@ struct TakenOver {
   BatchRecord record;  ///< as it was found
 };
 
+/// Rule S: a file of a batch and the object that it becomes.
+struct KeyRequest {
+  std::string key;  ///< URI of the object
+  std::string file_path;
+  std::string version;
+};
+
+/// Whose key it is.
+struct KeyClaim {
+  std::string owner;             ///< what has the key: "file:///in/a.csv of ingestion x"; empty: the file that asked
+  bool again = false;            ///< an earlier batch claimed it: there may be its object, or an upload that it did not finish
+  std::vector<BatchId> batches;  ///< ours last: those that claimed it one after the other for this version of the file
+};
+/// So many of them are remembered: an object of an earlier one is written again.
+inline constexpr size_t kKeyClaimsMax = 32;
+
 /// Work of an ingestion that is not finished, as one run sees it.
 struct Outstanding {
   int64_t claimable = 0;        ///< DISCOVERED, or FAILED and due in this run
+  int64_t members = 0;          ///< of them members of archives
   int64_t in_live_batches = 0;  ///< PROCESSING
   int64_t batches = 0;          ///< STAGING, PREPARED or WITHDRAWING
+};
+
+/// Rows of a file version that a table holds, found in the table itself.
+struct AdoptedFile {
+  std::string path, version;
+  BatchId batch;
+  std::optional<RowRange> range;  ///< nullopt: where they lie is not known
 };
 
 class WorkLedger {
@@ -98,6 +123,9 @@ class WorkLedger {
 
   /// --- discovery
   virtual Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) = 0;
+  /// The members of an archive (of nested ones in it, too), in the order of their paths.
+  virtual Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                            const std::string& archive) = 0;
   /// Records files; a (path, version) in the history of committed files is not made loadable again. A file in a live batch keeps its
   /// state and batch; the newer version is recorded once the batch is over (a later discovery finds it again).
   virtual Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) = 0;
@@ -111,6 +139,9 @@ class WorkLedger {
   virtual Result<ClaimedBatch> open_untracked(const ClaimRequest& request) = 0;
   virtual Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) = 0;
   virtual Result<void> pin_target(const Lease& lease, const TargetPin& target) = 0;
+  /// Rule S: a key belongs to one file of one ingestion, until that is forgotten with all its files, or deleted. In order of the requests.
+  /// `target` is the prefix of the keys; kInvalidInput: the ingestion has keys below another one.
+  virtual Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) = 0;
   /// Notes which file a thread is reading, where a dead worker's successor finds it (the lock file). Not durable, never fails.
   virtual void note_in_hand(const Lease& lease, int slot, std::string_view path) = 0;
   /// STAGING -> PREPARED with a result for each of its files; returns the batch's seq. Results take effect at confirm. Asked again by the
@@ -120,7 +151,9 @@ class WorkLedger {
   virtual Result<Standing> standing(const Lease& lease) = 0;
   /// PREPARED -> COMMITTED, or WITHDRAWING -> COMMITTED (rule W: found present after the fence). Files become SUCCESS, FAILED, SKIPPED or
   /// DISCOVERED as their results say; history and attempts are written; the counts of the run that claimed the batch rise. A file SKIPPED
-  /// "Vanished" keeps no version: back as it was, it is seen as changed. Confirming a COMMITTED batch again is no error, whoever asks.
+  /// "Vanished" keeps no version: back as it was, it is seen as changed; of a member, its archive keeps none either, so that it is opened
+  /// again. An EXPANDED archive is SUCCESS without history: back at an earlier version, it is opened again. Confirming a COMMITTED batch
+  /// again is no error, whoever asks.
   virtual Result<void> confirm(const Lease& lease, const Published& published) = 0;
   /// PREPARED -> WITHDRAWING.
   virtual Result<void> start_withdraw(const Lease& lease, std::string_view reason) = 0;
@@ -149,16 +182,29 @@ class WorkLedger {
 
   virtual Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) = 0;
 
+  /// Keeps a checked copy of the ledger beside it, where it is a file and the last copy is old enough; true: made one now. kCorruption: the
+  /// ledger is damaged. A database server has its own backups.
+  virtual Result<bool> back_up_if_due() { return false; }
+
   /// --- operator (rule F): kConflict while a live batch holds one of the files
   /// FAILED files (all, or these paths) become DISCOVERED with attempts 0; returns how many.
   virtual Result<int64_t> retry(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
   /// Files that wait for approval (NeedsApproval) may be claimed again: they are read anew, and wait again where nothing has changed.
   virtual Result<int64_t> release_waiting(const IngestionId& ingestion) = 0;
-  /// Records and their history go as if never seen; returns how many.
+  /// Records and their history go as if never seen; returns how many. With an archive go its members; a member's archive is opened again.
   virtual Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) = 0;
   /// All files and, for rule M, all batches of the ingestion (disowned). `foreign` are batches that the table's mark names and we do
   /// not know: recorded as disowned, so that the mark is accepted from here on; seq continues above `seq_floor`.
   virtual Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) = 0;
+
+  /// --- rebuild: the history as the table tells it. Each may be repeated.
+  /// Batches that we do not know are recorded as COMMITTED and disowned, so that a mark that names them is accepted; one that an older
+  /// state of this ledger has unfinished is over as well. Then the files' versions count as loaded. seq continues above `seq_floor`.
+  /// kConflict: a living worker has one of the batches.
+  virtual Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                             int64_t seq_floor) = 0;
+  /// Rows of files that were found loaded by the history alone; returns how many files are SUCCESS.
+  virtual Result<int64_t> count_adopted(const IngestionId& ingestion) = 0;
 };
 
 }  // namespace sluice

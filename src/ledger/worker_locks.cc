@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -108,6 +109,21 @@ bool WorkerLocks::is_dead(const WorkerId& worker) const {
   const Descriptor file(open(path_of(worker).c_str(), O_RDWR | O_CLOEXEC));
   if (file.number() < 0) return errno == ENOENT;
   return flock(file.number(), LOCK_EX | LOCK_NB) == 0;
+}
+
+/// Asked with a shared lock, so that two who ask at once do not take each other for its holder.
+bool WorkerLocks::is_held(const std::string& name) const {
+  const Descriptor file(open((folder_ + "/" + name).c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) return errno != ENOENT;
+  return flock(file.number(), LOCK_SH | LOCK_NB) != 0;
+}
+
+bool WorkerLocks::any_alive() const {
+  return std::ranges::any_of(names(), [this](const std::string& name) { return is_held(name); });
+}
+
+bool WorkerLocks::any_dead() const {
+  return std::ranges::any_of(names(), [this](const std::string& name) { return !is_held(name); });
 }
 
 std::vector<InHand> WorkerLocks::in_hand(const WorkerId& worker) const {

@@ -38,6 +38,9 @@ class WorkerLocks {
 
   /// Whether nobody holds the worker's lock. In doubt (no right to look) it lives.
   bool is_dead(const WorkerId& worker) const;
+  /// Whether some lock file is held; whether some is left by a worker that died.
+  bool any_alive() const;
+  bool any_dead() const;
   /// What a worker noted last.
   std::vector<InHand> in_hand(const WorkerId& worker) const;
 
@@ -50,6 +53,7 @@ class WorkerLocks {
   void retire();
 
  private:
+  bool is_held(const std::string& name) const;
   std::string path_of(const WorkerId& worker) const { return folder_ + "/" + file_name(worker); }
 
   const std::string folder_;

@@ -33,6 +33,19 @@ bool can_move(FileState from, FileState to) {
   return false;
 }
 
+std::string member_path(std::string_view archive, std::string_view name) {
+  std::string path(archive);
+  path += kMemberMark;
+  path += name;
+  return path;
+}
+
+std::string_view short_name(const ClaimedFile& file) {
+  const std::string_view path = file.path;
+  const std::string_view listed = file.archive.empty() ? path : path.substr(0, path.find(kMemberMark));
+  return path.substr(listed.rfind('/') + 1);
+}
+
 std::string_view to_string(FileOutcome outcome) {
   switch (outcome) {
     case FileOutcome::kLoaded: return "LOADED";
@@ -41,13 +54,14 @@ std::string_view to_string(FileOutcome outcome) {
     case FileOutcome::kSkipped: return "SKIPPED";
     case FileOutcome::kReleased: return "RELEASED";
     case FileOutcome::kRefused: return "REFUSED";
+    case FileOutcome::kExpanded: return "EXPANDED";
   }
   return "";
 }
 
 std::optional<FileOutcome> parse_file_outcome(std::string_view text) {
   using enum FileOutcome;
-  return parse_enum(text, {kLoaded, kUnchanged, kFailed, kSkipped, kReleased, kRefused});
+  return parse_enum(text, {kLoaded, kUnchanged, kFailed, kSkipped, kReleased, kRefused, kExpanded});
 }
 
 }  // namespace sluice

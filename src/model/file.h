@@ -37,7 +37,13 @@ inline constexpr std::string_view kWorkerDied = "WorkerDied";              ///< 
 inline constexpr std::string_view kChanged = "Changed";                    ///< a loaded file changed under on_change: fail
 inline constexpr std::string_view kBaseline = "Baseline";                  ///< older than start_from (SKIPPED)
 inline constexpr std::string_view kNeedsApproval = "NeedsApproval";        ///< schema mode approve: waits (DISCOVERED) for a change
-inline constexpr std::string_view kBadName = "BadName";                    ///< path too long or not valid UTF-8 (SKIPPED)
+inline constexpr std::string_view kBadName = "BadName";              ///< path too long, not UTF-8, leading out of its archive (SKIPPED)
+inline constexpr std::string_view kBadArchive = "BadArchive";        ///< an archive, or a member's bytes in it, are broken
+inline constexpr std::string_view kEncrypted = "Encrypted";          ///< a member, or a whole archive, that needs a password
+inline constexpr std::string_view kNotAFile = "NotAFile";            ///< a link, device or pipe in an archive (SKIPPED)
+inline constexpr std::string_view kNestedArchive = "NestedArchive";  ///< an archive in an archive that is not to be opened (SKIPPED)
+inline constexpr std::string_view kMembersBusy = "MembersBusy";      ///< others still load its members' older versions; opened again
+inline constexpr std::string_view kKeyTaken = "KeyTaken";            ///< its Parquet object's key belongs to something else
 }  // namespace error_type
 
 /// One line of a listing.
@@ -69,7 +75,14 @@ struct ClaimedFile {
   int worker_deaths = 0;       ///< how often a worker died with this file in hand
   std::string loaded_version;  ///< empty: never loaded
   std::string loaded_hash;     ///< content_hash of loaded_version; empty: not known
+  std::string archive;         ///< of a member: the path of the file that it lies in; else empty
 };
+
+/// Path of a member: "ARCHIVE!/NAME". What lies between the two is kMemberMark.
+inline constexpr std::string_view kMemberMark = "!/";
+std::string member_path(std::string_view archive, std::string_view name);
+/// "batch.zip!/dir/x.csv", "x.csv": what messages call a file; the ledger has the whole path beside it.
+std::string_view short_name(const ClaimedFile& file);
 
 /// What reading a claimed file came to.
 enum class FileOutcome {
@@ -79,6 +92,7 @@ enum class FileOutcome {
   kSkipped,    ///< decided not to load; error.type is the reason
   kReleased,   ///< back to DISCOVERED: changed while read, the source did not answer, or a change of the table needs approval
   kRefused,    ///< on_change: fail: the loaded version stays SUCCESS, the new one is recorded beside it as an attempt
+  kExpanded,   ///< an archive whose members were all recorded as files of their own, at its claimed version; it has no rows itself
 };
 std::string_view to_string(FileOutcome outcome);
 std::optional<FileOutcome> parse_file_outcome(std::string_view text);
@@ -102,6 +116,7 @@ struct FileRecord {
   int64_t id = 0;
   SourceId source;
   std::string path;
+  std::string archive;  ///< of a member: the path of the file that it lies in; else empty
   std::string format;
   int64_t size_bytes = 0;
   Timestamp modified_at;

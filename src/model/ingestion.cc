@@ -38,16 +38,54 @@ std::optional<Timestamp> time_at(const Json& json, const char* member) {
   return text ? parse_timestamp(*text) : std::nullopt;
 }
 
+/// Absent: not given. Empty: none, as of quotes.
+void put_character(Json& json, const char* name, std::optional<char> value) {
+  if (value) json[name] = *value == '\0' ? std::string() : std::string(1, *value);
+}
+
+std::optional<char> get_character(const Json& json, const char* name) {
+  const auto text = get_optional<std::string>(json, name);
+  if (!text) return std::nullopt;
+  return text->empty() ? '\0' : text->front();
+}
+
+Json json_of(const CsvOptions& csv) {
+  Json json = {{"encoding", to_string(csv.encoding)}, {"null_tokens", csv.null_tokens}};
+  put_character(json, "delimiter", csv.delimiter);
+  put_character(json, "quote", csv.quote);
+  put_character(json, "escape", csv.escape);
+  put_optional(json, "header", csv.header);
+  put_character(json, "decimal", csv.decimal);
+  put_character(json, "comment", csv.comment);
+  put_optional(json, "skip", csv.skip);
+  return json;
+}
+
+CsvOptions csv_of(const Json& json) {
+  CsvOptions csv;
+  csv.delimiter = get_character(json, "delimiter");
+  csv.quote = get_character(json, "quote");
+  csv.escape = get_character(json, "escape");
+  csv.header = get_optional<bool>(json, "header");
+  if (json.contains("encoding")) csv.encoding = enum_at(json, "encoding", parse_text_encoding);
+  csv.decimal = get_character(json, "decimal");
+  csv.comment = get_character(json, "comment");
+  csv.skip = get_optional<int64_t>(json, "skip");
+  json.at("null_tokens").get_to(csv.null_tokens);
+  return csv;
+}
+
+TextOptions text_of(const Json& json) {
+  return {.pattern = json.at("pattern").get<std::string>(), .encoding = enum_at(json, "encoding", parse_text_encoding)};
+}
+
 Json json_of(const Source& source) {
   return {{"id", source.id.text},
           {"paths", source.paths},
           {"store", without_secrets(source.store)},
           {"format", source.format},
-          {"csv",
-           {{"delimiter", std::string(1, source.csv.delimiter)},
-            {"quote", std::string(1, source.csv.quote)},
-            {"header", source.csv.header},
-            {"null_tokens", source.csv.null_tokens}}},
+          {"csv", json_of(source.csv)},
+          {"text", {{"pattern", source.text.pattern}, {"encoding", to_string(source.text.encoding)}}},
           {"source_system", source.source_system}};
 }
 
@@ -57,15 +95,8 @@ Source source_of(const Json& json) {
   json.at("paths").get_to(source.paths);
   json.at("store").get_to(source.store);
   json.at("format").get_to(source.format);
-  const Json& csv = json.at("csv");
-  const auto character = [&](const char* member) {
-    const auto text = csv.at(member).get<std::string>();
-    return text.empty() ? '\0' : text.front();
-  };
-  source.csv.delimiter = character("delimiter");
-  source.csv.quote = character("quote");
-  csv.at("header").get_to(source.csv.header);
-  csv.at("null_tokens").get_to(source.csv.null_tokens);
+  source.csv = csv_of(json.at("csv"));
+  if (json.contains("text")) source.text = text_of(json.at("text"));
   json.at("source_system").get_to(source.source_system);
   return source;
 }
@@ -127,6 +158,9 @@ Ingestion ingestion_of(const Json& json) {
   ingestion.table = {.catalog = table.at("catalog").get<std::string>(),
                      .ns = table.at("namespace").get<std::vector<std::string>>(),
                      .name = table.at("name").get<std::string>()};
+  if (const auto parquet = json.find("parquet"); parquet != json.end()) {
+    ingestion.parquet = ObjectTarget{parquet->at("prefix").get<std::string>(), parquet->at("store").get<Properties>()};
+  }
   json.at("partition_by").get_to(ingestion.partition_by);
   json.at("table_properties").get_to(ingestion.table_properties);
   ingestion.schema = schema_of(json.at("schema"));
@@ -134,6 +168,10 @@ Ingestion ingestion_of(const Json& json) {
   ingestion.on_bad_row = bad_rows_of(json.at("on_bad_row"));
   json.at("tracking").get_to(ingestion.tracking);
   ingestion.ready = ready_of(json.at("ready"));
+  if (const auto archives = json.find("archives"); archives != json.end()) {
+    archives->at("members").get_to(ingestion.archives.members);
+    archives->at("nested").get_to(ingestion.archives.nested);
+  }
   ingestion.start_from = time_at(json, "start_from");
   json.at("batch").at("files_max").get_to(ingestion.batch.files_max);
   json.at("batch").at("bytes_max").get_to(ingestion.batch.bytes_max);
@@ -207,6 +245,8 @@ std::string TableRef::text() const {
   return text + name;
 }
 
+std::string Ingestion::target_text() const { return parquet ? parquet->prefix : table.catalog + "." + table.text(); }
+
 std::string to_json(const Ingestion& ingestion) {
   Json sources = Json::array();
   for (const Source& source : ingestion.sources) sources.push_back(json_of(source));
@@ -223,6 +263,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"on_bad_row", json_of(ingestion.on_bad_row)},
                {"tracking", ingestion.tracking},
                {"ready", json_of(ingestion.ready)},
+               {"archives", {{"members", ingestion.archives.members}, {"nested", ingestion.archives.nested}}},
                {"batch", {{"files_max", ingestion.batch.files_max}, {"bytes_max", ingestion.batch.bytes_max}}},
                {"run", {{"order", ingestion.run_order}}},
                {"retry", {{"attempts_max", ingestion.retry_attempts_max}}},
@@ -231,6 +272,7 @@ std::string to_json(const Ingestion& ingestion) {
                {"metadata_columns", ingestion.metadata_columns},
                {"managed_by", ingestion.managed_by},
                {"status", ingestion.status}};
+  if (ingestion.parquet) json["parquet"] = {{"prefix", ingestion.parquet->prefix}, {"store", without_secrets(ingestion.parquet->store)}};
   if (!ingestion.cluster.empty()) json["cluster"] = ingestion.cluster;
   if (!ingestion.request.empty()) json["request"] = ingestion.request;
   if (ingestion.start_from) json["start_from"] = to_text(*ingestion.start_from);

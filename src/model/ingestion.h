@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/text_encoding.h"
 
 namespace sluice {
 
@@ -28,11 +29,23 @@ std::optional<SchemaMode> parse_schema_mode(std::string_view text);
 std::optional<OnChange> parse_on_change(std::string_view text);
 std::optional<BadRowAction> parse_bad_row_action(std::string_view text);
 
+/// How CSV files are written. What is not given is found in each file (formats/csv_dialect.h).
 struct CsvOptions {
-  char delimiter = ',';
-  char quote = '"';
-  bool header = true;
+  std::optional<char> delimiter;
+  std::optional<char> quote;   ///< '\0': nothing quotes
+  std::optional<char> escape;  ///< before a quote inside quotes; '\0': only a doubled quote stands for one
+  std::optional<bool> header;
+  TextEncoding encoding = TextEncoding::kAuto;
+  std::optional<char> decimal;                  ///< '.' or ','
+  std::optional<char> comment;                  ///< lines that begin with it are passed over; '\0': none are
+  std::optional<int64_t> skip;                  ///< lines before the first record
   std::vector<std::string> null_tokens = {""};  ///< unquoted fields that mean null
+};
+
+/// Plain text: one row a line.
+struct TextOptions {
+  std::string pattern;  ///< a regular expression whose named groups are the columns; empty: the line itself is
+  TextEncoding encoding = TextEncoding::kAuto;
 };
 
 struct JsonOptions {};
@@ -53,9 +66,10 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";  ///< auto | json | csv | tsv | parquet | avro | orc
+  std::string format = "auto";  ///< auto | json | csv | tsv | text | parquet | avro | orc
   CsvOptions csv;
   JsonOptions json;
+  TextOptions text;
   std::string source_system;
 };
 
@@ -81,9 +95,25 @@ struct Ready {
   std::optional<Timestamp> modified_after;
 };
 
+/// Which members of archives are files to load.
+struct ArchiveOptions {
+  std::vector<std::string> members;  ///< globs; without "/" over their last name, else over all of it; empty: every member
+  bool nested = false;               ///< an archive in an archive is opened, too (one level)
+};
+
 struct BatchLimits {
   int64_t files_max = 10'000;
   int64_t bytes_max = kGiB;
+};
+/// Of Parquet objects: a batch has no snapshot to share, and what is done is known to be done when it ends.
+inline constexpr BatchLimits kObjectBatchLimits{64, 256 * kMiB};
+
+/// Where each file becomes a Parquet object of its own (rule S).
+struct ObjectTarget {
+  std::string prefix;  ///< absolute URI of a folder, without a final slash: "s3://bucket/prefix", "file:///data/out"
+  Properties store;
+
+  bool operator==(const ObjectTarget&) const = default;
 };
 
 struct TableRef {
@@ -99,7 +129,8 @@ struct Ingestion {
   std::string tenant = "default";
   std::string name;
   std::vector<Source> sources;
-  TableRef table;
+  TableRef table;                         ///< empty where `parquet` is given
+  std::optional<ObjectTarget> parquet;    ///< objects instead of a table
   std::vector<std::string> partition_by;  ///< "day(ts)", "bucket(16, id)", "city"
   Properties table_properties;
   SchemaOptions schema;
@@ -108,7 +139,8 @@ struct Ingestion {
   bool tracking = true;
   Ready ready;
   std::optional<Timestamp> start_from;  ///< earlier files are SKIPPED "Baseline"
-  bool start_from_now = false;          ///< not stored: start_from is to become the time of the ingestion's first registration
+  ArchiveOptions archives;
+  bool start_from_now = false;  ///< not stored: start_from is to become the time of the ingestion's first registration
   BatchLimits batch;
   std::optional<int64_t> run_files_max;
   std::string run_order = "name";  ///< name | time
@@ -120,6 +152,8 @@ struct Ingestion {
   std::string cluster;             ///< a label of the caller's, shown as `cluster_id`
   std::string request;             ///< the body that made it over the REST API, JSON without secrets; empty: made otherwise
   std::string sealed;              ///< secrets of the sources, encrypted; stored beside the definition, never part of its JSON
+
+  std::string target_text() const;  ///< for people: "catalog.ns.name", or the prefix of the objects
 };
 
 /// Serialized form for the ledger's `ingestions.definition` ({"v": 1, ...}); secrets of `store` are left out.

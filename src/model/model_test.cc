@@ -64,7 +64,7 @@ TEST(Names, ReadBackAsWritten) {
   for (BatchState state : kBatchStates) EXPECT_EQ(parse_batch_state(to_string(state)), state);
   for (RunState state : kRunStates) EXPECT_EQ(parse_run_state(to_string(state)), state);
   for (FileOutcome outcome : {FileOutcome::kLoaded, FileOutcome::kUnchanged, FileOutcome::kFailed, FileOutcome::kSkipped,
-                              FileOutcome::kReleased, FileOutcome::kRefused}) {
+                              FileOutcome::kReleased, FileOutcome::kRefused, FileOutcome::kExpanded}) {
     EXPECT_EQ(parse_file_outcome(to_string(outcome)), outcome);
   }
   for (Trigger trigger : {Trigger::kManual, Trigger::kSchedule, Trigger::kCli, Trigger::kRetry}) {

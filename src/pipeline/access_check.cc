@@ -25,6 +25,12 @@ Result<std::string> ask_catalog(const Result<Catalog*>& catalog, const Ingestion
   return std::unexpected(loaded.error());
 }
 
+Result<std::string> list_objects(StoreProvider& stores, const ObjectTarget& target, Context& context) {
+  TRY_ASSIGN(ObjectStore * store, stores.store_for(target.prefix + "/", target.store));
+  TRY_ASSIGN(const ListPage page, store->list({.prefix = target.prefix + "/"}, context));
+  return fmt::format("lists {}{} object(s)", page.next_token.empty() ? "" : "more than ", page.objects.size());
+}
+
 }  // namespace
 
 std::vector<AccessCheck> check_sources(StoreProvider& stores, Clock& clock, const Ingestion& ingestion, Context& context) {
@@ -38,6 +44,11 @@ std::vector<AccessCheck> check_sources(StoreProvider& stores, Clock& clock, cons
 
 AccessCheck check_table(const Result<Catalog*>& catalog, const Ingestion& ingestion, Context& context) {
   return {fmt::format("{}: catalog {}", ingestion.name, ingestion.table.catalog), ask_catalog(catalog, ingestion, context)};
+}
+
+AccessCheck check_objects(StoreProvider& stores, const Ingestion& ingestion, Context& context) {
+  return {fmt::format("{}: objects below {}", ingestion.name, ingestion.parquet->prefix),
+          list_objects(stores, *ingestion.parquet, context)};
 }
 
 }  // namespace sluice

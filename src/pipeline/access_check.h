@@ -24,4 +24,7 @@ std::vector<AccessCheck> check_sources(StoreProvider& stores, Clock& clock, cons
 /// Asks the catalog for the table; one that is not there yet is fine.
 AccessCheck check_table(const Result<Catalog*>& catalog, const Ingestion& ingestion, Context& context);
 
+/// Lists the place of the ingestion's Parquet objects.
+AccessCheck check_objects(StoreProvider& stores, const Ingestion& ingestion, Context& context);
+
 }  // namespace sluice

@@ -24,6 +24,7 @@ TargetStep target_step(const BatchStep& step, SampledFiles* sampled = nullptr) {
 /// Rows and results of a batch, durable but not prepared yet.
 struct StagedBatch {
   std::vector<FileResult> results;
+  std::vector<ClaimedFile> members;
   StagedData data;
   std::optional<TargetState> target;  ///< nullopt: no table yet, and none needed
   int64_t snapshot_id = 0;
@@ -68,16 +69,34 @@ Result<std::optional<Target>> target_for_drift(const BatchStep& step, const Targ
 Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageStep& stage, Context& context) {
   NoRows stager;
   TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, context));
-  return StagedBatch{std::move(staged.results), {}, std::nullopt, 0};
+  return StagedBatch{std::move(staged.results), std::move(staged.members), {}, std::nullopt, 0};
+}
+
+/// Rule S: no table to load, make or change; each file brings its own columns.
+Result<StagedBatch> stage_objects(const BatchStep& step, const ClaimedBatch& batch, const StageStep& stage, Context& context) {
+  TRY_ASSIGN(TargetState target, step.sink.load(context));
+  TRY(settle_ledger_write(step.parts.clock, context, [&] { return step.parts.work.pin_target(batch.lease, target.pin); }));
+  TRY_ASSIGN(auto stager, step.sink.stage(target, step.ingestion, batch));
+  TRY_ASSIGN(Staged staged, stage_files(stage, target, *stager, batch, context));
+  constexpr int64_t kNoSnapshot = 0;
+  TRY_ASSIGN(StagedData data, stager->finish(kNoSnapshot, context));
+  return StagedBatch{std::move(staged.results), std::move(staged.members), std::move(data), std::move(target), kNoSnapshot};
 }
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
   SampledFiles sampled;
-  const StageStep stage{step.parts.work,  step.parts.stores,
-                        step.parts.clock, step.observer,
-                        step.ingestion,   thread_count(step.parts),
-                        step.releases,    step.contract ? &*step.contract : nullptr,
-                        step.approval,    &sampled};
+  const StageStep stage{step.parts.work,
+                        step.parts.stores,
+                        step.parts.clock,
+                        step.observer,
+                        step.ingestion,
+                        thread_count(step.parts),
+                        step.releases,
+                        step.contract ? &*step.contract : nullptr,
+                        step.approval,
+                        &sampled,
+                        step.sink.object_per_file()};
+  if (stage.object_per_file) return stage_objects(step, batch, stage, context);
   TRY_ASSIGN(auto target, load_or_create(target_step(step, &sampled), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);
 
@@ -90,7 +109,7 @@ Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, Batc
     if (!changed) {
       const int64_t snapshot_id = new_snapshot_id();
       TRY_ASSIGN(StagedData data, stager->finish(snapshot_id, context));
-      return StagedBatch{std::move(staged.results), std::move(data), std::move(target->state), snapshot_id};
+      return StagedBatch{std::move(staged.results), std::move(staged.members), std::move(data), std::move(target->state), snapshot_id};
     }
     if (round == kSchemaRoundsMax) {
       return fail(
@@ -153,6 +172,7 @@ Result<void> finish(const BatchStep& step, const ClaimedBatch& batch, StagedBatc
   for (const FileResult& result : staged.results) step.observer.file_read(result);
   if (end.confirmed) step.observer.confirmed(prepared, published, count_loaded(staged.results));
   end.results = std::move(staged.results);
+  end.members = std::move(staged.members);
   return {};
 }
 

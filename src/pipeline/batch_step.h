@@ -28,6 +28,7 @@ struct BatchStep {
 struct BatchEnd {
   bool confirmed = false;  ///< false: it was withdrawn, its files wait again
   std::vector<FileResult> results;
+  std::vector<ClaimedFile> members;  ///< of an untracked batch: what its containers hold, to be loaded next
   std::vector<std::string> schema_changes;
   std::vector<std::string> warnings;
 };

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
+
 #include "pipeline/discovery.h"
 #include "pipeline/mark_rules.h"
+#include "pipeline/members.h"
 #include "pipeline/recovery.h"
 #include "pipeline/run_loop.h"
 #include "pipeline/target.h"
@@ -27,7 +32,6 @@ Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const I
     auto take = [&](std::vector<Seen> seen) -> Result<void> {
       for (const Seen& s : seen) {
         if (!s.skip_reason.empty()) continue;
-        if (dry.sample_paths.size() < kSamplePathsMax) dry.sample_paths.push_back(s.file.path);
         ClaimedFile& file = files.emplace_back();
         file.source = source.id, file.path = s.file.path, file.version = s.file.version;
         file.size_bytes = s.file.size_bytes, file.modified_at = s.file.modified_at;
@@ -41,6 +45,46 @@ Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const I
     if (!options.files_from.empty()) break;
   }
   return files;
+}
+
+bool may_be_archive(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  constexpr std::array<std::string_view, 9> kParts = {".zip", ".7z", ".tar", ".tgz", ".tbz", ".txz", ".tzst", ".tlz", ".taz"};
+  return std::ranges::any_of(kParts, [&](std::string_view part) { return name.contains(part); });
+}
+
+/// Archives among the files, by what their names or, of the first files, their contents say: their members come in their place.
+Result<void> look_into_archives(const EngineParts& parts, const Ingestion& ingestion, std::vector<ClaimedFile>& files, DryRun& dry,
+                                Context& context) {
+  std::vector<ClaimedFile> all;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const ClaimedFile& file = files[i];
+    if (i >= kSamplePathsMax && !may_be_archive(file.path)) {
+      all.push_back(file);
+      continue;
+    }
+    TRY(context.check());
+    const Source& source = source_of(ingestion, file);
+    TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(file.path, source.store));
+    const auto blob = open_blob(*store, {file.path, file.version, file.size_bytes, file.modified_at});
+    const auto container = find_container(file.path, *blob, context);
+    if (!container || !*container) {
+      all.push_back(file);
+      continue;
+    }
+    ++dry.archives;
+    dry.format = (*container)->format();
+    auto found = list_members(**container, *blob, file, ingestion, context);
+    if (!found) {
+      dry.warnings.push_back(fmt::format("{}: {}", short_name(file), found.error().message));
+      continue;
+    }
+    TRY_ASSIGN(auto members, new_members(parts.work, ingestion, file, *found));
+    dry.members += std::ssize(members);
+    std::ranges::move(members, std::back_inserter(all));
+  }
+  files = std::move(all);
+  return {};
 }
 
 /// The table as it would be, and what would change.
@@ -70,14 +114,19 @@ Result<RunReport> Engine::run(const Ingestion& ingestion, Sink& sink, const RunO
 
 Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context) {
   DryRun dry;
-  TRY_ASSIGN(const auto files, files_to_load(parts_, ingestion, options, dry, context));
-  for (const ClaimedFile& file : files) {
+  TRY_ASSIGN(auto files, files_to_load(parts_, ingestion, options, dry, context));
+  TRY(look_into_archives(parts_, ingestion, files, dry, context));
+  for (size_t i = 0; i < std::min(files.size(), kSamplePathsMax); ++i) dry.sample_paths.push_back(files[i].path);
+  for (size_t i = 0; i < files.size() && (dry.format.empty() || i < kSamplePathsMax); ++i) {
+    const ClaimedFile& file = files[i];
+    if (!file.archive.empty()) continue;
     const Source& source = source_of(ingestion, file);
     TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(file.path, source.store));
     auto input = open_input(*store, source, file, [](int64_t) {}, context);
-    if (!input) continue;
-    dry.format = (*input)->format().name();
-    break;
+    if (!input || (*input)->container()) continue;
+    if (dry.format.empty()) dry.format = (*input)->format().name();
+    auto why = explain_format(source, file.path, (*input)->blob(), context);
+    if (why && i < kSamplePathsMax) dry.formats.emplace_back(file.path, *std::move(why));
   }
   std::vector<Field> columns;
   if (!ingestion.schema.contract.empty()) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "ledger/registry.h"
 #include "ledger/work_ledger.h"
 #include "model/ingestion.h"
+#include "pipeline/members.h"
 #include "pipeline/sink.h"
 #include "storage/object_store.h"
 
@@ -31,10 +33,16 @@ class RunObserver {
   virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/) {}
   /// A batch was claimed.
   virtual void claimed(const ClaimedBatch&) {}
+  /// An archive was opened and its members recorded; `format` as in its record ("tar.gz").
+  virtual void expanded(const ClaimedFile& /*archive*/, const std::string& /*format*/, const Expansion&) {}
   /// Bytes of input read since the last call (stored bytes) and rows parsed: for the progress bar.
   virtual void progress(int64_t /*bytes*/, int64_t /*rows*/) {}
   /// What became of each file of a batch, once its rows are staged for good; its outcome counts when the batch is confirmed.
   virtual void file_read(const FileResult&) {}
+  /// Whether to be told what each file was taken for, which costs a second look at its beginning.
+  virtual bool wants_formats() const { return false; }
+  /// What a file is read as, and why: "csv (content: 3 columns, delimiter ';')". Before file_read().
+  virtual void recognised(const std::string& /*path*/, const std::string& /*format*/) {}
   virtual void publishing(const PreparedBatch&) {}
   /// The batch is COMMITTED; `files` are its files that were loaded.
   virtual void confirmed(const PreparedBatch&, const Published&, int64_t /*files*/) {}
@@ -66,8 +74,10 @@ inline constexpr size_t kReportedFailuresMax = 1000;
 /// What a run would do (`--dry-run`): nothing is written anywhere.
 struct DryRun {
   int64_t files_found = 0, files_unchanged = 0, files_new = 0, files_changed = 0, bytes = 0;
-  std::vector<std::string> sample_paths;  ///< of files to load, the first 20
-  std::string format;
+  int64_t archives = 0, members = 0;                         ///< archives that were looked into, and members to load of them
+  std::vector<std::string> sample_paths;                     ///< of files to load, members included, the first 20
+  std::string format;                                        ///< of the first file that could be opened
+  std::vector<std::pair<std::string, std::string>> formats;  ///< of sample_paths but members: the path, what it would be read as, and why
   bool table_exists = false;
   Schema schema;  ///< the table as it would be
   std::vector<std::string> schema_changes;

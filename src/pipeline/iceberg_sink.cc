@@ -10,17 +10,10 @@
 #include "iceberg/partition_spec.h"
 #include "pipeline/iceberg_presence.h"
 #include "pipeline/iceberg_stager.h"
+#include "pipeline/iceberg_state.h"
 
 namespace sluice {
 namespace {
-
-/// The whole loaded table behind a TargetState.
-struct IcebergState final : LoadedState {
-  explicit IcebergState(LoadedTable loaded) : table(std::move(loaded)) {}
-  const LoadedTable table;
-};
-
-const LoadedTable& loaded(const TargetState& state) { return static_cast<const IcebergState&>(*state.loaded).table; }
 
 Result<void> read_marks(const TableMetadata& metadata, TargetState& state) {
   for (const auto& [key, value] : metadata.properties) {
@@ -157,6 +150,7 @@ Result<std::unique_ptr<Stager>> IcebergSink::stage(const TargetState& state, con
   TRY_ASSIGN(ParquetOptions options, ParquetOptions::from_properties(loaded(state).metadata.properties));
   StageTarget target{*data_store, *metadata_store, loaded(state).metadata, state.schema, std::move(options)};
   target.quarantine_prefix = quarantine_prefix(state.pin, batch.lease.batch);
+  target.run_id = batch.run.text;
   return make_iceberg_stager(std::move(target), ingestion, batch.lease.batch, clock_.now());
 }
 

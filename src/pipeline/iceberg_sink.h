@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class IcebergSink final : public Sink {
   Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) override;
   Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
   Result<void> sweep_attempts(Context& context) override { return catalog_.end_attempts("", context); }
+  Result<void> trace(const TargetState& state, bool read_rows, const TraceVisitor& visit, Context& context) override;
+  std::optional<RunId> newest_run(const TargetState& state, const std::set<IngestionId>& of) const override;
 
  private:
   Result<TargetState> state_of(LoadedTable table) const;

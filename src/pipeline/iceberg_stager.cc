@@ -29,7 +29,7 @@ constexpr int64_t kWriterBytesMin = 16 * kMiB;    // ones, so each thread fills 
 
 /// Rows of one file, in file order.
 struct RowSegment {
-  std::string file_path;
+  const ClaimedFile* file = nullptr;  ///< of the batch, which outlives the stager
   std::string source_system;
   int64_t first_row = 0;  ///< of `batch` within its file, good rows only
   std::shared_ptr<arrow::RecordBatch> batch;
@@ -60,9 +60,15 @@ arrow::RecordBatchVector parts_of(const std::vector<RowSegment>& segments) {
 std::vector<RowOrigin> origins_of(const std::vector<RowSegment>& segments) {
   std::vector<RowOrigin> origins;
   for (const RowSegment& segment : segments) {
-    origins.push_back({segment.file_path, segment.source_system, segment.first_row, segment.batch->num_rows()});
+    origins.push_back({segment.file->path, segment.source_system, segment.first_row, segment.batch->num_rows(), segment.file->version});
   }
   return origins;
+}
+
+std::vector<OriginShare> shares_of(const std::vector<RowOrigin>& origins) {
+  std::vector<OriginShare> shares;
+  for (const RowOrigin& origin : origins) shares.push_back({origin.row_count, origin.file_path, origin.version});
+  return shares;
 }
 
 void append_ranges(std::vector<RowRange>& ranges, std::vector<RowRange> more) {
@@ -129,7 +135,8 @@ class IcebergStager final : public Stager {
 
   Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch& rows, Context& context) override {
     std::vector<RowOrigin> origins;
-    for (const BundledFile& file : files) origins.push_back({file.file->path, source_system_of(*file.file), 0, file.rows});
+    for (const BundledFile& file : files)
+      origins.push_back({file.file->path, source_system_of(*file.file), 0, file.rows, file.file->version});
     std::vector<std::vector<RowRange>> ranges(files.size());
     if (rows.num_rows() > 0) {
       Lane* lane = nullptr;
@@ -196,7 +203,7 @@ class IcebergStager final : public Stager {
     if (block.batch->num_rows() == 0) return {};
     held.rows += block.batch->num_rows();
     held.bytes += bytes_in(*block.batch);
-    held.segments.push_back({file.path, std::string(source_system_of(file)), block.first_row, std::move(block.batch)});
+    held.segments.push_back({&file, std::string(source_system_of(file)), block.first_row, std::move(block.batch)});
     return held.own || held.bytes > bytes_max ? write_large(held, context) : Result<void>{};
   }
 
@@ -208,15 +215,17 @@ class IcebergStager final : public Stager {
   Result<std::unique_ptr<PartitionedWriter>> open_writer() const {
     PartitionedWriterLimits limits;
     limits.buffered_bytes_max = std::max(kWriterBytesMin, kWritersBytesMax / std::ssize(lanes_));
-    return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, limits);
+    return open_partitioned_writer(target_.data_store, target_.metadata, target_.schema, target_.parquet, batch_.text, limits,
+                                   {ingestion_.id.text, ingestion_.name, batch_.text, target_.run_id, {}});
   }
 
   Result<void> write_large(HeldFile& held, Context& context) {
     if (!held.own) {
       TRY_ASSIGN(held.own, open_writer());
     }
-    TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts_of(held.segments), origins_of(held.segments), facts_));
-    TRY(held.own->append(*rows, context));
+    const auto origins = origins_of(held.segments);
+    TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts_of(held.segments), origins, facts_));
+    TRY(held.own->append(*rows, shares_of(origins), context));
     held.segments.clear();
     return {};
   }
@@ -252,7 +261,7 @@ class IcebergStager final : public Stager {
     lane.rows = lane.bytes = 0;
     TRY_ASSIGN(auto ranges, write(lane, parts_of(segments), origins_of(segments), context));
     std::lock_guard lock(mutex_);
-    for (size_t i = 0; i < segments.size(); ++i) append_ranges(staged_.files[segments[i].file_path].ranges, std::move(ranges[i]));
+    for (size_t i = 0; i < segments.size(); ++i) append_ranges(staged_.files[segments[i].file->path].ranges, std::move(ranges[i]));
     return {};
   }
 
@@ -263,9 +272,7 @@ class IcebergStager final : public Stager {
       TRY_ASSIGN(lane.writer, open_writer());
     }
     TRY_ASSIGN(const auto rows, table_rows(target_.schema, parts, origins, facts_));
-    std::vector<int64_t> counts;
-    for (const RowOrigin& origin : origins) counts.push_back(origin.row_count);
-    return lane.writer->append(*rows, counts, context);
+    return lane.writer->append(*rows, shares_of(origins), context);
   }
 
   StageTarget target_;

@@ -20,6 +20,7 @@ struct StageTarget {
   Schema schema;
   ParquetOptions parquet;
   std::string quarantine_prefix = {};  ///< URI prefix; each file with bad rows adds "<uuid>.ndjson"
+  std::string run_id = {};             ///< for the data files' footers
 };
 
 std::unique_ptr<Stager> make_iceberg_stager(StageTarget target, const Ingestion& ingestion, const BatchId& batch, Timestamp loaded_at);

@@ -11,6 +11,7 @@ namespace sluice {
 namespace {
 
 constexpr size_t kDrainBlockBytes = 64 * kKiB;
+constexpr int64_t kHeadBytes = 128 * kKiB;  // that telling container and format share
 
 struct FreeHash {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
@@ -132,20 +133,42 @@ class HashingBlob final : public Blob {
   SharedHash& shared_;
 };
 
+/// A blob whose first bytes are here already.
+class HeadBlob final : public Blob {
+ public:
+  HeadBlob(std::string head, Blob& rest) : head_(std::move(head)), rest_(rest) {}
+  int64_t size_bytes() const override { return rest_.size_bytes(); }
+  Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
+    const bool here = range.length >= 0 && range.offset + range.length <= std::ssize(head_);
+    const bool all_here = std::ssize(head_) == rest_.size_bytes();
+    return here || all_here ? make_memory_blob(head_)->open(range, context) : rest_.open(range, context);
+  }
+
+ private:
+  const std::string head_;
+  Blob& rest_;
+};
+
 class StoredInput final : public InputFile {
  public:
-  StoredInput(ObjectStore& store, ObjectInfo object, BytesRead bytes_read)
-      : store_(store),
-        object_(std::move(object)),
-        shared_{ContentHash(object_.size_bytes), std::move(bytes_read)},
-        blob_(open_blob(store_, object_), shared_) {}
+  using OpenAnother = std::function<std::unique_ptr<Blob>()>;
+
+  StoredInput(std::unique_ptr<Blob> blob, OpenAnother open_another, BytesRead bytes_read)
+      : open_another_(std::move(open_another)),
+        size_bytes_(blob->size_bytes()),
+        shared_{ContentHash(size_bytes_), std::move(bytes_read)},
+        blob_(std::move(blob), shared_) {}
 
   /// Before anything else.
-  Result<void> recognise(const Source& source, Context& context);
+  Result<void> recognise(const Source& source, std::string_view path, Context& context);
 
   Blob& blob() override { return blob_; }
-  std::unique_ptr<Blob> another_blob() override { return std::make_unique<HashingBlob>(open_blob(store_, object_), shared_); }
+  std::unique_ptr<Blob> another_blob() override { return std::make_unique<HashingBlob>(open_another_(), shared_); }
+  const Container* container() const override { return container_.get(); }
   const Format& format() const override { return *format_; }
+  bool needs_random_access() const { return container_ ? container_->needs_random_access() : format_->needs_random_access(); }
+  /// The same with all bytes in memory.
+  Result<std::unique_ptr<InputFile>> held(Context& context);
   Result<void> drain(Context& context) override {
     std::vector<char> block(kDrainBlockBytes);
     while (const auto range = shared_.hash.missing()) {
@@ -157,31 +180,34 @@ class StoredInput final : public InputFile {
     return {};
   }
   std::string content_hash() const override { return shared_.hash.text(); }
-  int64_t bytes_read() const override { return object_.size_bytes; }
+  int64_t bytes_read() const override { return size_bytes_; }
 
  private:
-  ObjectStore& store_;
-  const ObjectInfo object_;
+  const OpenAnother open_another_;
+  const int64_t size_bytes_;
   mutable SharedHash shared_;
   HashingBlob blob_;
+  std::unique_ptr<const Container> container_;
   const Format* format_ = nullptr;
 };
 
-/// A small file, held whole.
+/// A file held whole.
 class WholeInput final : public InputFile {
  public:
-  WholeInput(std::unique_ptr<Blob> blob, const Format& format, std::string hash)
-      : blob_(std::move(blob)), format_(format), hash_(std::move(hash)) {}
+  WholeInput(std::unique_ptr<Blob> blob, const Format* format, std::unique_ptr<const Container> container, std::string hash)
+      : blob_(std::move(blob)), format_(format), container_(std::move(container)), hash_(std::move(hash)) {}
+  const Container* container() const override { return container_.get(); }
   Blob& blob() override { return *blob_; }
   std::unique_ptr<Blob> another_blob() override { return nullptr; }
-  const Format& format() const override { return format_; }
+  const Format& format() const override { return *format_; }
   Result<void> drain(Context&) override { return {}; }
   std::string content_hash() const override { return hash_; }
   int64_t bytes_read() const override { return blob_->size_bytes(); }
 
  private:
   const std::unique_ptr<Blob> blob_;
-  const Format& format_;
+  const Format* const format_;
+  const std::unique_ptr<const Container> container_;
   const std::string hash_;
 };
 
@@ -200,9 +226,45 @@ WholeFile in_buffer(const std::vector<char>& buffer, size_t size) {
   return {{buffer.data(), size}, to_text(XXH3_128bits(buffer.data(), size))};
 }
 
-Result<void> StoredInput::recognise(const Source& source, Context& context) {
-  TRY_ASSIGN(format_, with_type(find_format(source, object_.path, blob_, context)));
+Result<std::string> read_head(Blob& blob, Context& context) {
+  std::string head(static_cast<size_t>(std::min(kHeadBytes, blob.size_bytes())), '\0');
+  TRY_ASSIGN(auto source, blob.open({.offset = 0, .length = std::ssize(head)}, context));
+  TRY_ASSIGN(const size_t got, source->read(head, context));
+  head.resize(got);
+  return head;
+}
+
+Result<void> StoredInput::recognise(const Source& source, std::string_view path, Context& context) {
+  TRY_ASSIGN(std::string head, read_head(blob_, context));
+  HeadBlob sniffed(std::move(head), blob_);
+  TRY_ASSIGN(container_, find_container(path, sniffed, context));
+  if (container_) return {};
+  TRY_ASSIGN(format_, with_type(find_format(source, path, sniffed, context)));
   return {};
+}
+
+Result<std::unique_ptr<InputFile>> StoredInput::held(Context& context) {
+  TRY_ASSIGN(auto bytes, hold_in_memory(blob_, context));
+  return std::make_unique<WholeInput>(std::move(bytes), format_, std::move(container_), content_hash());
+}
+
+/// One byte more than there should be is asked for: the read that finds the end also checks what there is to check.
+Result<WholeFile> read_whole(Blob& blob, const ClaimedFile& file, std::vector<char>& buffer, Context& context) {
+  auto source = blob.open({}, context);
+  if (!source) return std::unexpected(as_file_error(std::move(source).error()));
+  const auto size = static_cast<size_t>(file.size_bytes);
+  make_room(buffer, size);
+  size_t filled = 0;
+  for (;;) {
+    auto got = (*source)->read(std::span(buffer).subspan(filled, size + 1 - filled), context);
+    if (!got) return std::unexpected(as_file_error(std::move(got).error()));
+    filled += *got;
+    if (*got == 0) break;
+    if (filled > size) {
+      return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
+    }
+  }
+  return in_buffer(buffer, filled);
 }
 
 }  // namespace
@@ -223,21 +285,15 @@ Error as_file_error(Error error) {
 
 Result<WholeFile> read_whole_file(ObjectStore& store, const ClaimedFile& file, std::vector<char>& buffer, Context& context) {
   const auto blob = open_blob(store, {file.path, file.version, file.size_bytes, file.modified_at});
-  auto source = blob->open({}, context);
-  if (!source) return std::unexpected(as_file_error(std::move(source).error()));
-  const auto size = static_cast<size_t>(file.size_bytes);
-  make_room(buffer, size);
-  size_t filled = 0;
-  for (;;) {  // one byte more than there should be: the read that finds the end also checks the version
-    auto got = (*source)->read(std::span(buffer).subspan(filled, size + 1 - filled), context);
-    if (!got) return std::unexpected(as_file_error(std::move(got).error()));
-    filled += *got;
-    if (*got == 0) break;
-    if (filled > size) {
-      return std::unexpected(Error{ErrorCode::kConflict, "the file grew while it was read", std::string(error_type::kChangedWhileRead)});
-    }
+  return read_whole(*blob, file, buffer, context);
+}
+
+Result<WholeFile> read_whole_member(Blob& blob, const ClaimedFile& file, std::vector<char>& buffer, Context& context) {
+  if (blob.size_bytes() != file.size_bytes) {
+    return std::unexpected(Error{ErrorCode::kConflict, "the archive holds another version of it now; it is looked at again",
+                                 std::string(error_type::kChangedWhileRead)});
   }
-  return in_buffer(buffer, filled);
+  return read_whole(blob, file, buffer, context);
 }
 
 WholeFile hold_whole_file(std::string_view bytes, std::vector<char>& buffer) {
@@ -247,7 +303,17 @@ WholeFile hold_whole_file(std::string_view bytes, std::vector<char>& buffer) {
 }
 
 std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format) {
-  return std::make_unique<WholeInput>(make_memory_blob(std::string(file.bytes)), format, file.content_hash);
+  return std::make_unique<WholeInput>(make_memory_blob(std::string(file.bytes)), &format, nullptr, file.content_hash);
+}
+
+Result<std::unique_ptr<InputFile>> open_recognised(const WholeFile& whole, const Source& source, const ClaimedFile& file,
+                                                   Context& context) {
+  TRY_ASSIGN(auto container, find_container(file.path, whole.bytes, context));
+  if (container) {
+    return std::make_unique<WholeInput>(make_memory_blob(std::string(whole.bytes)), nullptr, std::move(container), whole.content_hash);
+  }
+  TRY_ASSIGN(const Format* format, recognise(source, file, whole, context));
+  return open_whole_file(whole, *format);
 }
 
 Result<const Format*> recognise(const Source& source, const ClaimedFile& file, const WholeFile& whole, Context& context) {
@@ -260,13 +326,28 @@ Result<std::unique_ptr<InputFile>> open_input(ObjectStore& store, const Source& 
     std::vector<char> buffer;
     TRY_ASSIGN(const WholeFile whole, read_whole_file(store, file, buffer, context));
     bytes_read(std::ssize(whole.bytes));
-    TRY_ASSIGN(const Format* format, recognise(source, file, whole, context));
-    return open_whole_file(whole, *format);
+    return open_recognised(whole, source, file, context);
   }
   const ObjectInfo object{file.path, file.version, file.size_bytes, file.modified_at};
-  auto stored = std::make_unique<StoredInput>(store, object, std::move(bytes_read));
-  TRY(stored->recognise(source, context));
+  const auto open = [&store, object] { return open_blob(store, object); };
+  auto stored = std::make_unique<StoredInput>(open(), open, std::move(bytes_read));
+  TRY(stored->recognise(source, file.path, context));
   return stored;
+}
+
+Result<std::unique_ptr<InputFile>> open_member(MemberBytes bytes, const Source& source, const ClaimedFile& file, BytesRead bytes_read,
+                                               Context& context) {
+  if (file.size_bytes <= kWholeFileBytesMax) {
+    std::vector<char> buffer;
+    TRY_ASSIGN(const WholeFile whole, read_whole_member(*bytes.blob, file, buffer, context));
+    bytes_read(std::ssize(whole.bytes));
+    return open_recognised(whole, source, file, context);
+  }
+  const bool random_access = bytes.random_access;
+  auto stored = std::make_unique<StoredInput>(std::move(bytes.blob), nullptr, std::move(bytes_read));
+  TRY(stored->recognise(source, file.path, context));
+  if (!stored->needs_random_access() || random_access) return stored;
+  return stored->held(context);
 }
 
 }  // namespace sluice

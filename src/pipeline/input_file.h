@@ -15,6 +15,7 @@
 #include "formats/format.h"
 #include "model/file.h"
 #include "model/ingestion.h"
+#include "pipeline/container.h"
 #include "storage/object_store.h"
 
 namespace sluice {
@@ -35,6 +36,8 @@ class InputFile {
   virtual Blob& blob() = 0;
   /// The same version again, for another thread; what it reads counts for the hash, too. Thread-safe. Large files only.
   virtual std::unique_ptr<Blob> another_blob() = 0;
+  /// Not null: it has members instead of rows, and no format.
+  virtual const Container* container() const { return nullptr; }
   virtual const Format& format() const = 0;
   /// Reads what its reader left unread (bytes behind the last row), so that the hash covers all and the version was checked at the end.
   virtual Result<void> drain(Context& context) = 0;
@@ -57,6 +60,9 @@ WholeFile hold_whole_file(std::string_view bytes, std::vector<char>& buffer);
 /// Opens a copy of it.
 std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& format);
 
+/// Opens a copy of it as what it turns out to be: a container, or rows.
+Result<std::unique_ptr<InputFile>> open_recognised(const WholeFile& whole, const Source& source, const ClaimedFile& file, Context& context);
+
 /// find_format(), with an error that has a type.
 Result<const Format*> recognise(const Source& source, const ClaimedFile& file, const WholeFile& whole, Context& context);
 
@@ -64,6 +70,12 @@ Result<const Format*> recognise(const Source& source, const ClaimedFile& file, c
 /// (format not recognised).
 Result<std::unique_ptr<InputFile>> open_input(ObjectStore& store, const Source& source, const ClaimedFile& file, BytesRead bytes_read,
                                               Context& context);
+
+/// read_whole_file() for a member: its bytes come from its archive.
+Result<WholeFile> read_whole_member(Blob& blob, const ClaimedFile& file, std::vector<char>& buffer, Context& context);
+/// open_input() for a member of any size. What must be read here and there is held in memory where its archive cannot: TooLarge.
+Result<std::unique_ptr<InputFile>> open_member(MemberBytes bytes, const Source& source, const ClaimedFile& file, BytesRead bytes_read,
+                                               Context& context);
 
 /// Gives an error of the store, met while a file was opened or read, the type it has for the ledger.
 Error as_file_error(Error error);

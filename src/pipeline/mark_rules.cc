@@ -8,8 +8,10 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view kWaysOut =
-    "Nothing was loaded. Ways out: restore the ledger (or the table) that belongs to the other; load under another name (--name); or, once "
-    "you know which rows are in the table, `sluice forget {} --all` to begin anew";
+    "Nothing was loaded. Ways out: restore the ledger (or the table) that belongs to the other; `sluice rebuild {0}` to read from the "
+    "table "
+    "what was loaded; load under another name (--name); or, once you know which rows are in the table, `sluice forget {0} --all` to begin "
+    "anew";
 
 std::unexpected<Error> stop(const Ingestion& ingestion, const TargetState& state, std::string_view what) {
   return fail(ErrorCode::kCorruption,
@@ -19,12 +21,6 @@ std::unexpected<Error> stop(const Ingestion& ingestion, const TargetState& state
 const Mark* find_mark(const std::map<IngestionId, Mark>& marks, const IngestionId& id) {
   auto it = marks.find(id);
   return it == marks.end() ? nullptr : &it->second;
-}
-
-std::vector<MarkEntry> entries_of(const Mark& mark) {
-  std::vector<MarkEntry> entries = mark.open;
-  if (mark.last) entries.push_back(*mark.last);
-  return entries;
 }
 
 int64_t highest_seq(const Mark& mark) {
@@ -52,6 +48,10 @@ Result<void> check_namesakes(WorkLedger& ledger, const TargetState& state, const
 Result<void> check_entries_known(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const Mark& mark) {
   for (const MarkEntry& entry : entries_of(mark)) {
     TRY_ASSIGN(auto known, ledger.find_batch(entry.batch));
+    // Batches of another ledger that ours knows were taken over from the table (`sluice rebuild`), or disowned.
+    if (!known && mark.ledger != ledger.ledger_id()) {
+      return stop(ingestion, state, fmt::format("its mark was left by another ledger ({})", mark.ledger.text));
+    }
     if (!known) {
       return stop(ingestion, state,
                   fmt::format("it holds batch {} (number {}), which this ledger does not know: the ledger is older than the table (or "
@@ -68,9 +68,6 @@ Result<void> check_entries_known(WorkLedger& ledger, const TargetState& state, c
 }
 
 Result<void> check_own_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const Mark& mark) {
-  if (mark.ledger != ledger.ledger_id()) {
-    return stop(ingestion, state, fmt::format("its mark was left by another ledger ({})", mark.ledger.text));
-  }
   TRY(check_entries_known(ledger, state, ingestion, mark));
   TRY_ASSIGN(const int64_t ours, ledger.highest_seq(ingestion.id));
   if (highest_seq(mark) <= ours) return {};
@@ -89,6 +86,12 @@ std::unexpected<Error> other_table(const Ingestion& ingestion, const TargetState
 }
 
 }  // namespace
+
+std::vector<MarkEntry> entries_of(const Mark& mark) {
+  std::vector<MarkEntry> entries = mark.open;
+  if (mark.last) entries.push_back(*mark.last);
+  return entries;
+}
 
 Result<std::optional<BatchRecord>> newest_confirmed(WorkLedger& ledger, const Ingestion& ingestion) {
   return ledger.last_committed(ingestion.id, "");

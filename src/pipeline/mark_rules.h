@@ -28,6 +28,9 @@ Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState&
 /// newest confirmed. Never computed from the ledger alone; ids that the ledger does not know stay.
 Result<Mark> next_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const PreparedBatch& batch);
 
+/// The batches that a mark names: the open ones and the last.
+std::vector<MarkEntry> entries_of(const Mark& mark);
+
 /// The ids in a mark that our ledger does not know (for `forget --all`), and its highest seq.
 struct ForeignMark {
   std::vector<BatchId> batches;

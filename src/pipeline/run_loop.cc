@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "pipeline/input_file.h"
+#include "pipeline/member_groups.h"
+#include "pipeline/members.h"
+#include "pipeline/read_rules.h"
 #include "schema/contract.h"
 #include "storage/listing_feed.h"
 
@@ -113,14 +118,14 @@ Result<void> RunLoop::discover_files(Context& context) {
   counted.files_skipped = found.skipped;
   TRY(parts_.registry.add_to_run(report_.run.id, counted, {}));
   TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
-  const int64_t done_before = std::max<int64_t>(0, found.found - waiting.claimable - found.skipped);
+  const int64_t done_before = std::max<int64_t>(0, found.found - (waiting.claimable - waiting.members) - found.skipped);
   observer_.discovered(found.found, done_before, waiting.claimable, found.bytes);
   return {};
 }
 
 /// `sluice retry`: the failed files are looked at again where they lie (they may have been repaired) and become claimable.
 Result<void> RunLoop::discover_failed(Context& context) {
-  std::map<SourceId, std::vector<std::string>> failed;
+  std::map<SourceId, std::vector<std::string>> failed, lie_in;
   FilesQuery query{ingestion_.id, FileState::kFailed};
   int64_t count = 0;
   do {
@@ -128,6 +133,8 @@ Result<void> RunLoop::discover_failed(Context& context) {
     for (FileRecord& file : page.files) {
       const auto& only = options_.only_paths;
       if (!only.empty() && std::ranges::find(only, file.path) == only.end()) continue;
+      TRY_ASSIGN(std::string listed, listed_path(file.path, file.archive));
+      lie_in[file.source].push_back(std::move(listed));
       failed[file.source].push_back(std::move(file.path));
       ++count;
     }
@@ -135,10 +142,20 @@ Result<void> RunLoop::discover_failed(Context& context) {
   } while (!query.cursor.empty());
 
   for (const auto& [id, paths] : failed) TRY(parts_.work.retry(ingestion_.id, paths));
-  TRY(look_again(failed, context));
+  TRY(look_again(lie_in, context));
   report_.files_found = count;
   observer_.discovered(count, 0, count, 0);
   return {};
+}
+
+/// The file that a listing shows: of a member, the archive that it lies in, or the one around that.
+Result<std::string> RunLoop::listed_path(std::string path, std::string archive) {
+  while (!archive.empty()) {
+    path = std::exchange(archive, "");
+    TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = path}));
+    if (!page.files.empty()) archive = page.files.front().archive;
+  }
+  return path;
 }
 
 /// Records the present versions of known files.
@@ -155,14 +172,31 @@ Result<void> RunLoop::look_again(const std::map<SourceId, std::vector<std::strin
 
 /// Files that changed between listing and reading are discovered anew, for the ledger holds a version that is gone.
 Result<void> RunLoop::look_at_changed(const BatchEnd& end, Context& context) {
-  std::map<SourceId, std::vector<std::string>> changed;
+  std::map<SourceId, std::set<std::string>> changed;
+  bool busy = false;
   for (const FileResult& result : end.results) {
     if (result.outcome != FileOutcome::kReleased) continue;
-    if (result.error && result.error->type == error_type::kNeedsApproval) continue;
+    const std::string_view type = result.error ? std::string_view(result.error->type) : "";
+    busy |= type == error_type::kMembersBusy;
+    if (type == error_type::kNeedsApproval || type == error_type::kMembersBusy) continue;
     ++releases_[result.file.path];
-    if (result.error && result.error->type == error_type::kChangedWhileRead) changed[result.file.source].push_back(result.file.path);
+    if (type != error_type::kChangedWhileRead) continue;
+    TRY_ASSIGN(std::string listed, listed_path(result.file.path, result.file.archive));
+    changed[result.file.source].insert(std::move(listed));
   }
-  return look_again(changed, context);
+  std::map<SourceId, std::vector<std::string>> paths;
+  for (const auto& [source, listed] : changed) paths[source].assign(listed.begin(), listed.end());
+  TRY(look_again(paths, context));
+  return busy ? let_members_go(context) : Result<void>{};
+}
+
+/// Members that an archive found busy were in this worker's batch, which is over, or are in another's.
+Result<void> RunLoop::let_members_go(Context& context) {
+  TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
+  if (outstanding.in_live_batches == 0) return {};
+  TRY_ASSIGN(const int64_t recovered, recover_dead_batches(recovery(), context));
+  if (recovered == 0 && !parts_.clock.sleep(kPollOthers, context.stop)) TRY(context.check());
+  return {};
 }
 
 /// Contracts with strict_mode: one wrong header and nothing is loaded.
@@ -188,17 +222,38 @@ Result<void> RunLoop::check_headers(Context& context) {
 
 Result<std::vector<std::string>> RunLoop::mismatches_in(const FilePage& page, Context& context) {
   std::vector<std::string> texts;
+  std::vector<ClaimedFile> members;
+  const auto look_at = [&](const ClaimedFile& file, const Source& source, Result<std::unique_ptr<InputFile>>& input) {
+    if (!input || (*input)->container()) return;  // reading it for its rows will say why
+    auto mismatch = header_mismatch(**input, *contract_, ingestion_, source, context);
+    if (mismatch && *mismatch) texts.push_back(fmt::format("{}: {}", file.path, **mismatch));
+  };
   for (const FileRecord& record : page.files) {
     TRY(context.check());
     ClaimedFile file;
     file.source = record.source, file.path = record.path, file.version = record.version, file.size_bytes = record.size_bytes;
-    file.modified_at = record.modified_at;
+    file.modified_at = record.modified_at, file.archive = record.archive;
+    if (!file.archive.empty()) {
+      members.push_back(std::move(file));
+      continue;
+    }
     const Source& source = source_of(ingestion_, file);
     TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(file.path, source.store));
     auto input = open_input(*store, source, file, [](int64_t) {}, context);
-    if (!input) continue;  // reading it for its rows will say why
-    auto mismatch = header_mismatch(**input, *contract_, ingestion_, source, context);
-    if (mismatch && *mismatch) texts.push_back(fmt::format("{}: {}", file.path, **mismatch));
+    look_at(file, source, input);
+  }
+  for (MemberGroup& group : member_groups(members)) {
+    const Source& source = source_of(ingestion_, members[group.indexes.front()]);
+    auto opened = open_container(parts_.stores, source, group.archive, context);
+    TRY(context.check());
+    if (!opened) continue;
+    const auto visit = [&](const ClaimedFile& file, Result<MemberBytes> bytes) -> Result<void> {
+      if (!bytes) return {};
+      auto input = open_member(*std::move(bytes), source, file, [](int64_t) {}, context);
+      look_at(file, source, input);
+      return {};
+    };
+    TRY(visit_members(**opened, group.files(members), visit, context));
   }
   return texts;
 }
@@ -258,7 +313,10 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   }
   if (!end->schema_changes.empty()) TRY(parts_.registry.add_to_run(report_.run.id, {}, end->schema_changes));
   take_results(*end);
-  return batch.tracked && end->confirmed ? look_at_changed(*end, context) : Result<void>{};
+  if (!batch.tracked || !end->confirmed) return {};
+  TRY(look_at_changed(*end, context));
+  const bool found_members = std::ranges::find(end->results, FileOutcome::kExpanded, &FileResult::outcome) != end->results.end();
+  return found_members ? check_headers(context) : Result<void>{};
 }
 
 /// Whether there may be something to claim again.
@@ -278,13 +336,9 @@ Result<void> RunLoop::load_untracked(Context& context) {
     std::vector<ClaimedFile> files;
     int64_t bytes = 0;
     auto flush = [&]() -> Result<void> {
-      if (files.empty()) return {};
-      TRY_ASSIGN(ClaimedBatch batch,
-                 settle_ledger_write(parts_.clock, context, [&] { return parts_.work.open_untracked(claim_request()); }));
-      batch.tracked = false;
-      batch.files = std::exchange(files, {});
       bytes = 0;
-      return ingest(batch, context);
+      TRY(ingest_untracked(std::exchange(files, {}), context));
+      return load_members_found(context);
     };
     for (bool last = false; !last;) {
       TRY_ASSIGN(const FeedPage page, feed->next(context));
@@ -305,11 +359,38 @@ Result<void> RunLoop::load_untracked(Context& context) {
   return {};
 }
 
+Result<void> RunLoop::ingest_untracked(std::vector<ClaimedFile> files, Context& context) {
+  if (files.empty()) return {};
+  TRY_ASSIGN(ClaimedBatch batch, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.open_untracked(claim_request()); }));
+  batch.tracked = false;
+  batch.files = std::move(files);
+  return ingest(batch, context);
+}
+
+/// What the archives of untracked batches hold, batch by batch; members that are archives bring further ones.
+Result<void> RunLoop::load_members_found(Context& context) {
+  while (!members_found_.empty()) {
+    const std::vector<ClaimedFile> found = std::exchange(members_found_, {});
+    std::vector<ClaimedFile> files;
+    int64_t bytes = 0;
+    for (const ClaimedFile& file : found) {
+      files.push_back(file);
+      bytes += file.size_bytes;
+      if (std::ssize(files) < ingestion_.batch.files_max && bytes < ingestion_.batch.bytes_max) continue;
+      bytes = 0;
+      TRY(ingest_untracked(std::exchange(files, {}), context));
+    }
+    TRY(ingest_untracked(std::move(files), context));
+  }
+  return {};
+}
+
 Recovery RunLoop::recovery() const { return {{parts_.work, sink_, parts_.clock, ingestion_}, parts_.worker, parts_.lease, observer_}; }
 
 void RunLoop::take_results(const BatchEnd& end) {
+  members_found_.insert(members_found_.end(), end.members.begin(), end.members.end());
   for (const FileResult& result : end.results) {
-    ++tried_;
+    tried_ += result.outcome != FileOutcome::kExpanded;
     if (!result.error || result.error->type == error_type::kNeedsApproval) continue;  // those are reported together
     failed_ += result.outcome == FileOutcome::kFailed || result.outcome == FileOutcome::kRefused;
     unreachable_ += result.outcome == FileOutcome::kReleased && result.error->type == error_type::kUnavailable;
@@ -339,7 +420,15 @@ Result<RunReport> RunLoop::close(const Result<void>& executed) {
   }
   TRY_ASSIGN(report_.run,
              settle_ledger_write(parts_.clock, Context{}, [&] { return parts_.registry.finish_run(report_.run.id, state, error); }));
+  keep_backup();
   return std::move(report_);
+}
+
+/// The run is over and recorded: a backup that fails is said, and made by a later run.
+void RunLoop::keep_backup() {
+  const RunMetrics& counted = report_.run.metrics;
+  if (counted.files_processed + counted.files_failed + counted.files_skipped == 0) return;
+  if (const auto kept = parts_.work.back_up_if_due(); !kept) warn(kept.error().message);
 }
 
 }  // namespace sluice

@@ -30,6 +30,7 @@ class RunLoop {
   Result<void> discover_failed(Context& context);
   Result<void> look_again(const std::map<SourceId, std::vector<std::string>>& paths, Context& context);
   Result<void> look_at_changed(const BatchEnd& end, Context& context);
+  Result<void> let_members_go(Context& context);
   Result<void> let_waiting_go(Context& context);
   Result<bool> schema_moved_since(const std::vector<WaitingFiles>& waiting, Context& context);
   Result<void> report_waiting();
@@ -40,12 +41,16 @@ class RunLoop {
   Result<bool> wait_for_others(Context& context);
   Result<void> ingest(const ClaimedBatch& batch, Context& context);
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
+  Result<std::string> listed_path(std::string path, std::string archive);
+  Result<void> load_members_found(Context& context);
+  Result<void> ingest_untracked(std::vector<ClaimedFile> files, Context& context);
 
   ClaimRequest claim_request() const;
   BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr}; }
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
+  void keep_backup();
   Result<RunReport> close(const Result<void>& executed);
 
   const EngineParts& parts_;
@@ -58,7 +63,8 @@ class RunLoop {
   RunReport report_;
   Releases releases_;
   int64_t files_claimed_ = 0;
-  int withdrawals_ = 0;  ///< batches of this run given up in a row
+  std::vector<ClaimedFile> members_found_;  ///< untracked: to be loaded next
+  int withdrawals_ = 0;                     ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
   std::string first_failure_;
 };

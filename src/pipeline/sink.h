@@ -1,9 +1,11 @@
 // Where rows go. The pipeline is written against this interface alone; adapters: iceberg_sink.h (later: parquet objects, Spark).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "formats/format.h"
 #include "model/batch.h"
 #include "model/ingestion.h"
+#include "parquet/origins.h"
 #include "schema/type.h"
 
 namespace sluice {
@@ -83,10 +86,12 @@ struct BundledFile {
 class Stager {
  public:
   virtual ~Stager() = default;
+  /// Before the first row of a file with columns of its own (Sink::object_per_file). An error with a type is the file's.
+  virtual Result<void> begin(const ClaimedFile&, const Schema&) { return {}; }
   virtual Result<void> append(const ClaimedFile& file, RowBlock block, Context& context) = 0;
   /// The same for a large file that several threads read, each its own part (counted from 0 in file order). Blocks without bad rows.
   virtual Result<void> append_part(const ClaimedFile& file, int part, RowBlock block, Context& context) = 0;
-  /// The file was read to its end at its version: its rows count.
+  /// The file was read to its end at its version: its rows count. An error of type KeyTaken is the file's.
   virtual Result<void> admit(const ClaimedFile& file, Context& context) = 0;
   /// append() and admit() for many files at once: `rows` are theirs, one file's behind the other's.
   virtual Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch& rows, Context& context) = 0;
@@ -95,6 +100,14 @@ class Stager {
   /// Everything written is durable. No append may follow.
   virtual Result<StagedData> finish(int64_t snapshot_id, Context& context) = 0;
 };
+
+/// What a live data file (or object) says of what it was made from.
+struct TracedData {
+  std::string path;
+  std::optional<Origins> origins;                 ///< its footer's; nullopt: written by another program
+  std::map<std::string, int64_t> rows_by_source;  ///< without a footer, where asked: by `_source_file`; "": rows that do not say
+};
+using TraceVisitor = std::function<Result<void>(const TracedData&)>;
 
 /// What an evolution asks of the table: the schema with new columns (id 0) and widened types.
 struct TargetSpec {
@@ -107,6 +120,10 @@ struct TargetSpec {
 class Sink {
  public:
   virtual ~Sink() = default;
+
+  /// Rule S: each file becomes an object of its own, with columns of its own, complete once it is admitted. Then a batch has no snapshot
+  /// (its id is 0): nothing is created, evolved, found, published or fenced, and load() says where the objects go.
+  virtual bool object_per_file() const { return false; }
 
   /// (a). kNotFound: no table yet.
   virtual Result<TargetState> load(Context& context) = 0;
@@ -137,6 +154,14 @@ class Sink {
   virtual Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) = 0;
   /// The same for changes of the table that nobody has finished for a day, whoever began them.
   virtual Result<void> sweep_attempts(Context& context) = 0;
+
+  /// Visits all live data, for a ledger that is made anew. With `read_rows` rows are read where a footer says nothing. kInvalidInput: this
+  /// kind of sink cannot tell.
+  virtual Result<void> trace(const TargetState& /*state*/, bool /*read_rows*/, const TraceVisitor& /*visit*/, Context& /*context*/) {
+    return invalid_input("what was loaded there cannot be read back from it");
+  }
+  /// The run that made the newest commit of one of these ingestions, as the target itself remembers it.
+  virtual std::optional<RunId> newest_run(const TargetState& /*state*/, const std::set<IngestionId>& /*of*/) const { return std::nullopt; }
 };
 
 }  // namespace sluice

@@ -22,7 +22,6 @@ namespace sluice {
 
 /// How often this run has put a file back (it changed, or its store did not answer), by path.
 using Releases = std::map<std::string, int>;
-inline constexpr int kReleasesMax = 3;  ///< then the file has failed, for now: a run must end though a file changes all the time
 
 struct StageStep {
   WorkLedger& ledger;
@@ -35,21 +34,16 @@ struct StageStep {
   const Schema* contract = nullptr;    ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
   const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
   SampledFiles* sampled = nullptr;     ///< small files that somebody has read already
+  bool object_per_file = false;        ///< each file has columns of its own, and is worth keeping when the others are stopped (rule S)
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.
 struct Staged {
-  std::vector<FileResult> results;  ///< in the order of the batch's files; `ranges` are filled after Stager::finish
-  Drift drift;                      ///< of all files: columns that the table lacks, types that it would need
-  bool rescued = false;             ///< some row holds something in _rescued_data
+  std::vector<FileResult> results;   ///< in the order of the batch's files; `ranges` are filled after Stager::finish
+  std::vector<ClaimedFile> members;  ///< untracked batches: what the containers among the files hold, to be loaded next
+  Drift drift;                       ///< of all files: columns that the table lacks, types that it would need
+  bool rescued = false;              ///< some row holds something in _rescued_data
 };
-
-/// How the files of this ingestion are read into that table.
-ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract);
-
-/// How the file's header differs from the contract (text for people); nullopt: it does not, or there is no row to tell.
-Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
-                                                   const Source& source, Context& context);
 
 /// Reads every file of the batch. A file's failure is its result; an Error is one of the sink, or the stop: the batch is lost.
 Result<Staged> stage_files(const StageStep& step, const TargetState& target, Stager& stager, const ClaimedBatch& batch, Context& context);

@@ -21,6 +21,7 @@ struct RowOrigin {
   std::string_view source_system;
   int64_t first_row = 0;  ///< within the file, good rows only: `_source_row`
   int64_t row_count = 0;
+  std::string_view version = {};  ///< of the file
 };
 
 /// What every row of a batch shares.

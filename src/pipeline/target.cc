@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "pipeline/input_file.h"
 #include "pipeline/mark_rules.h"
+#include "pipeline/members.h"
 #include "schema/inference.h"
 
 namespace sluice {
@@ -29,8 +32,44 @@ Result<std::unique_ptr<InputFile>> open_sample(ObjectStore& store, const Source&
   if (file.size_bytes > kWholeFileBytesMax) return open_input(store, source, file, [](int64_t) {}, context);
   TRY_ASSIGN(const WholeFile whole, read_whole_file(store, file, buffer, context));
   if (sampled) sampled->keep(file, whole.bytes);
-  TRY_ASSIGN(const Format* format, recognise(source, file, whole, context));
-  return open_whole_file(whole, *format);
+  return open_recognised(whole, source, file, context);
+}
+
+/// Columns found so far, and how much may still be read for more.
+struct Sample {
+  const Ingestion& ingestion;
+  size_t files_left;
+  int64_t bytes_left = kSampleBytesMax;
+  std::vector<Field> columns = {};
+
+  bool is_full() const { return bytes_left <= 0; }
+
+  void take(const ClaimedFile& file, const Source& source, Result<std::unique_ptr<InputFile>>& input, Context& context) {
+    const int64_t share = std::max<int64_t>(bytes_left / static_cast<int64_t>(std::max<size_t>(1, files_left)), 64 * kKiB);
+    files_left -= files_left > 0;
+    if (!input || (*input)->container()) return;
+    auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);
+    if (!inferred) return;
+    columns = merge_fields(std::move(columns), inferred->fields);
+    bytes_left -= std::min(share, file.size_bytes);
+  }
+};
+
+/// In one pass over their archive, no further than the sample asks for.
+Result<void> sample_members(StoreProvider& stores, const std::string& archive, const std::vector<const ClaimedFile*>& members,
+                            Sample& sample, Context& context) {
+  const Source& source = source_of(sample.ingestion, *members.front());
+  auto opened = open_container(stores, source, archive, context);
+  if (!opened) return opened.error().code == ErrorCode::kCancelled ? std::unexpected(opened.error()) : Result<void>{};
+  const auto visit = [&](const ClaimedFile& file, Result<MemberBytes> bytes) -> Result<void> {
+    if (sample.is_full()) return fail(ErrorCode::kNotFound, "the sample is full");
+    if (!bytes) return {};
+    auto input = open_member(*std::move(bytes), source, file, [](int64_t) {}, context);
+    sample.take(file, source, input, context);
+    return {};
+  };
+  auto visited = visit_members(**opened, members, visit, context);
+  return visited || sample.is_full() ? Result<void>{} : visited;
 }
 
 /// Schema modes rescue and approve need the rescue column from the start: nothing may be added later, or not without being asked for.
@@ -67,24 +106,28 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
 
 Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
                                           SampledFiles* sampled, Context& context) {
-  std::vector<Field> columns;
+  const auto chosen = spread(files);
+  Sample sample{ingestion, chosen.size()};
   std::vector<char> buffer;
-  int64_t left = kSampleBytesMax;
-  auto chosen = spread(files);
-  for (size_t i = 0; i < chosen.size() && left > 0; ++i) {
+  std::map<std::pair<SourceId, std::string>, std::vector<const ClaimedFile*>> members;
+  for (const ClaimedFile* file : chosen) {
+    if (!file->archive.empty()) {
+      members[{file->source, file->archive}].push_back(file);
+      continue;
+    }
+    if (sample.is_full()) break;
     TRY(context.check());
-    const ClaimedFile& file = *chosen[i];
-    const Source& source = source_of(ingestion, file);
-    TRY_ASSIGN(ObjectStore * store, stores.store_for(file.path, source.store));
-    auto input = open_sample(*store, source, file, buffer, sampled, context);
-    if (!input) continue;
-    const int64_t share = std::max<int64_t>(left / static_cast<int64_t>(chosen.size() - i), 64 * kKiB);
-    auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);
-    if (!inferred) continue;
-    columns = merge_fields(std::move(columns), inferred->fields);
-    left -= std::min(share, file.size_bytes);
+    const Source& source = source_of(ingestion, *file);
+    TRY_ASSIGN(ObjectStore * store, stores.store_for(file->path, source.store));
+    auto input = open_sample(*store, source, *file, buffer, sampled, context);
+    sample.take(*file, source, input, context);
   }
-  return columns;
+  for (const auto& [archive, of_archive] : members) {
+    if (sample.is_full()) break;
+    TRY(context.check());
+    TRY(sample_members(stores, archive.second, of_archive, sample, context));
+  }
+  return std::move(sample.columns);
 }
 
 Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {

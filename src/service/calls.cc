@@ -7,6 +7,7 @@
 #include "api/json_shapes.h"
 #include "base/cron.h"
 #include "pipeline/access_check.h"
+#include "storage/stores.h"
 
 namespace sluice {
 namespace {
@@ -134,10 +135,12 @@ Result<ServerResponse> Calls::check(const Call& call) {
   std::vector<AccessCheck> checks;
   checks.push_back({"ledger", "answers"});
   Context context;
-  RootedStores rooted(assembly_.stores(), parts_.roots);
-  StoreProvider& stores = ingestion.managed_by == "api" ? static_cast<StoreProvider&>(rooted) : assembly_.stores();
+  BorrowedStores borrowed(assembly_.stores());
+  RootedStores rooted(borrowed, parts_.roots);
+  StoreProvider& stores = ingestion.managed_by == "api" ? static_cast<StoreProvider&>(rooted) : borrowed;
   for (AccessCheck& one : check_sources(stores, assembly_.clock(), ingestion, context)) checks.push_back(std::move(one));
-  checks.push_back(check_table(assembly_.catalog(ingestion.table.catalog), ingestion, context));
+  checks.push_back(ingestion.parquet ? check_objects(assembly_.stores(), ingestion, context)
+                                     : check_table(assembly_.catalog(ingestion.table.catalog), ingestion, context));
   return json_response(200, checks_json(checks));
 }
 

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
+#include "storage/byte_extent.h"
 #include "storage/glob.h"
+#include "storage/local_blob.h"
 #include "storage/local_path.h"
 
 namespace sluice {
@@ -32,11 +35,24 @@ LocalRoots::LocalRoots(const std::vector<std::string>& folders) {
 Result<void> LocalRoots::check(std::string_view uri) const {
   if (roots_.empty()) return invalid_input("LOCAL sources are not allowed here: start the service with --source-root FOLDER");
   TRY_ASSIGN(const std::string path, local_path(uri));
-  const std::string real = real_path(path) + "/";
   const bool dots = path.find("/../") != std::string::npos || path.ends_with("/..");
-  const bool below = std::ranges::any_of(roots_, [&](const std::string& root) { return real.starts_with(root); });
-  if (below && !dots) return {};
+  if (!dots && root_of(real_path(path))) return {};
   return invalid_input(fmt::format("{}: lies outside of the folders that LOCAL sources may use", uri));
+}
+
+const std::string* LocalRoots::root_of(const std::string& real) const {
+  const auto root = std::ranges::find_if(roots_, [&](const std::string& one) { return (real + "/").starts_with(one); });
+  return root == roots_.end() ? nullptr : &*root;
+}
+
+Result<Fd> LocalRoots::open(const std::string& path) const {
+  auto allowed = check(path);
+  const std::string real = real_path(path);
+  const std::string* root = root_of(real);
+  if (allowed && root && real.size() > root->size()) return open_file_below(*root, real);
+  if (allowed) allowed = invalid_input(fmt::format("{}: a link was put in its way", path));
+  allowed.error().type = error_type::kUnreadable;
+  return std::unexpected(allowed.error());
 }
 
 Result<void> LocalRoots::check(const Ingestion& ingestion) const {
@@ -63,12 +79,13 @@ class RootedStores::RootedStore final : public ObjectStore {
     TRY(roots_.check(key));
     return store_.stat(key, context);
   }
-  void read(ReadRequest request, ReadDone done) override {
-    if (auto allowed = readable(request.key); !allowed) return done(std::unexpected(allowed.error()));
-    store_.read(std::move(request), std::move(done));
+  Result<ObjectHead> head(const Key& key, Context& context) override {
+    TRY(roots_.check(key));
+    return store_.head(key, context);
   }
+  void read(ReadRequest request, ReadDone done) override { done(read_range(request)); }
   std::unique_ptr<Blob> open(const ObjectInfo& object) override {
-    return roots_.check(object.path) ? store_.open(object) : ObjectStore::open(object);  // the latter asks read(), which says why not
+    return make_local_blob(object, [this](const std::string& path) { return roots_.open(path); });
   }
   Result<ObjectInfo> put(const Key& key, std::span<const char>, const PutOptions&, Context&) override { return refused(key); }
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions&, Context&) override { return refused(key); }
@@ -78,12 +95,21 @@ class RootedStores::RootedStore final : public ObjectStore {
   }
 
  private:
-  Result<void> readable(const Key& key) const {
-    auto allowed = roots_.check(key);
-    if (allowed) return {};
-    Error error = allowed.error();
-    error.type = error_type::kUnreadable;
-    return std::unexpected(error);
+  Result<std::string> read_range(const ReadRequest& request) {
+    TRY_ASSIGN(const std::string path, local_path(request.key));
+    const auto file = std::make_shared<Fd>();
+    TRY_ASSIGN(*file, roots_.open(path));
+    struct stat status{};
+    if (::fstat(file->get(), &status) != 0) return std::unexpected(io_error(errno, "reading", path));
+    ObjectInfo object = object_info(path, status);
+    if (!request.version.empty()) object.version = request.version;  // reading finds out whether it is
+    const auto [begin, end] = extent_within(request.range, object.size_bytes);
+    std::string bytes(static_cast<size_t>(end - begin), '\0');
+    Context context{.stop = request.stop};
+    const auto blob = make_local_blob(std::move(object), [file](const std::string&) -> Result<Fd> { return std::move(*file); });
+    TRY_ASSIGN(auto source, blob->open({begin, end - begin}, context));
+    TRY(source->read(bytes, context));
+    return bytes;
   }
   static std::unexpected<Error> refused(const Key& key) { return invalid_input(fmt::format("{}: sources are only read", key)); }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/ingestion.h"
 #include "storage/object_store.h"
+#include "storage/posix_file.h"
 
 namespace sluice {
 
@@ -18,14 +19,20 @@ class LocalRoots {
 
   /// Whether a path, with its links followed as far as it exists, lies below a root. kInvalidInput: it does not.
   Result<void> check(std::string_view uri) const;
+  /// Opens a file that check() allows for reading; a link that somebody puts in its way in between is not followed. Errors have a type.
+  Result<Fd> open(const std::string& path) const;
   /// check() for all that an ingestion reads from this machine: its sources and its contract.
   Result<void> check(const Ingestion& ingestion) const;
 
  private:
+  /// The root that a path with its links followed lies below; nullptr: none.
+  const std::string* root_of(const std::string& real) const;
+
   std::vector<std::string> roots_;  // with links followed, ending in "/"
 };
 
-/// Stores whose local objects are checked whenever they are listed or read; local writes are refused. Both must outlive it.
+/// Stores whose local objects are checked whenever they are listed or read, and read below the roots only; local writes are refused. Both
+/// must outlive it.
 class RootedStores final : public StoreProvider {
  public:
   RootedStores(StoreProvider& stores, const LocalRoots& roots);

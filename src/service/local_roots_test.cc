@@ -67,6 +67,39 @@ TEST_F(LocalRootsTest, StoresReadBelowTheRootOnly) {
   EXPECT_FALSE(store.list({.prefix = "file://" + folder_ + "/out/"}, context).has_value());
   EXPECT_FALSE(store.put(inside, std::string("x"), {}, context).has_value());
   EXPECT_TRUE(fs::exists(folder_ + "/in/a.json"));
+  EXPECT_EQ(read_now(store, {inside, "1-1", {0, 10}}).error().code, ErrorCode::kConflict);
+}
+
+// Prevents: a file that was below the root when it was looked at, and is read through a link that was put in its way since: whoever may
+// write below a root would read every file of this machine.
+TEST_F(LocalRootsTest, FollowsNoLinkThatComesInBetween) {
+  const LocalRoots roots({folder_ + "/in"});
+  LocalStore local;
+  SingleStore stores(local);
+  RootedStores rooted(stores, roots);
+  ObjectStore& store = **rooted.store_for("file://" + folder_ + "/in/", {});
+  Context context;
+  std::ofstream(folder_ + "/in/deep/s.json") << "public";
+  for (const char* swapped : {"/in/deep", "/in/deep/s.json"}) {  // a folder on the way, the file itself
+    const auto info = store.stat("file://" + folder_ + "/in/deep/s.json", context);
+    ASSERT_TRUE(info.has_value());
+    const auto blob = store.open(*info);
+    fs::rename(folder_ + swapped, folder_ + "/aside");
+    fs::create_symlink(fs::is_directory(folder_ + "/aside") ? folder_ + "/out" : folder_ + "/out/s.json", folder_ + swapped);
+    const auto source = blob->open({}, context);
+    ASSERT_FALSE(source.has_value()) << "through " << swapped;
+    EXPECT_EQ(source.error().type, error_type::kUnreadable);
+    fs::remove(folder_ + swapped);
+    fs::rename(folder_ + "/aside", folder_ + swapped);
+  }
+  EXPECT_EQ(store.open(*store.stat("file://" + folder_ + "/in/deep/s.json", context))->size_bytes(), 6);
+
+  // Even between the check and the opening.
+  fs::rename(folder_ + "/in/deep", folder_ + "/aside");
+  fs::create_symlink(folder_ + "/out", folder_ + "/in/deep");
+  const auto opened = open_file_below(folder_ + "/in/", folder_ + "/in/deep/s.json");
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().type, error_type::kUnreadable);
 }
 
 }  // namespace

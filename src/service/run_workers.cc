@@ -6,6 +6,7 @@
 #include "service/run_log.h"
 #include "service/run_request.h"
 #include "service/scheduler.h"
+#include "storage/stores.h"
 
 namespace sluice {
 namespace {
@@ -157,7 +158,8 @@ Result<RunRecord> RunWorkers::run(Assembly& assembly, const TakenRun& taken, std
   options.trigger = taken.run.trigger;
   options.taken = taken.run;
   TRY_ASSIGN(const Ingestion ingestion, ready_to_run(parts_, taken.ingestion));
-  RootedStores rooted(assembly.stores(), parts_.roots);
+  BorrowedStores stores(assembly.stores());
+  RootedStores rooted(stores, parts_.roots);
   const bool of_a_tenant = ingestion.managed_by == "api";
   if (of_a_tenant && !ingestion.schema.contract.empty()) TRY(parts_.roots.check(ingestion.schema.contract));
   TRY_ASSIGN(auto sink, assembly.open_sink(ingestion));
@@ -171,7 +173,7 @@ Result<RunRecord> RunWorkers::run(Assembly& assembly, const TakenRun& taken, std
     }
   });
   EngineParts engine_parts{
-      assembly.work(),  assembly.registry(), assembly.history(),    of_a_tenant ? static_cast<StoreProvider&>(rooted) : assembly.stores(),
+      assembly.work(),  assembly.registry(), assembly.history(),    of_a_tenant ? static_cast<StoreProvider&>(rooted) : stores,
       assembly.clock(), assembly.worker(),   parts_.options.threads};
   RunLog observer(parts_.log, taken);
   Context context;

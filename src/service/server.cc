@@ -37,23 +37,10 @@ Result<void> register_file_ingestions(const Config& config, Registry& registry, 
   return {};
 }
 
-void hide_secrets(const Config& config, Redaction& redaction) {
-  const auto hide = [&](const Properties& properties) {
-    for (const auto& [name, value] : properties) {
-      if (may_be_secret(name)) redaction.hide(value);
-    }
-  };
-  for (const auto& [name, catalog] : config.catalogs) hide(catalog.properties);
-  for (const Ingestion& ingestion : config.ingestions) {
-    for (const Source& source : ingestion.sources) hide(source.store);
-  }
-}
-
 }  // namespace
 
-Result<void> serve(const Config& config, const ServeOptions& options, const OpenParts& open, Clock& clock, std::stop_token stop) {
-  Redaction redaction;
-  hide_secrets(config, redaction);
+Result<void> serve(const Config& config, const ServeOptions& options, const OpenParts& open, Clock& clock, Redaction& redaction,
+                   std::stop_token stop) {
   Log log(clock, redaction);
   TRY_ASSIGN(auto assembly, open());  // before the key: it makes the home folder
   TRY_ASSIGN(const SealingKey key, SealingKey::load_or_make(options.key_file));

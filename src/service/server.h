@@ -11,7 +11,9 @@
 
 namespace sluice {
 
-/// Serves until `stop` is requested. kInvalidInput: the address, the key or the way of asking for tokens will not do.
-Result<void> serve(const Config& config, const ServeOptions& options, const OpenParts& open, Clock& clock, std::stop_token stop);
+/// Serves until `stop` is requested. `redaction` learns the secrets of sources as they are opened. kInvalidInput: the address, the key or
+/// the way of asking for tokens will not do.
+Result<void> serve(const Config& config, const ServeOptions& options, const OpenParts& open, Clock& clock, Redaction& redaction,
+                   std::stop_token stop);
 
 }  // namespace sluice

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "base/utf8.h"
 
@@ -28,6 +29,7 @@ constexpr SqlDialect kDialect = {
     .list_with_number = "{0} || jsonb_build_array({1}::bigint)",
 };
 
+constexpr milliseconds kLookForStopEvery{200};
 constexpr int kOldestVersion = 130'000;  // pg_current_xact_id and pg_xact_status
 constexpr size_t kMessageBytesMax = 2000;
 
@@ -208,7 +210,8 @@ const SqlDialect& PostgresConnection::dialect() const { return kDialect; }
 
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const PostgresOptions& options) {
   TRY_ASSIGN(std::string name, postgres_name(options.uri));
-  const std::string connect_seconds = std::to_string(kPostgresConnectTimeout.count());
+  const auto connect_timeout = options.stop.stop_requested() ? kPostgresStopTimeout : kPostgresConnectTimeout;
+  const std::string connect_seconds = std::to_string(connect_timeout.count());
   const std::array<std::pair<const char*, const char*>, 8> settings = {{{"connect_timeout", connect_seconds.c_str()},
                                                                         {"keepalives_idle", "15"},
                                                                         {"keepalives_interval", "5"},
@@ -274,14 +277,18 @@ Error PostgresConnection::lose(std::string_view why) {
 }
 
 Result<void> PostgresConnection::wait_for_answer(steady_clock::time_point deadline) {
+  bool hurried = false;
   while (true) {
     const int unsent = PQflush(handle_);
     if (unsent < 0) return std::unexpected(lose(last_words()));
     if (unsent == 0 && PQisBusy(handle_) == 0) return {};
+    const bool stopping = options_.stop.stop_requested();
+    if (stopping && !std::exchange(hurried, true)) deadline = std::min(deadline, steady_clock::now() + kPostgresStopTimeout);
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now()).count();
     if (left <= 0) return std::unexpected(lose("the server has been silent for too long"));
     pollfd waiting{.fd = PQsocket(handle_), .events = static_cast<short>(POLLIN | (unsent > 0 ? POLLOUT : 0)), .revents = 0};
-    if (poll(&waiting, 1, static_cast<int>(left)) < 0 && errno != EINTR) return std::unexpected(lose(std::strerror(errno)));
+    if (poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left, kLookForStopEvery.count()))) < 0 && errno != EINTR)
+      return std::unexpected(lose(std::strerror(errno)));
     if ((waiting.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(handle_) == 0) return std::unexpected(lose(last_words()));
   }
 }

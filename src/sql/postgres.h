@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ struct pg_result;
 namespace sluice {
 
 inline constexpr std::chrono::seconds kPostgresConnectTimeout{10};
+/// To connect, and for an answer, once a stop was requested: a server that is there gets work in hand to its end.
+inline constexpr std::chrono::seconds kPostgresStopTimeout{3};
 /// A statement that takes longer is cancelled by the server; kPostgresSilenceMax later we give up on the server itself.
 inline constexpr std::chrono::seconds kPostgresStatementTimeout{120};
 inline constexpr std::chrono::seconds kPostgresLockTimeout{60};
@@ -35,6 +38,8 @@ struct PostgresOptions {
   std::string uri;
   /// For reads that take as long as somebody else does: no server-side limits on a transaction that waits for its client.
   bool patient = false;
+  /// Once it is requested, nobody waits any longer for a server that is away.
+  std::stop_token stop = {};
 };
 
 bool is_postgres_uri(std::string_view uri);

@@ -78,7 +78,9 @@ Result<void> PostgresPool::until_answered(const Attempt& attempt) {
       again = answer.error().code == ErrorCode::kUnavailable;
     }
     if (!again || steady_clock::now() + wait > deadline) return answer;
-    clock.sleep(wait, {});
+    if (!clock.sleep(wait, options_.stop)) {
+      return fail(ErrorCode::kCancelled, fmt::format("{}; stopped on request", answer.error().message));
+    }
   }
 }
 

@@ -14,7 +14,7 @@
 namespace sluice {
 
 inline constexpr int kPostgresConnectionsMax = 6;
-/// How long an operation waits for the server to come back before kUnavailable.
+/// How long an operation waits for the server to come back before kUnavailable; kCancelled as soon as PostgresOptions::stop is requested.
 inline constexpr std::chrono::seconds kPostgresOutageMax{30};
 
 class PostgresPool {

@@ -209,6 +209,26 @@ TEST_F(PostgresTest, APoolRunsAgainWhatWasRolledBack) {
   }));
 }
 
+// Prevents: a program that does not heed SIGTERM because its database is away, and a stop that is reported as a failure of the server.
+TEST_F(PostgresTest, APoolDoesNotWaitForAServerOnceStopped) {
+  std::stop_source stop;
+  std::optional<CuttingProxy> proxy(std::in_place, database_->server());
+  auto pool = PostgresPool::open({.uri = database_->uri_over(proxy->address()), .stop = stop.get_token()}).value();
+  stop.request_stop();
+  const auto read = [&] {
+    return pool->read([](PostgresConnection& db) -> Result<void> {
+      TRY(db.query_integer("SELECT 1"));
+      return {};
+    });
+  };
+  EXPECT_TRUE(read());  // a server that is there gets work in hand to its end
+  proxy.reset();
+  const auto stopped = read();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  EXPECT_THAT(stopped.error().message, HasSubstr("stopped on request"));
+}
+
 // Prevents: two workers that lock the same rows in different orders failing one another's runs.
 TEST_F(PostgresTest, APoolRunsAgainAfterADeadlock) {
   ASSERT_TRUE(db_->run_script("INSERT INTO t VALUES (1, ''), (2, '')"));

@@ -76,7 +76,7 @@ PostgresConnection::Fate PostgresConnection::settle() {
     } else if (fresh.error().code != ErrorCode::kUnavailable) {
       return Fate::kUnknown;
     }
-    clock.sleep(wait, {});
+    if (!clock.sleep(wait, options_.stop)) break;
   }
   return Fate::kUnknown;
 }

@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 namespace sluice {
 namespace {
@@ -53,6 +55,14 @@ std::string_view way_out(int sqlite_code) {
     default: return "";
   }
 }
+
+int64_t bytes_of_file(const std::string& path) {
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
 
@@ -109,7 +119,7 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   if (handle == nullptr) return fail(ErrorCode::kUnavailable, fmt::format("opening {}: out of memory", path));
-  std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle, path));
+  std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle, path, options.when_damaged));
   if (code != SQLITE_OK) {
     Error error = connection->last_error(code).within("opening");
     if (!options.create && (code & 0xff) == SQLITE_CANTOPEN) error.code = ErrorCode::kNotFound;
@@ -243,7 +253,41 @@ void SqliteConnection::rollback() {
 }
 
 Error SqliteConnection::last_error(int code) const {
-  return Error{code_of(code), fmt::format("{}: {}{}", path_, sqlite3_errmsg(handle_), way_out(code))};
+  const bool says_own = code_of(code) == ErrorCode::kCorruption && !when_damaged_.empty();
+  return Error{code_of(code), fmt::format("{}: {}{}", path_, sqlite3_errmsg(handle_), says_own ? when_damaged_ : way_out(code))};
+}
+
+std::unexpected<Error> SqliteConnection::damaged(std::string_view what) const {
+  return fail(ErrorCode::kCorruption,
+              fmt::format("{}: {}{}", path_, what, when_damaged_.empty() ? way_out(SQLITE_CORRUPT) : std::string_view(when_damaged_)));
+}
+
+Result<void> SqliteConnection::check_file(bool every_page) {
+  TRY_ASSIGN(const auto pages, query_integer("PRAGMA page_count"));
+  TRY_ASSIGN(const auto page_bytes, query_integer("PRAGMA page_size"));
+  const int64_t wanted = pages.value_or(0) * page_bytes.value_or(0);
+  // Pages at the end may still be in the log alone.
+  const int64_t found = bytes_of_file(path_) + bytes_of_file(path_ + "-wal");
+  if (found < wanted) return damaged(fmt::format("it is {} bytes long, and says that it has {}", found, wanted));
+  if (!every_page) return {};
+  TRY_ASSIGN(const auto verdict, query_text("PRAGMA quick_check(1)"));
+  const std::string said = verdict.value_or("");
+  return said == "ok" ? Result<void>{} : damaged(first_line(said));
+}
+
+Result<void> SqliteConnection::copy_to(const std::string& path) {
+  TRY_ASSIGN(const auto copy, open(path, {}));
+  sqlite3_backup* backup = sqlite3_backup_init(copy->handle_, "main", handle_, "main");
+  if (backup == nullptr) return std::unexpected(copy->last_error(sqlite3_errcode(copy->handle_)));
+  // All pages in one step: a copy that pauses begins anew with every write in between.
+  const int copied = sqlite3_backup_step(backup, -1);
+  const int finished = sqlite3_backup_finish(backup);
+  if (copied != SQLITE_DONE) return std::unexpected(last_error(copied));
+  if (finished != SQLITE_OK) return std::unexpected(copy->last_error(finished));
+  TRY(copy->query_text("PRAGMA journal_mode = DELETE"));  // no log beside it: the copy is this one file
+  TRY_ASSIGN(const auto verdict, copy->query_text("PRAGMA integrity_check(1)"));
+  const std::string said = verdict.value_or("");
+  return said == "ok" ? Result<void>{} : damaged(first_line(said));
 }
 
 }  // namespace sluice

@@ -31,6 +31,8 @@ struct SqliteOptions {
   bool create = true;
   /// How long to wait for another writer before kUnavailable.
   std::chrono::milliseconds busy_timeout = kSqliteBusyTimeout;
+  /// What every error about a damaged file ends with; empty: that a backup is to be restored.
+  std::string when_damaged = {};
 };
 
 class SqliteConnection;
@@ -109,6 +111,13 @@ class SqliteConnection final : public SqlConnection {
 
   int64_t last_insert_id() const;
 
+  /// kCorruption where the file is shorter than it says, or, when `every_page`, where a page does not fit the others (PRAGMA quick_check:
+  /// reads the whole file).
+  Result<void> check_file(bool every_page);
+  /// Copies the file as it is now to `path` (SQLite's online backup: writers of other connections go on), as one file without a log,
+  /// checks the copy from end to end (PRAGMA integrity_check) and syncs it. kCorruption: the file, and so its copy, is damaged.
+  Result<void> copy_to(const std::string& path);
+
   /// Runs `body` (returns a Result) between BEGIN IMMEDIATE and COMMIT. An error of body rolls everything back and is returned.
   /// kOutcomeUnknown: the commit itself failed in a way that may have left it in the file: ask the file again.
   template <class F>
@@ -137,7 +146,8 @@ class SqliteConnection final : public SqlConnection {
     SqliteConnection& connection_;
   };
 
-  SqliteConnection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+  SqliteConnection(sqlite3* handle, std::string path, std::string when_damaged)
+      : handle_(handle), path_(std::move(path)), when_damaged_(std::move(when_damaged)) {}
 
   template <class F>
   auto between(std::string_view begin, F&& body) -> std::invoke_result_t<F> {
@@ -159,9 +169,11 @@ class SqliteConnection final : public SqlConnection {
   Result<void> commit();
   void rollback();
   Error last_error(int code) const;
+  std::unexpected<Error> damaged(std::string_view what) const;
 
   sqlite3* handle_;
   std::string path_;
+  std::string when_damaged_;
   std::map<std::string_view, sqlite3_stmt*> idle_statements_;  // by the statement's own text; a statement in use is not in here
 };
 

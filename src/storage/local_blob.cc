@@ -76,7 +76,7 @@ class LocalSource final : public ByteSource {
 
 class LocalBlob final : public Blob {
  public:
-  explicit LocalBlob(ObjectInfo object) : object_(std::move(object)) {}
+  LocalBlob(ObjectInfo object, FileOpener opener) : object_(std::move(object)), opener_(std::move(opener)) {}
 
   int64_t size_bytes() const override { return object_.size_bytes; }
 
@@ -91,9 +91,7 @@ class LocalBlob final : public Blob {
   Result<void> open_file() {
     if (file_) return {};
     TRY_ASSIGN(std::string path, local_path(object_.path));
-    // O_NONBLOCK: a pipe put in the file's place must not hold us; regular files ignore it.
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!fd.is_open()) return std::unexpected(io_error(errno, "reading", path));
+    TRY_ASSIGN(Fd fd, opener_(path));
     auto file = std::make_shared<OpenFile>(std::move(path), object_.version, std::move(fd));
     // A file that one read takes whole is checked behind that read; this is so that a large one is not read for nothing.
     if (object_.size_bytes == 0 || object_.size_bytes > kReadBlockBytes) TRY(file->check_version());
@@ -103,11 +101,14 @@ class LocalBlob final : public Blob {
   }
 
   const ObjectInfo object_;
+  const FileOpener opener_;
   std::shared_ptr<const OpenFile> file_;
 };
 
 }  // namespace
 
-std::unique_ptr<Blob> make_local_blob(ObjectInfo object) { return std::make_unique<LocalBlob>(std::move(object)); }
+std::unique_ptr<Blob> make_local_blob(ObjectInfo object, FileOpener opener) {
+  return std::make_unique<LocalBlob>(std::move(object), std::move(opener));
+}
 
 }  // namespace sluice

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/ids.h"
@@ -23,17 +24,6 @@ std::string folder_of(std::string_view path) {
   return std::string(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-Result<void> make_folders(const std::string& folder) {
-  if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
-  if (errno == EEXIST) return {};
-  if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
-  TRY(make_folders(folder_of(folder)));
-  if (::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
-    return std::unexpected(io_error(errno, "making folder", folder));
-  }
-  return sync_folder(folder_of(folder));
-}
-
 /// A missing folder while writing is no missing object, and a broken disk is no bad input.
 Error write_error(int error_number, std::string_view path) {
   Error error = io_error(error_number, "writing", path);
@@ -44,7 +34,8 @@ Error write_error(int error_number, std::string_view path) {
 
 class LocalUpload final : public Upload {
  public:
-  LocalUpload(std::string path, bool if_none_match) : path_(std::move(path)), if_none_match_(if_none_match) {}
+  LocalUpload(std::string path, const PutOptions& options)
+      : path_(std::move(path)), if_none_match_(options.if_none_match), if_match_(options.if_match) {}
   ~LocalUpload() override { drop(); }
 
   Result<void> open() {
@@ -123,11 +114,8 @@ class LocalUpload final : public Upload {
   }
 
   Result<void> publish() {
-    if (!if_none_match_) {
-      if (::rename(temporary_.c_str(), path_.c_str()) != 0) return std::unexpected(dropped(write_error(errno, path_)));
-      temporary_.clear();
-      return {};
-    }
+    if (!if_match_.empty()) return replace();
+    if (!if_none_match_) return rename_over();
     if (temporary_.empty()) {
       const std::string from = fmt::format("/proc/self/fd/{}", fd_.get());
       const int linked = ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW);
@@ -144,6 +132,28 @@ class LocalUpload final : public Upload {
     return {};
   }
 
+  Result<void> rename_over() {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) return std::unexpected(dropped(write_error(errno, path_)));
+    temporary_.clear();
+    return {};
+  }
+
+  /// Whoever replaces a file of this folder holds its lock from looking to renaming. Who makes a new one needs none: a name that is taken
+  /// refuses him.
+  Result<void> replace() {
+    const std::string folder = folder_of(path_);
+    Fd lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock.is_open()) return std::unexpected(dropped(write_error(errno, path_)));
+    while (::flock(lock.get(), LOCK_EX) != 0) {
+      if (errno != EINTR) return std::unexpected(dropped(write_error(errno, path_)));
+    }
+    struct stat status{};
+    const bool there = ::stat(path_.c_str(), &status) == 0;
+    if (there && version_of(status) == if_match_) return rename_over();
+    return std::unexpected(dropped({ErrorCode::kConflict, fmt::format("writing {}: wanted version {}, found {}", path_, if_match_,
+                                                                      there ? version_of(status) : "nothing")}));
+  }
+
   Error dropped(Error error) {
     drop();
     return error;
@@ -158,12 +168,24 @@ class LocalUpload final : public Upload {
 
   const std::string path_;
   const bool if_none_match_;
+  const std::string if_match_;
   std::string temporary_;  // empty: nothing to unlink
   std::string buffer_;     // small writes, joined
   Fd fd_;
 };
 
 }  // namespace
+
+Result<void> make_folders(const std::string& folder) {
+  if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
+  if (errno == EEXIST) return {};
+  if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
+  TRY(make_folders(folder_of(folder)));
+  if (::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    return std::unexpected(io_error(errno, "making folder", folder));
+  }
+  return sync_folder(folder_of(folder));
+}
 
 Result<void> sync_folder(const std::string& path) {
   Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -175,7 +197,7 @@ Result<void> sync_folder(const std::string& path) {
 
 Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options) {
   if (path.ends_with('/')) return invalid_input(fmt::format("writing {}: a file's name cannot end in a slash", path));
-  auto upload = std::make_unique<LocalUpload>(std::move(path), options.if_none_match);
+  auto upload = std::make_unique<LocalUpload>(std::move(path), options);
   TRY(upload->open());
   return upload;
 }

@@ -17,5 +17,7 @@ Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOp
 
 /// fsync of a folder: its entries are durable.
 Result<void> sync_folder(const std::string& path);
+/// With those above it, durable.
+Result<void> make_folders(const std::string& folder);
 
 }  // namespace sluice

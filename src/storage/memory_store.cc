@@ -134,6 +134,13 @@ Result<ObjectInfo> MemoryStore::stat(const Key& key, Context& context) {
   return object->info;
 }
 
+Result<ObjectHead> MemoryStore::head(const Key& key, Context& context) {
+  TRY(context.check());
+  const std::lock_guard lock(mutex_);
+  TRY_ASSIGN(const Object* object, find(key));
+  return ObjectHead{object->info, object->metadata};
+}
+
 void MemoryStore::read(ReadRequest request, ReadDone done) { done(read_range(request)); }
 
 Result<std::string> MemoryStore::read_range(const ReadRequest& request) const {
@@ -156,6 +163,12 @@ Result<ObjectInfo> MemoryStore::store(const Key& key, std::string bytes, const P
   const std::lock_guard lock(mutex_);
   if (options.if_none_match && objects_.contains(key)) {
     return fail(ErrorCode::kConflict, fmt::format("writing {}: it exists", key));
+  }
+  if (!options.if_match.empty()) {
+    const auto found = objects_.find(key);
+    if (found == objects_.end() || found->second.info.version != options.if_match) {
+      return fail(ErrorCode::kConflict, fmt::format("writing {}: it is not at version {}", key, options.if_match));
+    }
   }
   ObjectInfo info{key, fmt::format("v{}", next_version_++), static_cast<int64_t>(bytes.size()), clock_.now()};
   objects_[key] = {std::make_shared<const std::string>(std::move(bytes)), info, options.metadata};

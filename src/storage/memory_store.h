@@ -24,6 +24,7 @@ class MemoryStore final : public ObjectStore {
 
   Result<ListPage> list(const ListRequest& request, Context& context) override;
   Result<ObjectInfo> stat(const Key& key, Context& context) override;
+  Result<ObjectHead> head(const Key& key, Context& context) override;
   void read(ReadRequest request, ReadDone done) override;
   Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override;
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override;

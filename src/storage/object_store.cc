@@ -75,6 +75,11 @@ class StoreBlob final : public Blob {
 
 std::unique_ptr<Blob> ObjectStore::open(const ObjectInfo& object) { return std::make_unique<StoreBlob>(*this, object); }
 
+Result<ObjectHead> ObjectStore::head(const Key& key, Context& context) {
+  TRY_ASSIGN(ObjectInfo info, stat(key, context));
+  return ObjectHead{std::move(info), {}};
+}
+
 void ObjectStore::remove_empty_folders(const Key&) {}
 
 Result<void> ObjectStore::remove_unfinished(const Key&, Context&) { return {}; }
@@ -84,6 +89,11 @@ Result<std::string> read_now(ObjectStore& store, ReadRequest request) {
   std::future<Result<std::string>> answer = promise.get_future();
   store.read(std::move(request), [&promise](Result<std::string> bytes) { promise.set_value(std::move(bytes)); });
   return answer.get();
+}
+
+Result<std::shared_ptr<ObjectStore>> StoreProvider::borrow(const Key& uri, const std::map<std::string, std::string>& properties) {
+  TRY_ASSIGN(ObjectStore * store, store_for(uri, properties));
+  return std::shared_ptr<ObjectStore>(std::shared_ptr<void>(), store);  // nobody's to end
 }
 
 std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object) { return store.open(object); }

@@ -43,10 +43,21 @@ struct ListPage {
   std::vector<Error> warnings;  ///< entries that could not be listed (a folder without permission): named, not fatal
 };
 
+/// Kept beside an object's bytes where the store has a place for it (S3; not local folders). Names and values: ASCII, at most 2 KB
+/// together.
+using ObjectMetadata = std::map<std::string, std::string>;
+
 /// When a write may take place.
 struct PutOptions {
   bool if_none_match = false;  ///< only where nothing is: else kConflict
-  std::map<std::string, std::string> metadata = {};
+  ObjectMetadata metadata = {};
+  std::string if_match = {};  ///< only where the object is at this version: else kConflict; empty: whatever is there
+};
+
+/// An object and what was put beside its bytes.
+struct ObjectHead {
+  ObjectInfo info;
+  ObjectMetadata metadata;
 };
 
 struct ReadRequest {
@@ -85,6 +96,8 @@ class ObjectStore {
   virtual ~ObjectStore() = default;
   virtual Result<ListPage> list(const ListRequest& request, Context& context) = 0;
   virtual Result<ObjectInfo> stat(const Key& key, Context& context) = 0;
+  /// stat(), and the metadata that the object was put with; none where the store keeps none (local folders).
+  virtual Result<ObjectHead> head(const Key& key, Context& context);
   virtual void read(ReadRequest request, ReadDone done) = 0;
   virtual Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) = 0;
   virtual Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) = 0;
@@ -110,11 +123,15 @@ inline constexpr int64_t kReadBlockBytes = kMiB;
 /// checked again where the store cannot hold a reader to it (local files). The store must outlive the blob.
 std::unique_ptr<Blob> open_blob(ObjectStore& store, const ObjectInfo& object);
 
-/// Finds the store that serves a URI. `properties` are those of a source or a catalog. Stores live as long as the provider.
+/// Finds the store that serves a URI. `properties` are those of a source or a catalog.
 class StoreProvider {
  public:
   virtual ~StoreProvider() = default;
+  /// A store that lives as long as the provider.
   virtual Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) = 0;
+  /// The same for properties that do not last (credentials that end, sources that others define): nothing stays of the store once nobody
+  /// holds it. What it was asked for by then still completes.
+  virtual Result<std::shared_ptr<ObjectStore>> borrow(const Key& uri, const std::map<std::string, std::string>& properties);
 };
 
 }  // namespace sluice

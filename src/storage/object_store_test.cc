@@ -32,6 +32,7 @@ class StoreUnderTest {
   /// Also line feeds, backslashes and bytes that are no UTF-8.
   virtual bool takes_any_name() const { return true; }
   virtual bool honours_start_after() const { return true; }
+  virtual bool keeps_metadata() const { return true; }
 };
 
 class LocalUnderTest final : public StoreUnderTest {
@@ -42,6 +43,7 @@ class LocalUnderTest final : public StoreUnderTest {
   ~LocalUnderTest() override { std::filesystem::remove_all(folder_); }
   ObjectStore& store() override { return store_; }
   std::string root() override { return "file://" + folder_.string() + "/"; }
+  bool keeps_metadata() const override { return false; }
 
  private:
   const std::filesystem::path folder_;
@@ -175,6 +177,33 @@ TEST_P(ObjectStoreTest, IfNoneMatchRefusesAnExistingObject) {
   EXPECT_EQ(second.error().code, ErrorCode::kConflict);
   EXPECT_EQ(read_now(store_, {root_ + "m/v1.json", "", {}}).value(), "first");
   EXPECT_THAT(names({}), ElementsAre("m/v1.json"));
+}
+
+// A worker that replaces what it looked at must lose where somebody replaced it meanwhile; and nothing must come where nothing is.
+TEST_P(ObjectStoreTest, IfMatchReplacesOnlyWhatWasSeen) {
+  const ObjectInfo seen = put("k", "first");
+  const ObjectInfo now = put("k", "second", {.if_match = seen.version});
+  EXPECT_NE(now.version, seen.version);
+  const auto late = store_.put(root_ + "k", std::string_view("late"), {.if_match = seen.version}, context_);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(read_now(store_, {root_ + "k", "", {}}).value(), "second");
+  EXPECT_FALSE(store_.put(root_ + "gone", std::string_view("x"), {.if_match = seen.version}, context_));
+  EXPECT_THAT(names({}), ElementsAre("k"));
+}
+
+// What an object was made from is asked of it: metadata must come back as it was put, whichever way the object was written.
+TEST_P(ObjectStoreTest, HeadTellsTheMetadata) {
+  const ObjectMetadata metadata = {{"sluice-rows", "7"}, {"sluice-source", "file%3A///a%20b.csv"}};
+  const ObjectInfo info = put("k", "bytes", {.metadata = metadata});
+  auto head = store_.head(root_ + "k", context_);
+  ASSERT_TRUE(head) << head.error().message;
+  EXPECT_EQ(head->info.version, info.version);
+  EXPECT_EQ(head->info.size_bytes, 5);
+  for (const auto& [name, value] : metadata) {
+    if (tested_->keeps_metadata()) EXPECT_EQ(head->metadata[name], value) << name;
+  }
+  EXPECT_EQ(store_.head(root_ + "gone", context_).error().code, ErrorCode::kNotFound);
 }
 
 // A version that stays the same over an overwrite would hide a change from discovery.

@@ -1,8 +1,10 @@
 #include "storage/posix_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -40,6 +42,34 @@ Meaning meaning_of(int error_number) {
 
 Fd::~Fd() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Fd> open_file(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.is_open()) return std::unexpected(io_error(errno, "reading", path));
+  return fd;
+}
+
+Result<Fd> open_file_below(const std::string& folder, const std::string& path) {
+  constexpr int kFolder = O_PATH | O_DIRECTORY | O_CLOEXEC, kFile = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  Fd at(::open(folder.c_str(), kFolder));
+  int error = errno;
+  for (size_t begin = folder.size(); at.is_open() && begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    if (name == "..") return invalid_input(fmt::format("reading {}: it leaves {}", path, folder));
+    const bool last = end == path.size();
+    Fd next(::openat(at.get(), name.c_str(), (last ? kFile : kFolder) | O_NOFOLLOW));
+    if (!next.is_open()) error = errno;
+    at = std::move(next);
+    begin = end + 1;
+  }
+  if (at.is_open()) return at;
+  if (error == ELOOP || error == ENOTDIR) {
+    return std::unexpected(
+        Error{ErrorCode::kInvalidInput, fmt::format("reading {}: a link was put in its way", path), std::string(error_type::kUnreadable)});
+  }
+  return std::unexpected(io_error(error, "reading", path));
 }
 
 Error io_error(int error_number, std::string_view doing, std::string_view path) {

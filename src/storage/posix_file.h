@@ -31,6 +31,13 @@ class Fd {
   int fd_ = -1;
 };
 
+/// Opens a file for reading. O_NONBLOCK: a pipe put in the file's place must not hold us; regular files ignore it.
+Result<Fd> open_file(const std::string& path);
+
+/// Opens a file below `folder` for reading, and follows no link behind it, whoever puts one there meanwhile. `path` begins with `folder`,
+/// which ends in "/".
+Result<Fd> open_file_below(const std::string& folder, const std::string& path);
+
 /// "reading /data/a.json: permission denied", with the code and type that tell the caller what to do.
 Error io_error(int error_number, std::string_view doing, std::string_view path);
 

@@ -125,10 +125,14 @@ Result<ListPage> S3Store::list(const ListRequest& request, Context& context) {
 }
 
 Result<ObjectInfo> S3Store::stat(const Key& key, Context& context) {
+  TRY_ASSIGN(ObjectHead found, head(key, context));
+  return std::move(found.info);
+}
+
+Result<ObjectHead> S3Store::head(const Key& key, Context& context) {
   TRY_ASSIGN(const S3Address address, S3Address::parse(key));
   if (address.key.empty()) return invalid_input(fmt::format("{}: a bucket is no object", key));
-  TRY_ASSIGN(S3Head head, s3_head(*client_, address, context));
-  return std::move(head.info);
+  return s3_head(*client_, address, context);
 }
 
 void S3Store::read(ReadRequest request, ReadDone done) {
@@ -163,26 +167,18 @@ Result<ObjectInfo> S3Store::put(const Key& key, std::span<const char> bytes, con
 }
 
 Result<void> S3Store::probe(const S3Address& address, const std::shared_ptr<const std::string>& bytes, Context& context) {
-  {
-    std::lock_guard lock(mutex_);
-    if (probed_buckets_.contains(address.bucket)) return {};
-  }
+  if (proof_->has(S3ConditionalWrite::kPut, address.bucket)) return {};
   const auto again = s3_put(*client_, address, bytes, {.if_none_match = true}, context);
-  if (again) {
-    return invalid_input(
-        fmt::format("the S3 service {} ignores If-None-Match: two writers of one table would both win. It cannot hold a warehouse",
-                    s3_url(client_->options(), address.bucket, "", "")));
-  }
+  if (again) return std::unexpected(s3_ignores_conditions(*client_, address, "If-None-Match"));
   if (again.error().code != ErrorCode::kConflict) return std::unexpected(again.error());
-  std::lock_guard lock(mutex_);
-  probed_buckets_.insert(address.bucket);
+  proof_->add(S3ConditionalWrite::kPut, address.bucket);
   return {};
 }
 
 Result<std::unique_ptr<Upload>> S3Store::start_upload(const Key& key, const PutOptions& options, Context& context) {
   TRY(context.check());
   TRY_ASSIGN(S3Address address, S3Address::parse(key));
-  return start_s3_upload(client_, std::move(address), options);
+  return start_s3_upload(client_, std::move(address), options, proof_);
 }
 
 Result<ObjectInfo> S3Store::copy(const Key& from, const Key& to, const PutOptions& options, Context& context) {

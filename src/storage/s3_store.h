@@ -3,12 +3,11 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
 
 #include "storage/object_store.h"
 #include "storage/s3_client.h"
+#include "storage/s3_proof.h"
 
 namespace sluice {
 
@@ -20,10 +19,12 @@ class S3Store final : public ObjectStore {
 
   Result<ListPage> list(const ListRequest& request, Context& context) override;
   Result<ObjectInfo> stat(const Key& key, Context& context) override;
+  Result<ObjectHead> head(const Key& key, Context& context) override;
   void read(ReadRequest request, ReadDone done) override;
   /// The first conditional put into a bucket is sent a second time: it must be refused, else kInvalidInput (a store that ignores
   /// conditions would let two commits win). The object's bytes are the same either way.
   Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override;
+  /// The same for large objects, whose condition is one of the upload's completion: the first one in a bucket is copied onto itself.
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override;
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override;
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override;
@@ -38,8 +39,7 @@ class S3Store final : public ObjectStore {
   Result<void> remove_one(const S3Address& address, const std::string& version, Context& context);
 
   const std::shared_ptr<S3Client> client_;
-  std::mutex mutex_;
-  std::set<std::string> probed_buckets_;  // protected by mutex_
+  const std::shared_ptr<S3ConditionProof> proof_ = std::make_shared<S3ConditionProof>();
 };
 
 }  // namespace sluice

@@ -85,6 +85,10 @@ class S3StoreTest : public ::testing::Test {
     const std::string query = request.target.substr(question);
     if (query.starts_with("?uploads"))
       return {.body = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"};
+    if (query.starts_with("?partNumber=") && !request.header("x-amz-copy-source").empty()) {
+      parts_[1] = objects_[percent_decode(request.header("x-amz-copy-source").substr(3))].bytes;
+      return {.body = "<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>"};
+    }
     if (query.starts_with("?partNumber=")) {
       parts_[std::strtol(query.c_str() + 12, nullptr, 10)] = request.body;
       return {.headers = {{"ETag", "\"p\""}}};
@@ -125,6 +129,9 @@ class S3StoreTest : public ::testing::Test {
 
   ServedAnswer write(const ServedRequest&, const std::string& key, const std::string& bytes, const HttpHeaders& headers) {
     if (find_header(headers, "if-none-match") == "*" && objects_.contains(key))
+      return {.status = 412, .body = xml_error("PreconditionFailed")};
+    if (const auto wanted = find_header(headers, "if-match");
+        wanted && (!objects_.contains(key) || *wanted != "\"" + objects_[key].etag + "\""))
       return {.status = 412, .body = xml_error("PreconditionFailed")};
     Object& object = objects_[key];
     object.bytes = bytes;
@@ -211,6 +218,26 @@ TEST_F(S3StoreTest, KnowsAnotherWritersObject) {
   EXPECT_EQ(objects_["k"].bytes, "theirs");
 }
 
+// A replacement landed and its answer was lost; then somebody else replaced it: neither is to be taken for the other.
+TEST_F(S3StoreTest, KnowsItsOwnReplacement) {
+  ASSERT_TRUE(put("probe", "x"));
+  objects_["k"] = {"old", "e50", {}};
+  const auto replace = [&] { return store().put("s3://b/k", std::string_view("new"), {.if_match = "e50"}, context_); };
+  after_ = first_of("PUT", {.silent = true});
+  const auto ours = replace();
+  ASSERT_TRUE(ours) << ours.error().message;
+  EXPECT_EQ(ours->version, objects_["k"].etag);
+
+  objects_["k"] = {"old", "e50", {}};
+  before_ = [this, once = true](const ServedRequest& request) mutable -> std::optional<ServedAnswer> {
+    if (request.method != "PUT" || !std::exchange(once, false)) return std::nullopt;
+    objects_["k"] = {"theirs", "e99", {{"X-Amz-Meta-Sluice-Write", "another"}}};
+    return ServedAnswer{.silent = true};
+  };
+  EXPECT_EQ(replace().error().code, ErrorCode::kConflict);
+  EXPECT_EQ(objects_["k"].bytes, "theirs");
+}
+
 // Where it cannot be found out, nobody may guess.
 TEST_F(S3StoreTest, SaysWhenItCannotBeFoundOut) {
   ASSERT_TRUE(put("probe", "x"));
@@ -250,6 +277,25 @@ std::unique_ptr<Upload> written(S3Store& store, const std::string& key, int64_t 
   return upload;
 }
 
+// A store may hold to If-None-Match for small objects and not for large ones: of two writers of one key the second would win unseen.
+TEST_F(S3StoreTest, RefusesStoresThatIgnoreConditionsOfUploads) {
+  ASSERT_TRUE(written(store(), "one", kS3PartBytes + kMiB, context_)->complete(context_));
+  const size_t requests = server_.requests().size();
+  ASSERT_TRUE(written(store(), "two", kS3PartBytes + kMiB, context_)->complete(context_));
+  EXPECT_EQ(server_.requests().size(), requests + 4);  // begun, two parts, completed: proved once is enough
+  const std::string bytes = objects_["one"].bytes;
+  store_.reset();
+  before_ = [&](const ServedRequest& request) -> std::optional<ServedAnswer> {
+    if (request.method == "POST" && request.target.contains("?uploadId=")) objects_.erase("three");
+    return std::nullopt;
+  };
+  const Error error = written(store(), "three", kS3PartBytes + kMiB, context_)->complete(context_).error();
+  EXPECT_EQ(error.code, ErrorCode::kInvalidInput);
+  EXPECT_THAT(error.message, HasSubstr("ignores If-None-Match at the completion of an upload"));
+  EXPECT_TRUE(objects_["three"].bytes == bytes);  // the test of the store did no harm
+  EXPECT_TRUE(put("small", "x"));
+}
+
 // Parts joined in the wrong order, or one of them twice, make a file of the right length and the wrong rows.
 TEST_F(S3StoreTest, UploadsLargeObjectsInParts) {
   const int64_t size = 2 * kS3PartBytes + 3 * kMiB;
@@ -259,9 +305,10 @@ TEST_F(S3StoreTest, UploadsLargeObjectsInParts) {
   std::string expected;
   for (int64_t i = 0; i < size / kMiB; ++i) expected += std::string(kMiB, static_cast<char>('a' + i));
   EXPECT_TRUE(objects_["big"].bytes == expected);
-  EXPECT_EQ(sent("PUT").size(), 3);
+  EXPECT_EQ(sent("PUT").size(), 4);  // three parts, and one that was copied to see whether the condition is held
   for (const ServedRequest& request : server_.requests()) {
-    EXPECT_TRUE(request.method != "PUT" || request.header("x-amz-checksum-crc32c") == crc32c_base64(request.body));
+    const bool is_part = request.method == "PUT" && request.header("x-amz-copy-source").empty();
+    EXPECT_TRUE(!is_part || request.header("x-amz-checksum-crc32c") == crc32c_base64(request.body));
   }
   ASSERT_TRUE(written(store(), "small", kMiB, context_)->complete(context_));
   EXPECT_THAT(sent("PUT").back(), "/b/small");  // one request, not three

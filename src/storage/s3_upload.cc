@@ -63,7 +63,7 @@ Result<ObjectInfo> complete_multipart(S3Client& client, const Multipart& multipa
                 .token = multipart.token,
                 .size_bytes = size_bytes,
                 .etag_of = [](const HttpResponse& response) { return parse_s3_etag(response.body); }};
-  if (multipart.options.if_none_match) write.call.headers.emplace_back("If-None-Match", "*");
+  add_s3_condition(write.call.headers, multipart.options);
   return carry_out(client, write, context);
 }
 
@@ -86,8 +86,8 @@ struct PartsUnderWay {
 
 class S3Upload final : public Upload {
  public:
-  S3Upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options)
-      : client_(std::move(client)), address_(std::move(address)), options_(std::move(options)) {}
+  S3Upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options, std::shared_ptr<S3ConditionProof> proof)
+      : client_(std::move(client)), address_(std::move(address)), options_(std::move(options)), proof_(std::move(proof)) {}
   ~S3Upload() override { drop_quietly(); }
 
   Result<void> write(std::span<const char> bytes, Context& context) override {
@@ -132,7 +132,18 @@ class S3Upload final : public Upload {
   Result<ObjectInfo> complete_parts(Context& context) {
     if (!buffer_.empty()) TRY(send_part(context));
     TRY(wait_for_parts(0, context));
-    return complete_multipart(*client_, *multipart_, parts_->done, size_bytes_, context);
+    TRY_ASSIGN(ObjectInfo info, complete_multipart(*client_, *multipart_, parts_->done, size_bytes_, context));
+    if (options_.if_none_match) TRY(prove_condition(context));
+    return info;
+  }
+
+  Result<void> prove_condition(Context& context) {
+    if (proof_->has(S3ConditionalWrite::kCompleteUpload, address_.bucket)) return {};
+    const auto again = s3_copy(*client_, address_, address_, options_, context);
+    if (again) return std::unexpected(s3_ignores_conditions(*client_, address_, "If-None-Match at the completion of an upload"));
+    if (again.error().code != ErrorCode::kConflict) return std::unexpected(again.error());
+    proof_->add(S3ConditionalWrite::kCompleteUpload, address_.bucket);
+    return {};
   }
 
   /// Sends the buffer as the next part once fewer than the most are under way.
@@ -201,6 +212,7 @@ class S3Upload final : public Upload {
   const std::shared_ptr<S3Client> client_;
   const S3Address address_;
   const PutOptions options_;
+  const std::shared_ptr<S3ConditionProof> proof_;
   const std::shared_ptr<PartsUnderWay> parts_ = std::make_shared<PartsUnderWay>();
   std::stop_source stop_;
   std::optional<Multipart> multipart_;
@@ -238,16 +250,23 @@ Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::share
   write.call.headers = s3_object_headers(options, write.token);
   write.call.headers.emplace_back("Content-Type", "application/octet-stream");
   write.call.headers.emplace_back("x-amz-checksum-crc32c", crc32c_base64(*bytes));
-  if (options.if_none_match) write.call.headers.emplace_back("If-None-Match", "*");
+  add_s3_condition(write.call.headers, options);
   return carry_out(client, write, context);
 }
 
-std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options) {
-  return std::make_unique<S3Upload>(std::move(client), std::move(address), std::move(options));
+std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options,
+                                        std::shared_ptr<S3ConditionProof> proof) {
+  return std::make_unique<S3Upload>(std::move(client), std::move(address), std::move(options), std::move(proof));
+}
+
+Error s3_ignores_conditions(const S3Client& client, const S3Address& address, std::string_view what) {
+  return {ErrorCode::kInvalidInput,
+          fmt::format("the S3 service {} ignores {}: two writers of one table would both win. It cannot hold a warehouse",
+                      s3_url(client.options(), address.bucket, "", ""), what)};
 }
 
 Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context) {
-  TRY_ASSIGN(const S3Head source, s3_head(client, from, context));
+  TRY_ASSIGN(const ObjectHead source, s3_head(client, from, context));
   if (source.info.size_bytes == 0) return s3_put(client, to, std::make_shared<const std::string>(), options, context);
   TRY_ASSIGN(const Multipart multipart, begin_multipart(client, to, options, false, context));
   const auto finished = [&]() -> Result<ObjectInfo> {

@@ -5,6 +5,7 @@
 
 #include "storage/object_store.h"
 #include "storage/s3_client.h"
+#include "storage/s3_proof.h"
 #include "storage/s3_write.h"
 
 namespace sluice {
@@ -17,7 +18,13 @@ inline constexpr int kS3PartsUnderWayMax = 3;      ///< of one upload: it holds 
 Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::shared_ptr<const std::string> bytes, const PutOptions& options,
                           Context& context);
 
-std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options);
+/// `proof` says where the service is known to hold to the condition of a completion, and learns it where it is not: then the completed
+/// object is copied onto itself under the same condition, which must be refused. kInvalidInput: it was not; its bytes are the same.
+std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options,
+                                        std::shared_ptr<S3ConditionProof> proof);
+
+/// The error of a service that carries out a write although its condition does not hold.
+Error s3_ignores_conditions(const S3Client& client, const S3Address& address, std::string_view what);
 
 /// Copies inside one service, byte ranges at a time: large objects too, and with the condition held at the end.
 Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context);

@@ -16,12 +16,19 @@ struct Found {
 };
 
 Result<Found> find_out(S3Client& client, const S3Write& write, Context& context) {
-  Result<S3Head> head = s3_head(client, write.address, context);
+  Result<ObjectHead> head = s3_head(client, write.address, context);
   if (!head && head.error().code == ErrorCode::kNotFound) return Found{};
   if (!head) return std::unexpected(std::move(head).error());
   const auto token = head->metadata.find(std::string(kS3TokenHeader.substr(kS3MetadataPrefix.size())));
   const bool ours = token != head->metadata.end() && token->second == write.token;
   return Found{ours ? Owner::kUs : Owner::kSomebody, std::move(head->info)};
+}
+
+/// Whether the write's condition cannot hold any more, now that this object of somebody else's is there.
+bool is_refused_by(const HttpHeaders& headers, const ObjectInfo& there) {
+  if (find_header(headers, "if-none-match")) return true;
+  const auto wanted = find_header(headers, "if-match");
+  return wanted && without_quotes(*wanted) != there.version;
 }
 
 }  // namespace
@@ -32,10 +39,15 @@ HttpHeaders s3_object_headers(const PutOptions& options, const std::string& toke
   return headers;
 }
 
-Result<S3Head> s3_head(S3Client& client, const S3Address& address, Context& context) {
+void add_s3_condition(HttpHeaders& headers, const PutOptions& options) {
+  if (options.if_none_match) headers.emplace_back("If-None-Match", "*");
+  if (!options.if_match.empty()) headers.emplace_back("If-Match", "\"" + options.if_match + "\"");
+}
+
+Result<ObjectHead> s3_head(S3Client& client, const S3Address& address, Context& context) {
   TRY_ASSIGN(const HttpResponse response, client.call({.method = "HEAD", .bucket = address.bucket, .key = address.key}, context));
   if (response.status != 200) return std::unexpected(s3_refusal(response, "looking it up", address.text(), client.options()));
-  S3Head head;
+  ObjectHead head;
   head.info.path = address.text();
   head.info.version = without_quotes(response.header("etag").value_or(""));
   head.info.size_bytes = std::strtoll(std::string(response.header("content-length").value_or("0")).c_str(), nullptr, 10);
@@ -78,7 +90,7 @@ Result<ObjectInfo> carry_out(S3Client& client, const S3Write& write, Context& co
     if (!found)
       return fail(ErrorCode::kOutcomeUnknown, fmt::format("{}; and it cannot be found out: {}", last.message, found.error().message));
     if (found->owner == Owner::kUs) return found->info;
-    if (found->owner == Owner::kSomebody && find_header(write.call.headers, "if-none-match")) {
+    if (found->owner == Owner::kSomebody && is_refused_by(write.call.headers, found->info)) {
       return fail(ErrorCode::kConflict, fmt::format("{}: writing: another object is there", uri));
     }
     // The parts of an upload are gone and so is its object: nothing is left to send again.

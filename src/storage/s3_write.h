@@ -20,12 +20,11 @@ inline constexpr std::string_view kS3MetadataPrefix = "x-amz-meta-";
 /// The headers of an object that is being written: its metadata, the token and, where wanted, nothing else.
 HttpHeaders s3_object_headers(const PutOptions& options, const std::string& token);
 
+/// The condition of a write, if it has one.
+void add_s3_condition(HttpHeaders& headers, const PutOptions& options);
+
 /// What HEAD says of an object, its metadata included.
-struct S3Head {
-  ObjectInfo info;
-  std::map<std::string, std::string> metadata;
-};
-Result<S3Head> s3_head(S3Client& client, const S3Address& address, Context& context);
+Result<ObjectHead> s3_head(S3Client& client, const S3Address& address, Context& context);
 
 struct S3Write {
   S3Call call;  ///< with its condition, if any; marked not repeatable

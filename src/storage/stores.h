@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,14 @@ class Stores final : public StoreProvider {
   ~Stores() override;
 
   Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) override;
+  Result<std::shared_ptr<ObjectStore>> borrow(const Key& uri, const std::map<std::string, std::string>& properties) override;
 
  private:
-  Result<ObjectStore*> s3_store(const std::map<std::string, std::string>& properties);
+  using StoreProperties = std::map<std::string, std::string>;
+
+  /// kInvalidInput: a scheme that is none of ours.
+  Result<std::shared_ptr<ObjectStore>> find(const Key& uri, const StoreProperties& properties, bool keep);
+  Result<std::shared_ptr<ObjectStore>> s3_store(const StoreProperties& properties, bool keep);
   Result<HttpClient*> http_client(const HttpOptions& options);
 
   Clock& clock_;
@@ -34,7 +40,21 @@ class Stores final : public StoreProvider {
   std::mutex mutex_;
   // Protected by mutex_. Clients go last: what is under way completes then.
   std::vector<std::pair<HttpOptions, std::unique_ptr<HttpClient>>> clients_;
-  std::map<std::map<std::string, std::string>, std::unique_ptr<ObjectStore>> s3_stores_;  // by their s3.* and client.* properties
+  // Those for good, and all that somebody holds; by their s3.* and client.* properties.
+  std::map<StoreProperties, std::shared_ptr<ObjectStore>> kept_;
+  std::map<StoreProperties, std::weak_ptr<ObjectStore>> open_;
+};
+
+/// The stores of one piece of work (a run): they are borrowed, and given back when it is over. Thread-safe.
+class BorrowedStores final : public StoreProvider {
+ public:
+  explicit BorrowedStores(StoreProvider& stores) : stores_(stores) {}
+  Result<ObjectStore*> store_for(const Key& uri, const std::map<std::string, std::string>& properties) override;
+
+ private:
+  StoreProvider& stores_;
+  std::mutex mutex_;
+  std::set<std::shared_ptr<ObjectStore>> held_;  // protected by mutex_
 };
 
 /// One store for every URI (tests, and stores with decorators around them). The store must outlive it.

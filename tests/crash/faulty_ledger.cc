@@ -23,6 +23,13 @@ Result<std::unique_ptr<KnownFiles>> FaultyLedger::known_files(const IngestionId&
   return std::make_unique<FaultyKnownFiles>(std::move(files), plan_);
 }
 
+Result<std::unique_ptr<KnownFiles>> FaultyLedger::known_members(const IngestionId& ingestion, const SourceId& source,
+                                                                const std::string& archive) {
+  TRY_ASSIGN(auto files,
+             plan_.run("ledger.known_members", Effect::kRead, [&] { return ledger_.known_members(ingestion, source, archive); }));
+  return std::make_unique<FaultyKnownFiles>(std::move(files), plan_);
+}
+
 void FaultyLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) {
   // It cannot fail: only a dead process does not note.
   if (!plan_.crashed()) ledger_.note_in_hand(lease, slot, path);
@@ -46,6 +53,10 @@ Result<Lease> FaultyLedger::renew(const Lease& lease, std::chrono::microseconds 
 
 Result<void> FaultyLedger::pin_target(const Lease& lease, const TargetPin& target) {
   return plan_.run("ledger.pin_target", Effect::kWrite, [&] { return ledger_.pin_target(lease, target); });
+}
+
+Result<std::vector<KeyClaim>> FaultyLedger::claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) {
+  return plan_.run("ledger.claim_keys", Effect::kWrite, [&] { return ledger_.claim_keys(lease, target, requests); });
 }
 
 Result<int64_t> FaultyLedger::prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) {
@@ -115,6 +126,15 @@ Result<int64_t> FaultyLedger::forget(const IngestionId& ingestion, std::span<con
 
 Result<int64_t> FaultyLedger::forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) {
   return plan_.run("ledger.forget_all", Effect::kWrite, [&] { return ledger_.forget_all(ingestion, foreign, seq_floor); });
+}
+
+Result<void> FaultyLedger::adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                                 int64_t seq_floor) {
+  return plan_.run("ledger.adopt", Effect::kWrite, [&] { return ledger_.adopt(ingestion, batches, files, seq_floor); });
+}
+
+Result<int64_t> FaultyLedger::count_adopted(const IngestionId& ingestion) {
+  return plan_.run("ledger.count_adopted", Effect::kWrite, [&] { return ledger_.count_adopted(ingestion); });
 }
 
 Result<Ingestion> FaultyRegistry::put_ingestion(const Ingestion& ingestion) {

@@ -14,11 +14,14 @@ class FaultyLedger final : public WorkLedger {
 
   LedgerId ledger_id() const override { return ledger_.ledger_id(); }
   Result<std::unique_ptr<KnownFiles>> known_files(const IngestionId& ingestion, const SourceId& source) override;
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
+                                                    const std::string& archive) override;
   Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) override;
   Result<std::optional<ClaimedBatch>> claim(const ClaimRequest& request) override;
   Result<ClaimedBatch> open_untracked(const ClaimRequest& request) override;
   Result<Lease> renew(const Lease& lease, std::chrono::microseconds duration) override;
   Result<void> pin_target(const Lease& lease, const TargetPin& target) override;
+  Result<std::vector<KeyClaim>> claim_keys(const Lease& lease, std::string_view target, std::span<const KeyRequest> requests) override;
   void note_in_hand(const Lease& lease, int slot, std::string_view path) override;
   Result<int64_t> prepare(const Lease& lease, const PreparedBatch& batch, std::span<const FileResult> results) override;
   Result<Standing> standing(const Lease& lease) override;
@@ -38,6 +41,9 @@ class FaultyLedger final : public WorkLedger {
   Result<int64_t> release_waiting(const IngestionId& ingestion) override;
   Result<int64_t> forget(const IngestionId& ingestion, std::span<const std::string> paths) override;
   Result<int64_t> forget_all(const IngestionId& ingestion, std::span<const BatchId> foreign, int64_t seq_floor) override;
+  Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
+                     int64_t seq_floor) override;
+  Result<int64_t> count_adopted(const IngestionId& ingestion) override;
 
  private:
   WorkLedger& ledger_;

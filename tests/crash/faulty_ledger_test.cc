@@ -35,6 +35,10 @@ class NotingLedger final : public WorkLedger, public Registry {
     calls.push_back("ledger.known_files");
     return std::make_unique<Files>(calls);
   }
+  Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId&, const SourceId&, const std::string&) override {
+    calls.push_back("ledger.known_members");
+    return std::make_unique<Files>(calls);
+  }
   void note_in_hand(const Lease&, int, std::string_view) override { calls.push_back("ledger.note_in_hand"); }
   Result<DiscoverResult> record_discovered(const DiscoverRequest&, std::span<const Seen>) override {
     return note<DiscoverResult>("ledger.record_discovered");
@@ -70,6 +74,10 @@ class NotingLedger final : public WorkLedger, public Registry {
   Result<int64_t> release_waiting(const IngestionId&) override { return note<int64_t>("ledger.release_waiting"); }
   Result<int64_t> forget(const IngestionId&, std::span<const std::string>) override { return note<int64_t>("ledger.forget"); }
   Result<int64_t> forget_all(const IngestionId&, std::span<const BatchId>, int64_t) override { return note<int64_t>("ledger.forget_all"); }
+  Result<void> adopt(const IngestionId&, std::span<const BatchId>, std::span<const AdoptedFile>, int64_t) override {
+    return note<void>("ledger.adopt");
+  }
+  Result<int64_t> count_adopted(const IngestionId&) override { return note<int64_t>("ledger.count_adopted"); }
   Result<Ingestion> put_ingestion(const Ingestion&) override { return note<Ingestion>("registry.put_ingestion"); }
   Result<std::optional<Ingestion>> find_ingestion(std::string_view, std::string_view) override {
     return note<std::optional<Ingestion>>("registry.find_ingestion");
@@ -97,6 +105,7 @@ Result<void> outcome(const Result<T>& result) {
 const std::vector<std::pair<std::string, Operation>>& operations() {
   static const std::vector<std::pair<std::string, Operation>> all = {
       {"ledger.known_files", [](WorkLedger& l, Registry&) { return outcome(l.known_files({}, {})); }},
+      {"ledger.known_members", [](WorkLedger& l, Registry&) { return outcome(l.known_members({}, {}, {})); }},
       {"ledger.record_discovered", [](WorkLedger& l, Registry&) { return outcome(l.record_discovered({}, {})); }},
       {"ledger.claim", [](WorkLedger& l, Registry&) { return outcome(l.claim({})); }},
       {"ledger.open_untracked", [](WorkLedger& l, Registry&) { return outcome(l.open_untracked({})); }},
@@ -119,6 +128,8 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.release_waiting", [](WorkLedger& l, Registry&) { return outcome(l.release_waiting({})); }},
       {"ledger.forget", [](WorkLedger& l, Registry&) { return outcome(l.forget({}, {})); }},
       {"ledger.forget_all", [](WorkLedger& l, Registry&) { return outcome(l.forget_all({}, {}, 0)); }},
+      {"ledger.adopt", [](WorkLedger& l, Registry&) { return outcome(l.adopt({}, {}, {}, 0)); }},
+      {"ledger.count_adopted", [](WorkLedger& l, Registry&) { return outcome(l.count_adopted({})); }},
       {"registry.put_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.put_ingestion({})); }},
       {"registry.find_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.find_ingestion({}, {})); }},
       {"registry.ingestions", [](WorkLedger&, Registry& r) { return outcome(r.ingestions({})); }},

@@ -61,6 +61,10 @@ Result<ObjectInfo> FaultyStore::stat(const Key& key, Context& context) {
   return plan_.run("store.stat", Effect::kRead, [&] { return store_.stat(key, context); });
 }
 
+Result<ObjectHead> FaultyStore::head(const Key& key, Context& context) {
+  return plan_.run("store.head", Effect::kRead, [&] { return store_.head(key, context); });
+}
+
 void FaultyStore::read(ReadRequest request, ReadDone done) {
   if (const std::optional<Fault> fault = plan_.next("store.read", Effect::kRead)) {
     done(std::unexpected(FaultPlan::error_of("store.read", fault->kind, Effect::kRead)));

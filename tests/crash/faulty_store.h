@@ -14,6 +14,7 @@ class FaultyStore final : public ObjectStore {
 
   Result<ListPage> list(const ListRequest& request, Context& context) override;  // "store.list"
   Result<ObjectInfo> stat(const Key& key, Context& context) override;            // "store.stat"
+  Result<ObjectHead> head(const Key& key, Context& context) override;            // "store.head"
   void read(ReadRequest request, ReadDone done) override;                        // "store.read"
   Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override;  // "store.put"
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options,

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-S3_PAGE = ROOT / "docs/guide/s3.md"
-PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs/guide").glob("*.md")) - {S3_PAGE})]
+S3_PAGE, POSTGRES_PAGE = ROOT / "docs/guide/s3.md", ROOT / "docs/guide/postgresql.md"
+PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs/guide").glob("*.md")) - {S3_PAGE, POSTGRES_PAGE})]
 TIMEOUT_S = 120
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -67,6 +67,12 @@ def test_commands_of_the_page_on_s3(program, tmp_path, s3_server):
     for bucket in ("landing", "lake"):
         s3_server.make_bucket(bucket)
     run_page(program, tmp_path, S3_PAGE, {**s3_server.environment, "AWS_ENDPOINT_URL": s3_server.endpoint})
+
+
+# Prevents a page on PostgreSQL whose commands nobody ever typed: a URI that psql takes and we do not, a query over a table that is gone.
+def test_commands_of_the_page_on_postgresql(program, tmp_path, postgres_server):
+    account = {"PGUSER": postgres_server.user, "PGPASSWORD": postgres_server.password}
+    run_page(program, tmp_path, POSTGRES_PAGE, {"PGHOST": postgres_server.host, "PGPORT": str(postgres_server.port), **account})
 
 
 def run_page(program, tmp_path, page, more_environment):

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import servers
+from lakes import PostgresLake
+from stack import CATALOG
+
 ROOT = Path(__file__).resolve().parents[2]
 INSTRUCTIONS = {"FROM", "RUN", "COPY", "WORKDIR", "USER", "EXPOSE", "ENTRYPOINT", "CMD", "ENV"}
 SERVICE_KEYS = {"image", "build", "entrypoint", "command", "environment", "ports", "volumes", "depends_on", "healthcheck"}
@@ -59,6 +63,44 @@ def test_compose_describes_the_test_environment(compose):
     assert set(environment.values()) == {ENVIRONMENT["ACCOUNT"]}
     assert {"minioadmin"} == {compose["services"]["minio"]["environment"][name] for name in ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")}
     assert f"/data/{ENVIRONMENT['BUCKET']}" in compose["services"]["minio"]["entrypoint"][2]
+
+
+# Prevents a value that Docker reads as another type than it was meant as (`off` is a truth, 5432 a number), and keys of our own making.
+def test_compose_has_the_types_of_the_specification(compose):
+    for name, service in compose["services"].items():
+        values = [*service.get("environment", {}).values(), *service.get("command", []), *service.get("ports", []), *service.get("volumes", [])]
+        assert all(isinstance(value, str) for value in values), name
+        assert all(isinstance(part, str) for part in service.get("entrypoint", [])), name
+        check = service.get("healthcheck", {})
+        assert set(check) <= {"test", "interval", "timeout", "retries", "start_period"} and isinstance(check.get("retries", 1), int), name
+        assert not check or (check["test"][0] in ("CMD", "CMD-SHELL") and re.fullmatch(r"\d+(ms|s|m)", check["interval"])), name
+        assert set(service.get("build", {})) <= {"context", "target", "dockerfile", "args"}, name
+
+
+# Prevents an environment that is named in one place and expected in another: a secret that nobody sets, accounts that differ, a REST catalog
+# or a Spark with other settings than those the tests have been run with.
+def test_compose_sets_what_the_services_read(compose):
+    services = compose["services"]
+    example = (ROOT / "examples/lake/sluice.yaml").read_text()
+    assert set(re.findall(r"\$\{env:(\w+)\}", example)) == set(services["app"]["environment"])
+    minio, account = services["minio"]["environment"], ENVIRONMENT["ACCOUNT"]
+    assert services["app"]["environment"] == {"POSTGRES_PASSWORD": account, "S3_SECRET": minio["MINIO_ROOT_PASSWORD"]}
+    s3 = servers.S3("http://minio:9000", ENVIRONMENT["BUCKET"])
+    written = yaml.safe_load(example)["catalogs"]["test_catalog"]
+    assert {**s3.properties, "s3.secret-access-key": "${env:S3_SECRET}"} == {name: value for name, value in written.items() if name.startswith("s3.")}
+
+    catalog = {
+        "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog", "io-impl": "org.apache.iceberg.io.ResolvingFileIO", "jdbc.schema-version": "V1",
+        "uri": "jdbc:sqlite:/tmp/catalog.db", "warehouse": f"s3://{s3.bucket}/rest", "client.region": s3.region,
+        **{name: value for name, value in s3.properties.items() if name != "s3.region"},
+    }  # fmt: skip
+    assert services["rest-catalog"]["environment"] == {**servers.rest_catalog_environment(catalog), "CATALOG_REST_PORT": str(ENVIRONMENT["PORTS"]["rest-catalog"])}
+
+    postgres = servers.Postgres("postgres", 5432, account, account, account)
+    lake = PostgresLake(postgres, s3, f"s3://{s3.bucket}/warehouse", CATALOG)
+    wanted = {f"spark.sql.catalog.{CATALOG}.{name}": value for name, value in lake.spark_settings.items()}
+    given = dict(word.removeprefix("--conf=").split("=", 1) for word in services["spark-connect"]["entrypoint"] if word.startswith("--conf="))
+    assert wanted.items() <= given.items(), set(wanted.items()) - set(given.items())
 
 
 # Prevents a compose file that only looks right to us.

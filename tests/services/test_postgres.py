@@ -153,6 +153,23 @@ def test_the_server_restarts_during_a_run(home, own_server, how):
     assert_once(home)
 
 
+# Prevents a program that does not heed SIGTERM while its ledger is away (it would be killed in the middle of things a moment later), and
+# rows that are lost or doubled by it.
+def test_a_stop_does_not_wait_for_a_server_that_is_away(home, postgres):
+    proxy = FaultProxy(postgres.host, postgres.port, "postgres")
+    use(home, postgres, re.sub(r"@[^/]*/", f"@127.0.0.1:{proxy.port}/", postgres.uri))
+    write_files(home)
+    process = home.start("run", "events")
+    wait_until(lambda: next((home.folder / "warehouse").rglob("*.parquet"), None) or process.poll() is not None, "the first batch")
+    proxy.close()
+    process.send_signal(signal.SIGTERM)
+    stopped = home.finish(process)
+    assert stopped.code == 130, stopped  # 1 after half a minute: "connection refused"
+    use(home, postgres)
+    run_json(home)
+    assert_once(home)
+
+
 # Prevents rows that are lost or doubled when the answer to any statement of the ledger gets lost, first of all that to COMMIT.
 @pytest.mark.parametrize("kind", [LOST_ANSWER, RESET])
 def test_connections_that_break_at_any_statement(home, postgres, kind):

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from archives import archive_of
 from fault_proxy import FaultProxy
 from lakes import SqliteLake, unreferenced
 from program import numbered
@@ -184,6 +185,26 @@ def test_requests_per_object(home, seaweed):
             assert sorted(requests) == [f"GET /{seaweed.name}/{name}" for name in names]
     finally:
         proxy.close()
+
+
+# Prevents a request for each member of an archive: neighbours of a zip come in one range, a tar in one pass.
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_requests_per_archive(home, seaweed, kind, tmp_path):
+    members = {f"{number:03}.json": lines(numbered(20, 1 + 20 * number)) for number in range(500)}
+    seaweed.client.put_object(Bucket=seaweed.name, Key=f"in/all.{kind}", Body=archive_of(kind, members, tmp_path / "packing"))
+    proxy = FaultProxy("127.0.0.1", int(seaweed.s3.endpoint.rpartition(":")[2]), "http")
+    try:
+        use(home, dataclasses.replace(seaweed.s3, endpoint=proxy.url))
+        proxy.plan()
+        assert home.load(seaweed.uri("in/"), "--table", "t.x")["metrics"]["files_processed"] == 501
+        requests = [one for one in proxy.plan() if "list-type=2" not in one]
+        print(f"{kind}: {len(requests)} requests")
+        assert len(requests) <= 25, requests
+        home.load(seaweed.uri("in/"), "--table", "t.x")
+        assert [one for one in proxy.plan() if "list-type=2" not in one] == []
+    finally:
+        proxy.close()
+    home.lake.assert_judges_agree("t.x", numbered(10_000), judges=("duckdb",))
 
 
 # Prevents a glob over days and hours that lists every day, and one that asks for each folder in turn although they are independent.

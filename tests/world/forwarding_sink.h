@@ -9,6 +9,7 @@ class ForwardingSink : public Sink {
  public:
   explicit ForwardingSink(Sink& inner) : inner_(inner) {}
 
+  bool object_per_file() const override { return inner_.object_per_file(); }
   Result<TargetState> load(Context& c) override { return inner_.load(c); }
   Result<TargetState> create(const TargetSpec& spec, Context& c) override { return inner_.create(spec, c); }
   Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override {
@@ -30,6 +31,8 @@ class ForwardingSink : public Sink {
   Result<std::vector<std::string>> missing(const PreparedBatch& b, Context& c) override { return inner_.missing(b, c); }
   Result<void> sweep(const TargetPin& t, const BatchId& b, Context& c) override { return inner_.sweep(t, b, c); }
   Result<void> sweep_attempts(Context& c) override { return inner_.sweep_attempts(c); }
+  Result<void> trace(const TargetState& s, bool rows, const TraceVisitor& v, Context& c) override { return inner_.trace(s, rows, v, c); }
+  std::optional<RunId> newest_run(const TargetState& s, const std::set<IngestionId>& of) const override { return inner_.newest_run(s, of); }
 
  protected:
   Sink& inner_;

@@ -38,6 +38,8 @@ class Heard final : public RunObserver {
 
 class World;
 
+inline constexpr const char* kObjects = "file:///out";
+
 /// One start of the program. Destroying it is a crash: nothing is cleaned up but the locks that the system frees.
 class Process {
  public:
@@ -64,7 +66,7 @@ class Process {
   std::unique_ptr<SqliteLedger> ledger_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<SingleStore> stores_;
-  std::unique_ptr<IcebergSink> sink_;
+  std::unique_ptr<Sink> sink_;
   WorkLedger* wrapped_ledger_;
   Sink* wrapped_sink_;
 };
@@ -82,6 +84,11 @@ class World {
 
   /// From now on tables are those of a REST server: it compares what a change requires, not the whole metadata.
   void use_rest_catalog(bool keeps_history = true);
+  /// From now on each file becomes a Parquet object below kObjects (rule S).
+  void use_objects();
+  /// Keys and versions of the objects.
+  std::map<std::string, std::string> objects();
+
   /// A connection to the world's catalog; `http` goes around the client's requests to the REST server.
   std::unique_ptr<Catalog> open_catalog(StoreProvider& stores,
                                         const std::function<std::unique_ptr<HttpClient>(std::unique_ptr<HttpClient>)>& http = {});
@@ -92,7 +99,7 @@ class World {
 
   LoadedTable table();
   bool has_table();
-  /// ids in the table, each as often as it is there, by _source_file.
+  /// ids in the table, or in the objects, each as often as it is there, by _source_file.
   std::map<std::string, std::multiset<int64_t>> rows();
   std::multiset<int64_t> ids();
   /// Properties and refs changed by somebody else.
@@ -116,6 +123,8 @@ class World {
   Ingestion ingestion;
 
  private:
+  void check_objects(const std::string& when);
+
   const std::string folder_;
   std::unique_ptr<FakeRestServer> rest_;  // nullptr: the catalog is the SQLite file
 };

@@ -1,0 +1,28 @@
+// Names of members as an archive writes them -> relative paths that are unique in it, or the reason why not. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "archives/member_pass.h"
+
+namespace sluice {
+
+inline constexpr int kMemberDepthMax = 64;  ///< folders above a member
+
+class MemberNames {
+ public:
+  /// Sets the member's name from `raw` (UTF-8 or any bytes): without "./" and doubled slashes, "x.csv#2" where "x.csv" was there before.
+  /// BadName, and a name that can be shown: absolute, leading out by "..", nested deeper than kMemberDepthMax, no UTF-8, empty.
+  void set_name(Member& member, std::string_view raw);
+
+ private:
+  std::unordered_set<uint64_t> taken_;  // hashes: a false hit costs a suffix, the same in every pass
+};
+
+/// What an old zip means by its bytes: IBM code page 437.
+std::string from_code_page_437(std::string_view bytes);
+
+}  // namespace sluice

@@ -1,0 +1,110 @@
+#include "pipeline/container.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "archives/archive_kind.h"
+#include "formats/decompress.h"
+#include "model/file.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kPackedHeadBytes = 128 * kKiB;  // of most compressed files this gives the first block
+
+class ArchiveContainer final : public Container {
+ public:
+  ArchiveContainer(ArchiveKind kind, Compression packed) : kind_(kind), packed_(packed), format_(format_of(kind, packed)) {}
+  std::string_view format() const override { return format_; }
+  bool needs_random_access() const override { return kind_ != ArchiveKind::kTar; }
+  bool members_apart() const override { return kind_ == ArchiveKind::kZip; }
+  Result<std::unique_ptr<MemberPass>> open(Blob& blob, Context& context) const override {
+    if (packed_ == Compression::kNone) return open_archive(kind_, blob, context);
+    TRY_ASSIGN(auto unpacked, open_decompressed(blob, {}, context));
+    return open_tar_stream(std::move(unpacked), blob.size_bytes());
+  }
+
+ private:
+  static std::string format_of(ArchiveKind kind, Compression packed) {
+    std::string text(to_string(kind));
+    switch (packed) {
+      case Compression::kNone: return text;
+      case Compression::kGzip: return text + ".gz";
+      case Compression::kZstd: return text + ".zst";
+      case Compression::kBzip2: return text + ".bz2";
+      case Compression::kXz: return text + ".xz";
+      case Compression::kLz4: return text + ".lz4";
+    }
+    return text;
+  }
+
+  const ArchiveKind kind_;
+  const Compression packed_;
+  const std::string format_;
+};
+
+std::unique_ptr<const Container> container_of(std::string_view head, std::string_view path, Compression packed) {
+  const auto kind = archive_kind_of(head, path);
+  // Only a tar is packed as a whole; a zip in a gzip is somebody's mistake, which finding its format will name.
+  if (!kind || (packed != Compression::kNone && *kind != ArchiveKind::kTar)) return nullptr;
+  return std::make_unique<ArchiveContainer>(*kind, packed);
+}
+
+/// The first unpacked bytes of a range; fewer where it is broken, which reading it for its rows will say.
+Result<std::string> unpacked_head(Blob& blob, ByteRange range, Context& context) {
+  std::string head(kArchiveHeadBytes, '\0');
+  const auto read = [&]() -> Result<size_t> {
+    TRY_ASSIGN(auto source, open_decompressed(blob, range, context));
+    return source->read(head, context);
+  };
+  const auto got = read();
+  if (!got && got.error().code != ErrorCode::kInvalidInput) return std::unexpected(got.error());
+  head.resize(got.value_or(0));
+  return head;
+}
+
+Result<std::unique_ptr<const Container>> find_packed(std::string_view path, Blob& blob, Compression packed, Context& context) {
+  TRY_ASSIGN(std::string head, unpacked_head(blob, {.offset = 0, .length = kPackedHeadBytes}, context));
+  // bzip2 and lz4 have blocks that are larger packed than that.
+  if (head.size() < kArchiveHeadBytes && blob.size_bytes() > kPackedHeadBytes) {
+    TRY_ASSIGN(head, unpacked_head(blob, {}, context));
+  }
+  return container_of(head, path, packed);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Container>> find_container(std::string_view path, Blob& blob, Context& context) {
+  std::string head(kArchiveHeadBytes, '\0');
+  TRY_ASSIGN(auto source, blob.open({.offset = 0, .length = static_cast<int64_t>(kArchiveHeadBytes)}, context));
+  TRY_ASSIGN(const size_t got, source->read(head, context));
+  head.resize(got);
+  const Compression packed = compression_of(head);
+  return packed == Compression::kNone ? container_of(head, path, packed) : find_packed(path, blob, packed, context);
+}
+
+Result<std::unique_ptr<const Container>> find_container(std::string_view path, std::string_view bytes, Context& context) {
+  const Compression packed = compression_of(bytes);
+  if (packed == Compression::kNone) return container_of(bytes.substr(0, kArchiveHeadBytes), path, packed);
+  return find_packed(path, *make_memory_blob(std::string(bytes)), packed, context);
+}
+
+Result<std::unique_ptr<Blob>> hold_in_memory(Blob& blob, Context& context) {
+  if (blob.size_bytes() > kHeldMemberBytesMax) {
+    return std::unexpected(
+        Error{ErrorCode::kInvalidInput,
+              fmt::format("its {} bytes must be read here and there, but come from an archive that is read from front to "
+                          "back, and are above the {} MiB that are held in memory for this; load it without the archive",
+                          blob.size_bytes(), kHeldMemberBytesMax / kMiB),
+              std::string(error_type::kTooLarge)});
+  }
+  std::string bytes(static_cast<size_t>(blob.size_bytes()) + 1, '\0');  // one more: reading on to the end is what checks it
+  TRY_ASSIGN(auto source, blob.open({}, context));
+  TRY_ASSIGN(const size_t got, source->read(bytes, context));
+  bytes.resize(got);
+  return make_memory_blob(std::move(bytes));
+}
+
+}  // namespace sluice

@@ -1,0 +1,40 @@
+// Containers: files whose members are files of their own. Archives today; whatever else names its members joins in find_container().
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "archives/member_pass.h"
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "base/units.h"
+
+namespace sluice {
+
+/// What must be read here and there, but comes from an archive from front to back, is held in memory up to this size, else TooLarge.
+inline constexpr int64_t kHeldMemberBytesMax = 256 * kMiB;
+
+/// How to go through one container. Immutable.
+class Container {
+ public:
+  virtual ~Container() = default;
+  virtual std::string_view format() const = 0;  ///< "zip", "tar.gz": file_format of its record
+  /// Its bytes are read here and there.
+  virtual bool needs_random_access() const = 0;
+  /// A member can be had without reading those before it, so that several passes at once pay.
+  virtual bool members_apart() const = 0;
+  /// The blob must outlive the pass.
+  virtual Result<std::unique_ptr<MemberPass>> open(Blob& blob, Context& context) const = 0;
+};
+
+/// nullptr: the file is no container. By content; what is compressed is looked into. Errors are those of reading.
+Result<std::unique_ptr<const Container>> find_container(std::string_view path, Blob& blob, Context& context);
+/// The same of a file held whole.
+Result<std::unique_ptr<const Container>> find_container(std::string_view path, std::string_view bytes, Context& context);
+
+/// The blob's bytes in memory; TooLarge above kHeldMemberBytesMax.
+Result<std::unique_ptr<Blob>> hold_in_memory(Blob& blob, Context& context);
+
+}  // namespace sluice

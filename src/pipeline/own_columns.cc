@@ -1,0 +1,33 @@
+#include "pipeline/own_columns.h"
+
+#include <fmt/format.h>
+
+#include "schema/evolution.h"
+
+namespace sluice {
+
+Result<TargetState> own_columns(InputFile& input, const Schema* contract, const Ingestion& ingestion, const Source& source,
+                                Context& context) {
+  std::vector<Field> fields;
+  if (contract) {
+    fields = contract->fields;
+  } else {
+    TRY_ASSIGN(Inferred inferred, input.format().infer(input.blob(), kOwnSampleBytes, source, ingestion.schema.infer, context));
+    fields = std::move(inferred.fields);
+    for (Field& field : fields) {
+      if (!field.type) field.type = metadata_column_type(kRescuedColumn);
+    }
+  }
+  TRY_ASSIGN(InitialSchema initial, initial_schema(fields, ingestion.metadata_columns));
+  TargetState own;
+  own.schema = std::move(initial.schema);
+  return own;
+}
+
+Error columns_never_fit(int readings) {
+  return {ErrorCode::kInvalidInput,
+          fmt::format("its values did not fit after {} readings, each with the columns that the one before asked for", readings),
+          std::string(error_type::kSchemaMismatch)};
+}
+
+}  // namespace sluice

@@ -1,0 +1,56 @@
+#include "pipeline/read_rules.h"
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "schema/contract.h"
+#include "schema/evolution.h"
+
+namespace sluice {
+namespace {
+
+constexpr int64_t kHeaderSampleBytes = 256 * kKiB;
+
+}  // namespace
+
+Error explain(Error error, const ClaimedFile& file) {
+  error.message = fmt::format("{}: {}", short_name(file), error.message);
+  if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
+    error.message += "; the file was not loaded. Fix it and run again, or allow bad rows with --on-bad-row=skip";
+  }
+  return error;
+}
+
+FileOutcome outcome_of(std::string_view type, int released_before) {
+  const bool may_pass = type == error_type::kChangedWhileRead || type == error_type::kUnavailable;
+  if (may_pass && released_before < kReleasesMax) return FileOutcome::kReleased;
+  const bool is_none = type == error_type::kVanished || type == error_type::kNotAFile || type == error_type::kBadName;
+  return is_none ? FileOutcome::kSkipped : FileOutcome::kFailed;
+}
+
+ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract) {
+  ReadPlan plan;
+  plan.columns.schema_id = target.schema.schema_id;
+  for (const Field& field : target.schema.fields) {
+    if (!is_metadata_column(field.name)) plan.columns.fields.push_back(field);
+  }
+  const SchemaMode mode = ingestion.schema.mode;
+  plan.rescue = mode != SchemaMode::kFixed;
+  plan.report_drift = (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove) && !has_contract;
+  plan.infer = ingestion.schema.infer;
+  plan.bad_rows = ingestion.on_bad_row;
+  plan.csv = source.csv;
+  plan.json = source.json;
+  plan.text = source.text;
+  return plan;
+}
+
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
+                                                   const Source& source, Context& context) {
+  TRY_ASSIGN(const Inferred inferred, input.format().infer(input.blob(), kHeaderSampleBytes, source, ingestion.schema.infer, context));
+  if (inferred.header.empty()) return std::nullopt;
+  const bool keys_may_miss = input.format().name() == "json";
+  return check_header(contract, inferred.header, keys_may_miss);
+}
+
+}  // namespace sluice

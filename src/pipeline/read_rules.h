@@ -1,0 +1,34 @@
+// How a file is read, and what an error of it comes to: the rules of staging that need no thread and no store.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "formats/format.h"
+#include "model/file.h"
+#include "model/ingestion.h"
+#include "pipeline/input_file.h"
+#include "pipeline/sink.h"
+#include "schema/type.h"
+
+namespace sluice {
+
+inline constexpr int kReleasesMax = 3;  ///< then the file has failed, for now: a run must end though a file changes all the time
+
+/// "data-003.json: line 17: expected ',' or '}' (byte 2041); the file was not loaded. Fix it ..."
+Error explain(Error error, const ClaimedFile& file);
+
+/// Of a file with an error of this type that was put back so often in this run.
+FileOutcome outcome_of(std::string_view type, int released_before);
+
+/// How the files of this ingestion are read into that table.
+ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract);
+
+/// How the file's header differs from the contract (text for people); nullopt: it does not, or there is no row to tell.
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
+                                                   const Source& source, Context& context);
+
+}  // namespace sluice

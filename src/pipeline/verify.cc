@@ -1,0 +1,99 @@
+#include "pipeline/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "pipeline/object_facts.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kQuarantine = "/_quarantine/";
+
+/// What the ledger says of one object.
+struct Expected {
+  std::string path, version;
+  int64_t rows = 0;
+};
+
+/// The load that put rows last: one that found the file merely touched put none. nullopt: the file has no object.
+std::optional<FileLoad> last_load(const std::vector<FileLoad>& loads) {
+  const auto last = std::find_if(loads.rbegin(), loads.rend(), [](const FileLoad& load) { return !load.range.data_file.empty(); });
+  return last == loads.rend() ? std::nullopt : std::optional(*last);
+}
+
+void compare(const Expected& expected, const std::string& key, const std::optional<FoundObject>& found, const Ingestion& ingestion,
+             std::vector<Difference>& differences) {
+  const auto differ = [&](const char* kind, std::string reason) { differences.push_back({kind, key, std::move(reason)}); };
+  if (!found) return differ("missing", fmt::format("{} is done, and its object is not there", expected.path));
+  if (!found->facts) return differ("foreign", "the object does not say what it was made from: somebody else wrote it");
+  const ObjectFacts& facts = *found->facts;
+  if (facts.ingestion != ingestion.id || facts.source != source_text(expected.path)) {
+    return differ("source", fmt::format("the object was made from {}, not from {}", facts.source, expected.path));
+  }
+  if (facts.version != expected.version) {
+    differ("version", fmt::format("the object was made from version {}, the ledger says {}", facts.version, expected.version));
+  }
+  if (facts.rows != expected.rows) {
+    differ("rows", fmt::format("the object has {} row(s), the ledger says {}", facts.rows, expected.rows));
+  }
+}
+
+/// Objects below the prefix that are nobody's.
+Result<void> find_unknown(ObjectStore& store, const ObjectTarget& target, const std::set<std::string>& known, Verification& result,
+                          Context& context) {
+  ListRequest request{target.prefix + "/"};
+  do {
+    TRY_ASSIGN(const ListPage page, store.list(request, context));
+    for (const ObjectInfo& object : page.objects) {
+      if (std::string_view(object.path).substr(target.prefix.size()).starts_with(kQuarantine)) continue;
+      ++result.objects;
+      if (known.contains(object.path)) continue;
+      TRY_ASSIGN(const auto found, look_at_object(store, object.path, context));
+      const bool ours = found && found->facts;
+      result.differences.push_back({"unknown", object.path,
+                                    ours ? fmt::format("no file that is done has it; it was made from version {} of {} by batch {}",
+                                                       found->facts->version, found->facts->source, found->facts->batch.text)
+                                         : std::string("no file has it, and it does not say what it was made from")});
+    }
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  return {};
+}
+
+}  // namespace
+
+Result<Verification> verify_objects(History& history, StoreProvider& stores, const Ingestion& ingestion, Context& context) {
+  if (!ingestion.parquet) {
+    return invalid_input(
+        fmt::format("ingestion {} loads into a table: its rows are found by their snapshots; verify is for Parquet "
+                    "objects (--parquet)",
+                    ingestion.name));
+  }
+  TRY_ASSIGN(ObjectStore * store, stores.store_for(ingestion.parquet->prefix + "/", ingestion.parquet->store));
+  Verification result;
+  std::vector<std::string> loaded;  // files that may have an object: also one whose newer version failed
+  TRY(history.visit_files(ingestion.id, [&](const FileRecord& file) -> Result<void> {
+    ++result.files;
+    result.done += file.state == FileState::kSuccess;
+    if (!file.loaded_version.empty()) loaded.push_back(file.path);
+    return {};
+  }));
+  std::set<std::string> known;
+  for (const std::string& path : loaded) {
+    TRY(context.check());
+    TRY_ASSIGN(const auto loads, history.loads(ingestion.id, path));
+    const auto load = last_load(loads);
+    if (!load) continue;
+    const std::string& key = load->range.data_file;
+    known.insert(key);
+    TRY_ASSIGN(const auto found, look_at_object(*store, key, context));
+    compare({path, load->version, load->range.row_count}, key, found, ingestion, result.differences);
+  }
+  TRY(find_unknown(*store, *ingestion.parquet, known, result, context));
+  return result;
+}
+
+}  // namespace sluice

@@ -1,0 +1,213 @@
+"""The converter story: a folder of mixed files becomes Parquet on S3, stopped and killed on the way, each file once."""
+
+import contextlib
+import subprocess
+import threading
+import time
+
+import pytest
+
+from converter import Bucket, check_objects, checked_inventory, done_files, make_sources, read_object
+from fault_proxy import DELAYED, Fault, FaultProxy
+from server_process import free_port
+
+NAME = "convert"
+EVERYTHING = 10**9
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    began = time.monotonic()
+    made = make_sources(tmp_path_factory.mktemp("converter") / "source")
+    print(f"{len(made.names)} source files in {time.monotonic() - began:.1f} s")
+    return made
+
+
+@pytest.fixture
+def bucket(s3_server, home):
+    home.extra_environment = dict(s3_server.environment)
+    return Bucket(s3_server)
+
+
+@pytest.fixture
+def slow(s3_server):
+    """The same server behind a proxy that can make every answer late, so that there is a half-way."""
+    host, port = s3_server.endpoint.removeprefix("http://").split(":")
+    proxy = FaultProxy(host, int(port), "http")
+    yield proxy
+    proxy.close()
+
+
+def inventory(home):
+    """None before the ledger knows the ingestion."""
+    outcome = home.run("status", NAME, "--inventory", "--json", code=None)
+    return checked_inventory(outcome.json) if outcome.code == 0 else None
+
+
+class Watch:
+    """Looks at the inventory all the while."""
+
+    def __init__(self, home):
+        self._home, self.seen, self._error, self._over = home, [], None, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self):
+        try:
+            while not self._over.is_set():
+                if (one := inventory(self._home)) is not None:
+                    self.seen.append(one)
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+        if self._error:
+            raise self._error
+
+
+def convert(sources, bucket, prefix, endpoint, *more):
+    return ("load", sources.folder, "--parquet", bucket.uri(prefix), "--name", NAME, "--s3-endpoint", endpoint, *more)
+
+
+def objects_put(proxy):
+    return sum(one.startswith("PUT ") and ".parquet" in one for one in proxy.requests)
+
+
+def stop_half_way(home, arguments, proxy, objects, stop):
+    """Runs until so many objects were sent, then `stop`s the process."""
+    proxy.plan(Fault(DELAYED, 1, EVERYTHING))
+    process = home.start(*arguments)
+    deadline = time.monotonic() + PATIENCE_S
+    while objects_put(proxy) < objects and process.poll() is None:
+        assert time.monotonic() < deadline, proxy.requests[-10:]
+        time.sleep(0.01)
+    assert process.poll() is None, home.finish(process, arguments)
+    stop(process)
+    return home.finish(process, arguments)
+
+
+# Prevents what people know from scripts that convert folders: a kill half-way means to begin again, or to find half of an object; files
+# that were finished are converted again; a file is lost because another has its name, holds nothing, or cannot be read; and counts that do
+# not add up while work is going on. Two files may be broken; each says why.
+def test_the_converter_story(home, sources, bucket, slow, s3_server):
+    began = time.monotonic()
+    arguments = convert(sources, bucket, "out", slow.url)
+    with Watch(home) as watch:
+        stopped = stop_half_way(home, arguments, slow, 6, lambda process: process.terminate())
+        assert stopped.code == 130, stopped
+        after_stop, versions_then = inventory(home), bucket.versions("out")
+        assert after_stop["in_progress"] == 0 and 0 < after_stop["done"] < len(sources.names), "state was not saved"
+        assert done_files(after_stop, sources) <= set(versions_then)
+
+        killed = stop_half_way(home, arguments, slow, 6, lambda process: process.kill())
+        assert killed.code == -9
+        after_kill, versions_killed = inventory(home), bucket.versions("out")
+        assert done_files(after_stop, sources) <= done_files(after_kill, sources) <= set(versions_killed)
+        assert after_kill["pending"] > 0
+
+        slow.plan()
+        home.run(*arguments, code=3)
+    for seen in watch.seen:
+        assert seen["files"] in (0, len(sources.names)) or not (seen["done"] or seen["in_progress"]), "work began before the inventory was there"
+
+    at_the_end = inventory(home)
+    assert at_the_end["pending"] == 0 and at_the_end["skipped"] == 0
+    assert at_the_end["failed"] == len(sources.failures) and at_the_end["done"] == len(sources.names) - len(sources.failures)
+    assert at_the_end["members"]["done"] == at_the_end["members"]["files"] == 9
+    root = f"file://{sources.folder}/"
+    lines = {line["name"].removeprefix(root): line for line in at_the_end["inventory"]}
+    assert sorted(lines) == sorted(sources.names)
+    for name, reason in sources.failures.items():
+        assert lines[name]["state"] == "failed" and reason in lines[name]["reason"], lines[name]
+    for name in sources.empty:
+        assert lines[name]["state"] == "done" and lines[name]["rows"] == 0, lines[name]
+    check_objects(sources, bucket, "out", versions_killed)
+    assert bucket.unfinished() == []
+
+    again = home.run(*arguments, "--json", code=None).json
+    assert again["metrics"]["records_written"] == 0
+    assert bucket.versions("out") == {**bucket.versions("out"), **versions_killed}
+    verified = home.run("verify", NAME, "--json").json
+    assert verified["differences"] == [] and verified["objects"] == len(sources.objects)
+
+    home.run(*convert(sources, bucket, "whole", s3_server.endpoint)[:4], "--name", "whole", "--s3-endpoint", s3_server.endpoint, code=3)
+    assert {key: bucket.read("out", key)[0] for key in sources.objects if key != "big.csv.parquet"} == {
+        key: bucket.read("whole", key)[0] for key in sources.objects if key != "big.csv.parquet"
+    }
+    print(f"the story took {time.monotonic() - began:.1f} s")
+
+
+# Prevents files that are called FAILED because the place they go to could not be reached: nothing is wrong with them.
+def test_an_unreachable_server_fails_no_file(home, sources, bucket, s3_server):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    failed = home.run(*convert(sources, bucket, "out", nowhere), "--json", code=1).json
+    assert failed["status"] == "FAILED" and failed["metrics"]["files_failed"] == 0, failed
+    seen = inventory(home)
+    assert seen["pending"] == seen["files"] == len(sources.names) and seen["failed"] == 0
+    home.run(*convert(sources, bucket, "out", s3_server.endpoint), code=3)
+    check_objects(sources, bucket, "out", {})
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that holds 1 MB, and a function that makes it larger; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
+    try:
+        yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=256m", folder], check=True)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+# Prevents files that are called done though their object was cut off by a full disk, or FAILED for it; and a load that does not go on once
+# there is room.
+def test_a_full_disk_fails_no_file(home, sources, small_disk):
+    folder, make_room = small_disk
+    arguments = ("load", sources.folder, "--parquet", folder / "out", "--name", NAME)
+    full = home.run(*arguments, "--json", code=1).json
+    assert full["status"] == "FAILED" and "No space left" in full["error"], full
+    assert inventory(home)["failed"] == 0
+    make_room()
+    home.run(*arguments, code=3)
+    assert home.run("verify", NAME, "--json").json["differences"] == []
+    for key, rows in sources.objects.items():
+        assert read_object((folder / "out" / key).read_bytes())[0] == rows, key
+    assert [path for path in (folder / "out").rglob("*") if path.is_file() and path.suffix != ".parquet"] == []
+
+
+# Prevents a converter that takes garbage for an empty ledger, and converts everything once more.
+def test_garbage_instead_of_a_ledger_stops(home, sources, bucket, s3_server):
+    few = sources.folder / "many"
+    arguments = ("load", few, "--parquet", bucket.uri("out"), "--name", NAME, "--s3-endpoint", s3_server.endpoint)
+    home.run(*arguments)
+    versions = bucket.versions("out")
+    for leftover in ("ledger.db-wal", "ledger.db-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            (home.folder / ".sluice" / leftover).unlink()
+    (home.folder / ".sluice/ledger.db").write_bytes(b"garbage " * 4096)
+    refused = home.run(*arguments, code=None)
+    assert refused.code != 0 and "ledger.db" in refused.err, refused
+    assert bucket.versions("out") == versions
+
+
+# Prevents a comparison that says all is well whatever there is: an object that is gone, one that somebody put there, one of other rows.
+def test_verify_names_each_difference(home, sources, tmp_path):
+    out = tmp_path / "out"
+    home.run("load", sources.folder / "many", "--parquet", out, "--name", NAME)
+    good = home.run("verify", NAME, "--json").json
+    assert good["differences"] == [] and good["objects"] == good["done"] == 10
+    (out / "10.json.parquet").unlink()
+    (out / "11.json.parquet").write_bytes((out / "12.json.parquet").read_bytes())
+    (out / "foreign.parquet").write_bytes(b"not ours")
+    differences = {one["object"].rsplit("/")[-1]: one["kind"] for one in home.run("verify", NAME, "--json", code=1).json["differences"]}
+    assert differences == {"10.json.parquet": "missing", "11.json.parquet": "source", "foreign.parquet": "unknown"}
+    assert "missing" in home.run("verify", NAME, code=1).out

@@ -1,0 +1,171 @@
+"""A damaged, lost or outdated ledger: recognised at once, nothing loaded, and a way back that loads nothing twice."""
+
+import json
+import os
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from program import numbered
+
+TABLE = "t.events"
+GARBAGE = os.urandom(4096)
+
+
+def ledger_file(home):
+    return home.folder / ".sluice/ledger.db"
+
+
+def load_some(home, files=3, rows=10):
+    for number in range(files):
+        home.write_rows(f"in/f{number}.json", numbered(rows, 1 + number * rows))
+    return home.load("in", "--table", TABLE)
+
+
+def overwrite_all(path):
+    path.write_bytes(GARBAGE * (path.stat().st_size // len(GARBAGE) + 1))
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def lose_a_page(path):
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 8192 * 8192)
+        file.write(GARBAGE)
+
+
+# Prevents: a damaged ledger answered with an empty one (everything is loaded again), with wrong usage (a scheduler gives up), or with
+# SQLite's words alone.
+@pytest.mark.parametrize("damage", [overwrite_all, truncate, lose_a_page])
+def test_a_damaged_ledger_stops_every_command(home, damage):
+    load_some(home)
+    damage(ledger_file(home))
+    damaged = ledger_file(home).read_bytes()
+    home.write_rows("in/new.json", numbered(5, 1000))
+    for command in (["load", "in", "--table", TABLE], ["run", TABLE], ["status", TABLE], ["files", TABLE]):
+        outcome = home.run(*command, code=1)
+        assert "the ledger is damaged, so nothing is loaded with it" in outcome.err, outcome
+        assert "sluice restore" in outcome.err and "sluice rebuild" in outcome.err, outcome
+    assert home.lake.count(TABLE) == 30
+    assert ledger_file(home).read_bytes() == damaged
+
+
+# Prevents: a backup that cannot be put back, or one that lacks the run after which it was made.
+def test_restore_puts_the_backup_back(home):
+    load_some(home)
+    overwrite_all(ledger_file(home))
+    outcome = home.run("restore")
+    assert "Restored" in outcome.out and list(home.folder.glob(".sluice/ledger.db.damaged-*")), outcome
+    home.write_rows("in/new.json", numbered(5, 1000))
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 1
+    assert home.lake.count(TABLE) == 35
+
+
+# Prevents: files loaded after the backup was made loaded twice once it is restored.
+def test_an_older_backup_is_recognised_and_caught_up(home):
+    load_some(home)
+    home.write_rows("in/later.json", numbered(5, 1000))
+    home.load("in", "--table", TABLE)  # within the interval: not in the backup
+    overwrite_all(ledger_file(home))
+    home.run("restore")
+    stopped = home.run("load", "in", "--table", TABLE, code=1)
+    assert "the ledger is older than the table" in stopped.err and "sluice rebuild t.events" in stopped.err, stopped
+    assert home.run("rebuild", TABLE, "--json").json["files_loaded"] == 4
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
+    assert home.lake.count(TABLE) == 35
+
+
+# Prevents: committed transactions that were lost with a damaged log: their files would be loaded again. SQLite itself says nothing.
+def test_a_damaged_log_is_noticed_by_the_mark(home):
+    load_some(home)
+    shutil.copy(ledger_file(home), home.folder / "before.db")
+    home.write_rows("in/later.json", numbered(5, 1000))
+    home.load("in", "--table", TABLE)
+    # As after a power cut that took the log's pages: the file without them, and a log whose checksums do not fit.
+    shutil.copy(home.folder / "before.db", ledger_file(home))
+    ledger_file(home).with_name("ledger.db-wal").write_bytes(GARBAGE * 4)
+    stopped = home.run("load", "in", "--table", TABLE, code=1)
+    assert "the ledger is older than the table" in stopped.err, stopped
+    assert home.lake.count(TABLE) == 35
+
+
+def lose(home):
+    for path in home.folder.glob(".sluice/ledger.db*"):
+        if path.is_file():
+            path.unlink()
+
+
+# Prevents: a rebuild that loads something twice, leaves something new out, or cannot be used without the lost definition.
+def test_a_lost_ledger_is_rebuilt_from_the_table(home):
+    load_some(home, files=200, rows=3)
+    home.write("in/big.csv", "id,name\n" + "".join(f"{number},x{number}\n" for number in range(100_000, 200_000)))
+    home.load("in", "--table", TABLE)
+    lose(home)
+    home.write_rows("in/new.json", numbered(5, 5000))
+    assert "sluice rebuild t.events" in home.run("load", "in", "--table", TABLE, code=1).err
+    report = home.run("rebuild", TABLE, "--json").json
+    assert report["files_loaded"] == 201 and report["files_to_load"] == 1, report
+    assert {row["n"] for row in home.ledger("select sum(records_ingested) n from processed_files")} == {600 + 100_000}
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 1
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
+    assert home.lake.count(TABLE) == 600 + 100_000 + 5
+
+
+def compact(home):
+    """As a compaction does: all rows in new data files, without our footers. By PyIceberg."""
+    table = home.lake.table(TABLE)
+    table.overwrite(table.scan().to_arrow())
+
+
+# Prevents: a compaction by another program that leaves nothing to rebuild from.
+def test_after_a_compaction_the_source_column_tells(home):
+    load_some(home)
+    compact(home)
+    lose(home)
+    home.write_rows("in/new.json", numbered(5, 1000))
+    home.run("load", "in", "--table", TABLE, code=1)
+    report = home.run("rebuild", TABLE, "--json").json
+    assert report["data_files_without_footer"] == 1 and report["files_by_column"] == 3 and report["files_to_load"] == 1, report
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 1
+    assert home.lake.count(TABLE) == 35
+
+
+# Prevents: a file that was changed since, whose new rows are taken for loaded though nobody knows.
+def test_what_cannot_be_attributed_stops_until_the_operator_decides(home):
+    load_some(home)
+    compact(home)
+    lose(home)
+    home.write_rows("in/f1.json", numbered(2, 1000))  # after the last run: is this in the table?
+    home.run("load", "in", "--table", TABLE, code=1)
+    stopped = home.run("rebuild", TABLE, code=1)
+    assert "in/f1.json" in stopped.err and "in/f0.json" not in stopped.err and "--assume-loaded-until" in stopped.err, stopped
+    assert home.run("load", "in", "--table", TABLE, code=1)  # nothing was recorded
+    assert home.run("rebuild", TABLE, "--assume-loaded-until", "2999-01-01", "--json").json["files_to_load"] == 0
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
+    assert home.lake.count(TABLE) == 30
+
+
+# Prevents: a table without _source_file, compacted, whose files are silently loaded again.
+def test_rows_without_a_trace_stop_as_well(home):
+    home.write_rows("in/a.json", numbered(10))
+    home.load("in", "--table", TABLE, "--metadata-columns", "")
+    compact(home)
+    lose(home)
+    home.run("load", "in", "--table", TABLE, "--metadata-columns", "", code=1)
+    assert "10 row(s) say neither" in home.run("rebuild", TABLE, code=1).err
+
+
+# Prevents: a footer that only we can read, or one that says less than the ledger did.
+def test_footers_say_what_each_data_file_was_made_from(home):
+    load_some(home)
+    found = {}
+    for path in (home.folder / "warehouse").rglob("*.parquet"):
+        value = json.loads(pq.read_metadata(path).metadata[b"sluice.origins"])
+        assert value["name"] == TABLE and value["batch"] in str(path)
+        for name, version, rows in value["files"]:
+            found[name] = (version, rows)
+    in_ledger = home.ledger("select file_path, file_etag, records_ingested from processed_files")
+    assert found == {row["file_path"]: (row["file_etag"], row["records_ingested"]) for row in in_ledger}
