@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -169,7 +170,12 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<BatchState> own_state(SqlConnection& db, const Lease& lease);
   Result<void> refuse_if_live(SqlConnection& db, const IngestionId& ingestion, std::string_view doing);
   Result<void> refuse_if_held(SqlConnection& db, const IngestionId& ingestion, std::span<const std::string> paths, std::string_view doing);
-  Result<std::vector<int64_t>> choose_claimable(SqlConnection& db, const ClaimRequest& request);
+  /// Record ids of files to claim.
+  struct Claimable {
+    std::vector<int64_t> ids;
+    std::vector<int64_t> seen_by_others;  ///< those of them that another run saw or tried last
+  };
+  Result<Claimable> choose_claimable(SqlConnection& db, const ClaimRequest& request);
   Result<std::optional<ClaimedBatch>> earlier_claim(SqlConnection& db, const ClaimRequest& request);
   static Result<int64_t> highest_seq_of(SqlConnection& db, const IngestionId& ingestion);
   Result<Lease> insert_batch(SqlConnection& db, const ClaimRequest& request, bool tracked);
@@ -177,6 +183,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<KeyClaim> claim_key(SqlConnection& db, const Lease& lease, std::string_view target, const KeyRequest& request,
                              std::string_view now);
   Result<void> store_results(SqlConnection& db, const Lease& lease, std::span<const FileResult> results);
+  Result<std::set<FileOutcome>> outcomes_of(SqlConnection& db, const BatchId& batch);
   Result<void> apply_results(SqlConnection& db, const BatchId& batch, const Published& published, std::string_view now);
   Result<void> reopen_archives_of_vanished(SqlConnection& db, const BatchId& batch, std::string_view now);
   Result<void> reopen_archive(SqlConnection& db, const IngestionId& ingestion, std::string archive, std::string_view now);

@@ -76,20 +76,20 @@ Result<BatchState> SqlLedger::own_state(SqlConnection& db, const Lease& lease) {
   return *state;
 }
 
-/// Record ids of the next files, in order, within the limits; one file alone if it may have killed a worker.
-Result<std::vector<int64_t>> SqlLedger::choose_claimable(SqlConnection& db, const ClaimRequest& request) {
+/// The next files, in order, within the limits; one file alone if it may have killed a worker.
+Result<SqlLedger::Claimable> SqlLedger::choose_claimable(SqlConnection& db, const ClaimRequest& request) {
   const std::string only = request.only.empty() ? "" : " AND id IN " + numbers_in(db, "?5");
   const std::string order = request.order == "time" ? "4, 3" : "3";
   const std::string_view lock = db.dialect().lock_free_rows;
   const auto waiting = [&](std::string_view which, std::string_view deaths) {
     const std::string all = fmt::format(
-        "SELECT id, file_size_bytes, file_path, file_modified_at FROM processed_files WHERE ingestion_id = ?1 AND {} AND worker_deaths "
-        "{}{}",
+        "SELECT id, file_size_bytes, file_path, file_modified_at, run_id IS DISTINCT FROM ?3 AS other_run FROM processed_files "
+        "WHERE ingestion_id = ?1 AND {} AND worker_deaths {}{}",
         which, deaths, only);
     // Rows are locked where they are read, each kind up to the limit: what another claim has in its hands is passed over.
     return lock.empty() ? all : fmt::format("SELECT * FROM ({} ORDER BY {} LIMIT ?4{}) AS waiting", all, order, lock);
   };
-  const auto choose = [&](std::string_view deaths, int64_t files_max) -> Result<std::vector<int64_t>> {
+  const auto choose = [&](std::string_view deaths, int64_t files_max) -> Result<Claimable> {
     // Two walks through idx_processed_files_ingestion_status, merged: nothing is sorted, and no more is read than is claimed.
     const std::string sql =
         fmt::format("{} UNION ALL {} ORDER BY {} LIMIT ?4", waiting(kWaitingDiscovered, deaths), waiting(kWaitingFailed, deaths), order);
@@ -97,18 +97,19 @@ Result<std::vector<int64_t>> SqlLedger::choose_claimable(SqlConnection& db, cons
     const std::string ids = ids_as_json(request.only);
     if (!request.only.empty()) params.emplace_back(ids);
     TRY_ASSIGN(auto rows, db.query_list(sql, params));
-    std::vector<int64_t> chosen;
+    Claimable chosen;
     int64_t bytes = 0;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
       if (!more) return chosen;
       bytes += rows.integer(1);
-      if (!chosen.empty() && bytes > request.limits.bytes_max) return chosen;
-      chosen.push_back(rows.integer(0));
+      if (!chosen.ids.empty() && bytes > request.limits.bytes_max) return chosen;
+      chosen.ids.push_back(rows.integer(0));
+      if (rows.integer(4) != 0) chosen.seen_by_others.push_back(rows.integer(0));
     }
   };
   TRY_ASSIGN(auto healthy, choose("= 0", std::max<int64_t>(1, request.limits.files_max)));
-  if (!healthy.empty()) return healthy;
+  if (!healthy.ids.empty()) return healthy;
   return choose("> 0", 1);
 }
 
@@ -156,19 +157,19 @@ Result<std::optional<ClaimedBatch>> SqlLedger::claim(const ClaimRequest& request
     TRY_ASSIGN(auto earlier, earlier_claim(db, request));
     if (earlier) return earlier;
     TRY_ASSIGN(const auto chosen, choose_claimable(db, request));
-    if (chosen.empty()) return std::nullopt;
+    if (chosen.ids.empty()) return std::nullopt;
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(db, request, true));
     // One statement for all: each that changes foreign keys first saves every page it touches. The run is written apart, and only where
     // it is another: naming the column in the first statement would cost every file two changes of its index.
-    const std::string ids = ids_as_json(chosen);
     TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, retry_count = retry_count + 1, "
                                "processing_started_at = ?3, updated_at = ?3 WHERE id IN {}",
                                numbers_in(db, "?1")),
-                   ids, request.batch.text, now_text(db)));
-    TRY(db.execute(
-        fmt::format("UPDATE processed_files SET run_id = ?2 WHERE id IN {} AND run_id IS DISTINCT FROM ?2", numbers_in(db, "?1")), ids,
-        request.run.text));
+                   ids_as_json(chosen.ids), request.batch.text, now_text(db)));
+    if (!chosen.seen_by_others.empty()) {
+      TRY(db.execute(fmt::format("UPDATE processed_files SET run_id = ?2 WHERE id IN {}", numbers_in(db, "?1")),
+                     ids_as_json(chosen.seen_by_others), request.run.text));
+    }
     TRY_ASSIGN(claimed.files, files_in_hand(db, request.ingestion, request.batch));
     return claimed;
   });

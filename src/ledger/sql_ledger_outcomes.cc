@@ -6,51 +6,81 @@
 
 namespace sluice {
 
+/// Which outcomes the results of a prepared batch have.
+Result<std::set<FileOutcome>> SqlLedger::outcomes_of(SqlConnection& db, const BatchId& batch) {
+  TRY_ASSIGN(auto rows, db.query("SELECT DISTINCT outcome FROM batch_results WHERE batch_id = ?", batch.text));
+  std::set<FileOutcome> outcomes;
+  while (true) {
+    TRY_ASSIGN(const bool more, rows.next());
+    if (!more) return outcomes;
+    const auto outcome = parse_file_outcome(rows.text_view(0));
+    if (!outcome) return fail(ErrorCode::kCorruption, fmt::format("batch {}: unknown outcome '{}'", batch.text, rows.text_view(0)));
+    outcomes.insert(*outcome);
+  }
+}
+
 /// Files take the state that their results say; failures are added to the attempts. The statements read like the table in
-/// work_ledger.h: one per outcome.
+/// work_ledger.h: one per outcome, and only those that occur, for each reads all results.
 Result<void> SqlLedger::apply_results(SqlConnection& db, const BatchId& batch, const Published& published, std::string_view now) {
   constexpr std::string_view kFrom = " FROM batch_results r WHERE r.batch_id = ?1 AND r.file_id = processed_files.id AND r.outcome ";
   constexpr std::string_view kNoError = "error_type = '', error_message = '', error_line = 0, error_byte = -1, worker_deaths = 0";
   constexpr std::string_view kError =
       "error_type = r.error_type, error_message = r.error_message, error_line = r.error_line, error_byte = r.error_byte";
 
-  TRY(db.execute(
-      fmt::format("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, content_hash = r.content_hash, "
-                  "records_ingested = r.records_ingested, bytes_read = r.bytes_read, processing_duration_ms = r.processing_duration_ms, "
-                  "file_format = r.file_format, snapshot_id = ?3, processed_at = ?2, updated_at = ?2, {}{}= 'LOADED'",
-                  kNoError, kFrom),
-      batch.text, now, published.snapshot_id));
+  TRY_ASSIGN(const auto outcomes, outcomes_of(db, batch));
+  const auto any = [&](auto... outcome) { return (outcomes.contains(outcome) || ...); };
+  using enum FileOutcome;
+  if (any(kLoaded)) {
+    TRY(db.execute(
+        fmt::format("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, content_hash = r.content_hash, "
+                    "records_ingested = r.records_ingested, bytes_read = r.bytes_read, processing_duration_ms = r.processing_duration_ms, "
+                    "file_format = r.file_format, snapshot_id = ?3, processed_at = ?2, updated_at = ?2, {}{}= 'LOADED'",
+                    kNoError, kFrom),
+        batch.text, now, published.snapshot_id));
+  }
   // Without a loaded version: what was loaded are its members, and another version of it is always opened.
-  TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', records_ingested = 0, bytes_read = r.bytes_read, "
-                             "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, processed_at = ?2, "
-                             "updated_at = ?2, {}{}= 'EXPANDED'",
-                             kNoError, kFrom),
-                 batch.text, now));
-  TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, "
-                             "processed_at = COALESCE(processed_at, ?2), updated_at = ?2, {}{}= 'UNCHANGED'",
-                             kNoError, kFrom),
-                 batch.text, now));
-  TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', updated_at = ?2, {}{}= 'REFUSED'", kNoError, kFrom),
-                 batch.text, now));
+  if (any(kExpanded)) {
+    TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', records_ingested = 0, bytes_read = r.bytes_read, "
+                               "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, processed_at = ?2, "
+                               "updated_at = ?2, {}{}= 'EXPANDED'",
+                               kNoError, kFrom),
+                   batch.text, now));
+  }
+  if (any(kUnchanged)) {
+    TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, "
+                               "processed_at = COALESCE(processed_at, ?2), updated_at = ?2, {}{}= 'UNCHANGED'",
+                               kNoError, kFrom),
+                   batch.text, now));
+  }
+  if (any(kRefused)) {
+    TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', updated_at = ?2, {}{}= 'REFUSED'", kNoError, kFrom),
+                   batch.text, now));
+  }
   // A file that vanished may come back as it was (a share that was not mounted): no version is known, so that it is seen as changed.
-  TRY(db.execute(fmt::format("UPDATE processed_files SET status = r.outcome, processed_at = ?2, updated_at = ?2, "
-                             "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, "
-                             "file_etag = CASE r.error_type WHEN ?3 THEN '' ELSE file_etag END, {}{}IN ('FAILED', 'SKIPPED')",
-                             kError, kFrom),
-                 batch.text, now, error_type::kVanished));
-  TRY(db.execute(
-      fmt::format(
-          "UPDATE processed_files SET status = 'DISCOVERED', retry_count = CASE WHEN retry_count > 0 THEN retry_count - 1 ELSE 0 END, "
-          "processing_started_at = NULL, updated_at = ?2, {}{}= 'RELEASED'",
-          kError, kFrom),
-      batch.text, now));
-  TRY(db.execute(
-      "INSERT INTO file_attempts (ingestion_id, source_id, file_path, file_etag, run_id, batch_id, error_type, error_message, error_line, "
-      "error_byte, attempted_at) SELECT f.ingestion_id, f.source_id, f.file_path, f.file_etag, f.run_id, ?1, "
-      "CASE r.outcome WHEN 'REFUSED' THEN ?3 ELSE r.error_type END, r.error_message, r.error_line, r.error_byte, ?2 "
-      "FROM batch_results r JOIN processed_files f ON f.id = r.file_id WHERE r.batch_id = ?1 AND r.outcome IN ('FAILED', 'REFUSED') "
-      "ORDER BY f.id",
-      batch.text, now, error_type::kChanged));
+  if (any(kFailed, kSkipped)) {
+    TRY(db.execute(fmt::format("UPDATE processed_files SET status = r.outcome, processed_at = ?2, updated_at = ?2, "
+                               "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, "
+                               "file_etag = CASE r.error_type WHEN ?3 THEN '' ELSE file_etag END, {}{}IN ('FAILED', 'SKIPPED')",
+                               kError, kFrom),
+                   batch.text, now, error_type::kVanished));
+  }
+  if (any(kReleased)) {
+    TRY(db.execute(
+        fmt::format(
+            "UPDATE processed_files SET status = 'DISCOVERED', retry_count = CASE WHEN retry_count > 0 THEN retry_count - 1 ELSE 0 END, "
+            "processing_started_at = NULL, updated_at = ?2, {}{}= 'RELEASED'",
+            kError, kFrom),
+        batch.text, now));
+  }
+  if (any(kFailed, kRefused)) {
+    TRY(db.execute(
+        "INSERT INTO file_attempts (ingestion_id, source_id, file_path, file_etag, run_id, batch_id, error_type, error_message, "
+        "error_line, error_byte, attempted_at) SELECT f.ingestion_id, f.source_id, f.file_path, f.file_etag, f.run_id, ?1, "
+        "CASE r.outcome WHEN 'REFUSED' THEN ?3 ELSE r.error_type END, r.error_message, r.error_line, r.error_byte, ?2 "
+        "FROM batch_results r JOIN processed_files f ON f.id = r.file_id WHERE r.batch_id = ?1 AND r.outcome IN ('FAILED', 'REFUSED') "
+        "ORDER BY f.id",
+        batch.text, now, error_type::kChanged));
+  }
   TRY(reopen_archives_of_vanished(db, batch, now));
   TRY(db.execute("DELETE FROM batch_results WHERE batch_id = ?", batch.text));
   return {};

@@ -3,6 +3,7 @@
 
 #include "ledger/discovery_rules.h"
 #include "ledger/sqlite_ledger.h"
+#include "ledger/sqlite_rows_together.h"
 
 namespace sluice {
 namespace {
@@ -40,20 +41,27 @@ class SqliteKnownFiles final : public KnownFiles {
   bool more_;
 };
 
-// Row by row: for a single row SQLite raises broken foreign keys at once, where a statement of many rows first saves every page.
+constexpr size_t kInsertColumns = 16;
 constexpr std::string_view kInsert =
     "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
     "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?10, ?10, ?14) ON CONFLICT DO NOTHING";
+    "VALUES";
 
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
  public:
-  Recorder(SqliteConnection& connection, SqliteStatement insert, const DiscoverRequest& request, std::string now)
-      : connection_(connection), insert_(std::move(insert)), request_(request), now_(std::move(now)) {}
+  Recorder(SqliteConnection& connection, const DiscoverRequest& request, std::string now)
+      : connection_(connection), request_(request), now_(std::move(now)) {}
 
-  Result<void> record(const Seen& seen) { return seen.known_version ? change(seen) : add(seen); }
-  const DiscoverResult& result() const { return result_; }
+  Result<DiscoverResult> record(std::span<const Seen> files) {
+    for (const Seen& seen : files) TRY(seen.known_version ? change(seen) : add(seen));
+    for (NewFiles* added : {&discovered_, &skipped_, &loaded_}) {
+      TRY(added->rows.flush());
+      result_.*added->count += added->rows.inserted();
+      result_.lost_race += added->seen - added->rows.inserted();
+    }
+    return result_;
+  }
 
  private:
   /// Whether this version's rows are in the table already, by the history of committed batches.
@@ -70,24 +78,27 @@ class Recorder {
     return found.has_value();
   }
 
+  /// Files that were not known and take the same state.
+  struct NewFiles {
+    SqliteRowsTogether rows;
+    int64_t DiscoverResult::* count;  ///< where those are counted that nobody else recorded before us
+    int64_t seen = 0;
+  };
+  NewFiles new_files(int64_t DiscoverResult::* count) const {
+    return {.rows = {connection_, kInsert, kInsertColumns, " ON CONFLICT DO NOTHING"}, .count = count};
+  }
+
   Result<void> add(const Seen& seen) {
-    const ListedFile& file = seen.file;
-    TRY_ASSIGN(const bool loaded, loaded_before(file));
+    TRY_ASSIGN(const bool loaded, loaded_before(seen.file));
     const FileState state = loaded ? FileState::kSuccess : seen.skip_reason.empty() ? FileState::kDiscovered : FileState::kSkipped;
+    NewFiles& added = loaded ? loaded_ : state == FileState::kSkipped ? skipped_ : discovered_;
+    ++added.seen;
     const bool skipped = state == FileState::kSkipped;
-    TRY_ASSIGN(const int64_t added,
-               insert_.execute(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
-                               file.version, loaded ? file.version : std::string(), to_string(state), now_,
-                               state == FileState::kDiscovered ? std::nullopt : std::optional(now_),
-                               skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), request_.archive));
-    if (added == 0) {
-      ++result_.lost_race;
-    } else if (loaded) {
-      ++result_.ignored;
-    } else {
-      ++(skipped ? result_.skipped : result_.added);
-    }
-    return {};
+    const ListedFile& file = seen.file;
+    return added.rows.add(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
+                          file.version, loaded ? file.version : std::string(), to_string(state), now_,
+                          state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
+                          skipped ? seen.skip_message : std::string(), now_, now_, request_.archive);
   }
 
   Result<void> change(const Seen& seen) {
@@ -135,9 +146,11 @@ class Recorder {
   std::optional<std::string> run() const { return request_.run.empty() ? std::nullopt : std::optional(request_.run.text); }
 
   SqliteConnection& connection_;
-  SqliteStatement insert_;
   const DiscoverRequest& request_;
   const std::string now_;
+  NewFiles discovered_ = new_files(&DiscoverResult::added);
+  NewFiles skipped_ = new_files(&DiscoverResult::skipped);
+  NewFiles loaded_ = new_files(&DiscoverResult::ignored);
   std::optional<bool> history_;  // whether there is any; not known before it is asked for
   DiscoverResult result_;
 };
@@ -160,12 +173,8 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_members(const IngestionI
 
 Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
-  return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
-    TRY_ASSIGN(auto insert, writer_->prepare(kInsert));
-    Recorder recorder(*writer_, std::move(insert), request, now_text(db));
-    for (const Seen& seen : files) TRY(recorder.record(seen));
-    return recorder.result();
-  });
+  return write("recording discovered files",
+               [&](SqlConnection& db) -> Result<DiscoverResult> { return Recorder(*writer_, request, now_text(db)).record(files); });
 }
 
 }  // namespace sluice

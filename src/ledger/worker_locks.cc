@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr size_t kBatchIdBytesMax = 64;
 
-// One slot of the file. A worker writes whole slots; its successor reads them after its death, on the same machine.
+// One slot of the file. A worker writes as much of it as its path needs; its successor reads them after its death, on the same machine.
 struct Slot {
   uint32_t batch_length = 0;
   uint32_t path_length = 0;  // 0: nothing in hand
@@ -101,7 +102,9 @@ void WorkerLocks::note_in_hand(int slot, const BatchId& batch, std::string_view 
   note.path_length = static_cast<uint32_t>(path.size());
   std::copy(batch.text.begin(), batch.text.end(), note.batch.begin());
   std::copy(path.begin(), path.end(), note.path.begin());
-  const ssize_t written = pwrite(file_, &note, sizeof note, static_cast<off_t>(slot) * static_cast<off_t>(sizeof note));
+  // Only what is used of the slot: this is written for every file.
+  const ssize_t written =
+      pwrite(file_, &note, offsetof(Slot, path) + path.size(), static_cast<off_t>(slot) * static_cast<off_t>(sizeof note));
   static_cast<void>(written);  // a lost note costs a death its name, nothing else
 }
 
@@ -132,8 +135,11 @@ std::vector<InHand> WorkerLocks::in_hand(const WorkerId& worker) const {
   if (file.number() < 0) return found;
   Slot note;
   for (off_t slot = 0; slot < kInHandSlotsMax; ++slot) {
-    if (pread(file.number(), &note, sizeof note, slot * static_cast<off_t>(sizeof note)) != static_cast<ssize_t>(sizeof note)) break;
-    if (note.path_length == 0 || note.path_length > note.path.size() || note.batch_length > note.batch.size()) continue;
+    const ssize_t got = pread(file.number(), &note, sizeof note, slot * static_cast<off_t>(sizeof note));
+    if (got < static_cast<ssize_t>(offsetof(Slot, path))) break;
+    if (note.path_length == 0 || note.path_length > static_cast<size_t>(got) - offsetof(Slot, path) ||
+        note.path_length > note.path.size() || note.batch_length > note.batch.size())
+      continue;
     found.push_back({BatchId(std::string(note.batch.data(), note.batch_length)), std::string(note.path.data(), note.path_length)});
   }
   return found;

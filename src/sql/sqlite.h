@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -71,6 +72,7 @@ class SqliteStatement {
     const SqlParam params[] = {SqlParam(args)..., SqlParam(nullptr)};
     return execute_params(params, sizeof...(args));
   }
+  Result<int64_t> execute_list(std::span<const SqlParam> params) { return execute_params(params.data(), params.size()); }
 
  private:
   friend class SqliteConnection;
