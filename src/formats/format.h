@@ -36,6 +36,7 @@ struct ReadPlan {
   CsvOptions csv;
   JsonOptions json;
   TextOptions text;
+  SqlOptions sql;
   int64_t block_rows_max = 64 * 1024;
 };
 
@@ -92,6 +93,7 @@ struct Inferred {
   std::vector<Field> fields;        ///< in order of appearance; a column seen only as null has type nullptr
   std::vector<std::string> header;  ///< the names as written (CSV header; JSON: names of `fields`)
   int64_t rows = 0;
+  std::vector<std::string> warnings;  ///< what the file says of its columns and no table can hold, for people
 };
 
 class Format {

@@ -79,6 +79,10 @@ TextOptions text_of(const Json& json) {
   return {.pattern = json.at("pattern").get<std::string>(), .encoding = enum_at(json, "encoding", parse_text_encoding)};
 }
 
+SqlOptions sql_of(const Json& json) {
+  return {.table = json.at("table").get<std::string>(), .dialect = enum_at(json, "dialect", parse_sql_dialect)};
+}
+
 Json json_of(const Source& source) {
   return {{"id", source.id.text},
           {"paths", source.paths},
@@ -86,6 +90,7 @@ Json json_of(const Source& source) {
           {"format", source.format},
           {"csv", json_of(source.csv)},
           {"text", {{"pattern", source.text.pattern}, {"encoding", to_string(source.text.encoding)}}},
+          {"sql", {{"table", source.sql.table}, {"dialect", to_string(source.sql.dialect)}}},
           {"source_system", source.source_system}};
 }
 
@@ -97,15 +102,54 @@ Source source_of(const Json& json) {
   json.at("format").get_to(source.format);
   source.csv = csv_of(json.at("csv"));
   if (json.contains("text")) source.text = text_of(json.at("text"));
+  if (json.contains("sql")) source.sql = sql_of(json.at("sql"));
   json.at("source_system").get_to(source.source_system);
   return source;
 }
 
+Json json_of(const ColumnCheck& check) {
+  Json json = {{"required", check.required}, {"in", check.in}, {"pattern", check.pattern}};
+  put_optional(json, "min", check.min);
+  put_optional(json, "max", check.max);
+  return json;
+}
+
+ColumnCheck check_of(const Json& json) {
+  return {.required = json.at("required").get<bool>(),
+          .min = get_optional<std::string>(json, "min"),
+          .max = get_optional<std::string>(json, "max"),
+          .in = json.at("in").get<std::vector<std::string>>(),
+          .pattern = json.at("pattern").get<std::string>()};
+}
+
+Json json_of(const ColumnDefinition& column) {
+  Json json = {{"name", column.name}, {"from", column.from}, {"type", column.type}, {"path_pattern", column.path_pattern}, {"json", column.json}};
+  put_optional(json, "value", column.value);
+  if (column.check.any()) json["check"] = json_of(column.check);
+  return json;
+}
+
+ColumnDefinition column_of(const Json& json) {
+  ColumnDefinition column{.name = json.at("name").get<std::string>(),
+                          .from = json.at("from").get<std::string>(),
+                          .type = json.at("type").get<std::string>(),
+                          .value = get_optional<std::string>(json, "value"),
+                          .path_pattern = json.at("path_pattern").get<std::string>(),
+                          .json = json.at("json").get<bool>(),
+                          .check = {}};
+  if (json.contains("check")) column.check = check_of(json.at("check"));
+  return column;
+}
+
 Json json_of(const SchemaOptions& schema) {
+  Json columns = Json::array();
+  for (const ColumnDefinition& column : schema.columns) columns.push_back(json_of(column));
   return {{"mode", to_string(schema.mode)},
           {"contract", schema.contract},
           {"validate", schema.validate},
           {"strict_mode", schema.strict_mode},
+          {"columns", std::move(columns)},
+          {"hive_partitioning", schema.hive_partitioning},
           {"infer", {{"timestamps", schema.infer.timestamps}, {"numbers_double", schema.infer.numbers_double}}}};
 }
 
@@ -115,6 +159,10 @@ SchemaOptions schema_of(const Json& json) {
   json.at("contract").get_to(schema.contract);
   json.at("validate").get_to(schema.validate);
   json.at("strict_mode").get_to(schema.strict_mode);
+  if (const auto columns = json.find("columns"); columns != json.end()) {  // definitions of earlier versions have none
+    for (const Json& column : *columns) schema.columns.push_back(column_of(column));
+    json.at("hive_partitioning").get_to(schema.hive_partitioning);
+  }
   json.at("infer").at("timestamps").get_to(schema.infer.timestamps);
   json.at("infer").at("numbers_double").get_to(schema.infer.numbers_double);
   return schema;
@@ -148,6 +196,12 @@ BadRows bad_rows_of(const Json& json) {
           .percent_max = get_optional<double>(json, "percent_max")};
 }
 
+Disposition disposition_of(const Json& json) {
+  return {.kind = enum_at(json, "kind", parse_disposition_kind), .folder = json.at("folder").get<std::string>()};
+}
+
+Json json_of(const Disposition& disposition) { return {{"kind", to_string(disposition.kind)}, {"folder", disposition.folder}}; }
+
 Ingestion ingestion_of(const Json& json) {
   Ingestion ingestion;
   json.at("id").get_to(ingestion.id.text);
@@ -171,6 +225,9 @@ Ingestion ingestion_of(const Json& json) {
   if (const auto archives = json.find("archives"); archives != json.end()) {
     archives->at("members").get_to(ingestion.archives.members);
     archives->at("nested").get_to(ingestion.archives.nested);
+  }
+  if (const auto disposition = json.find("disposition"); disposition != json.end()) {
+    ingestion.disposition = {disposition_of(disposition->at("done")), disposition_of(disposition->at("failed"))};
   }
   ingestion.start_from = time_at(json, "start_from");
   json.at("batch").at("files_max").get_to(ingestion.batch.files_max);
@@ -224,6 +281,36 @@ std::string_view to_string(BadRowAction action) {
   return "";
 }
 
+std::string_view to_string(DumpDialect dialect) {
+  switch (dialect) {
+    case DumpDialect::kAuto: return "auto";
+    case DumpDialect::kPostgresql: return "postgresql";
+    case DumpDialect::kMysql: return "mysql";
+    case DumpDialect::kSqlite: return "sqlite";
+  }
+  return "";
+}
+
+std::string_view to_string(Disposition::Kind kind) {
+  switch (kind) {
+    case Disposition::Kind::kKeep: return "keep";
+    case Disposition::Kind::kDelete: return "delete";
+    case Disposition::Kind::kMove: return "move";
+    case Disposition::Kind::kTag: return "tag";
+  }
+  return "";
+}
+
+std::optional<DumpDialect> parse_sql_dialect(std::string_view text) {
+  using enum DumpDialect;
+  return parse_enum(text, {kAuto, kPostgresql, kMysql, kSqlite});
+}
+
+std::optional<Disposition::Kind> parse_disposition_kind(std::string_view text) {
+  using enum Disposition::Kind;
+  return parse_enum(text, {kKeep, kDelete, kMove, kTag});
+}
+
 std::optional<SchemaMode> parse_schema_mode(std::string_view text) {
   using enum SchemaMode;
   return parse_enum(text, {kEvolve, kFixed, kRescue, kApprove});
@@ -272,6 +359,9 @@ std::string to_json(const Ingestion& ingestion) {
                {"metadata_columns", ingestion.metadata_columns},
                {"managed_by", ingestion.managed_by},
                {"status", ingestion.status}};
+  if (ingestion.disposition.any()) {
+    json["disposition"] = {{"done", json_of(ingestion.disposition.done)}, {"failed", json_of(ingestion.disposition.failed)}};
+  }
   if (ingestion.parquet) json["parquet"] = {{"prefix", ingestion.parquet->prefix}, {"store", without_secrets(ingestion.parquet->store)}};
   if (!ingestion.cluster.empty()) json["cluster"] = ingestion.cluster;
   if (!ingestion.request.empty()) json["request"] = ingestion.request;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/units.h"
+#include "model/column_definition.h"
 #include "model/text_encoding.h"
 
 namespace sluice {
@@ -50,6 +51,15 @@ struct TextOptions {
 
 struct JsonOptions {};
 
+enum class DumpDialect { kAuto, kPostgresql, kMysql, kSqlite };
+std::string_view to_string(DumpDialect dialect);
+std::optional<DumpDialect> parse_sql_dialect(std::string_view text);
+
+struct SqlOptions {
+  std::string table;                         ///< of a dump: "users" or "public.users"; empty: the only one with rows
+  DumpDialect dialect = DumpDialect::kAuto;  ///< auto: as the dump's head says
+};
+
 /// Switches of inference (design, section 5).
 struct InferOptions {
   bool timestamps = true;       ///< false: ISO 8601 text stays string
@@ -66,10 +76,11 @@ struct Source {
   SourceId id;
   std::vector<std::string> paths;  ///< absolute URIs or local paths with globs; a bare folder means everything below it
   Properties store;
-  std::string format = "auto";  ///< auto | json | csv | tsv | text | parquet | avro | orc
+  std::string format = "auto";  ///< auto | json | csv | tsv | text | parquet | avro | orc | sql
   CsvOptions csv;
   JsonOptions json;
   TextOptions text;
+  SqlOptions sql;
   std::string source_system;
 };
 
@@ -86,6 +97,8 @@ struct SchemaOptions {
   bool validate = true;  ///< compare each file's header with the contract
   bool strict_mode = false;
   InferOptions infer;
+  std::vector<ColumnDefinition> columns;  ///< by definition; all other columns are as found in the files
+  bool hive_partitioning = false;         ///< folders named key=value are columns
 };
 
 struct Ready {
@@ -99,6 +112,26 @@ struct Ready {
 struct ArchiveOptions {
   std::vector<std::string> members;  ///< globs; without "/" over their last name, else over all of it; empty: every member
   bool nested = false;               ///< an archive in an archive is opened, too (one level)
+};
+
+/// What becomes of a source file after its load.
+struct Disposition {
+  enum class Kind { kKeep, kDelete, kMove, kTag };
+  Kind kind = Kind::kKeep;
+  std::string folder;  ///< kMove: absolute URI, ending in "/"
+
+  bool operator==(const Disposition&) const = default;
+};
+
+std::string_view to_string(Disposition::Kind kind);
+std::optional<Disposition::Kind> parse_disposition_kind(std::string_view text);
+
+struct Dispositions {
+  Disposition done;    ///< of files whose present version was loaded
+  Disposition failed;  ///< of files that failed as often as they are tried
+
+  bool any() const { return done.kind != Disposition::Kind::kKeep || failed.kind != Disposition::Kind::kKeep; }
+  bool operator==(const Dispositions&) const = default;
 };
 
 struct BatchLimits {
@@ -140,6 +173,7 @@ struct Ingestion {
   Ready ready;
   std::optional<Timestamp> start_from;  ///< earlier files are SKIPPED "Baseline"
   ArchiveOptions archives;
+  Dispositions disposition;
   bool start_from_now = false;  ///< not stored: start_from is to become the time of the ingestion's first registration
   BatchLimits batch;
   std::optional<int64_t> run_files_max;

@@ -12,20 +12,8 @@
 
 namespace sluice {
 
-struct Disposition {
-  enum class Kind { kKeep, kDelete, kMove };
-  Kind kind = Kind::kKeep;
-  std::string folder;  ///< kMove: absolute URI, ending in "/"
-};
 /// "keep", "delete" or "move:PATH" (relative: from the working folder).
 Result<Disposition> parse_disposition(std::string_view text);
-
-struct Dispositions {
-  Disposition done;    ///< of files whose present version was loaded
-  Disposition failed;  ///< of files that failed as often as they are tried
-
-  bool any() const { return done.kind != Disposition::Kind::kKeep || failed.kind != Disposition::Kind::kKeep; }
-};
 
 /// kInvalidInput: a target folder whose files a source would list again, or on another kind of store than the source.
 Result<void> check_dispositions(const Ingestion& ingestion, const Dispositions& dispositions);

@@ -1,0 +1,332 @@
+#include "formats/sql_dump.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "formats/bad_row_tally.h"
+#include "model/file.h"
+
+namespace sluice {
+namespace {
+
+std::string upper_case(std::string_view text) {
+  std::string upper(text);
+  std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return upper;
+}
+
+bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return token.is_word(word); });
+}
+
+/// What a dump may say of its encoding and mean UTF-8, or text that proves itself to be.
+bool reads_as_utf8(std::string_view encoding) {
+  const std::string name = upper_case(encoding);
+  return name.starts_with("UTF8") || name.starts_with("UTF-8") || name == "ASCII" || name == "SQL_ASCII" || name == "BINARY" ||
+         name == "DEFAULT";
+}
+
+/// The word behind `key`, without quotes; empty: there is none.
+std::string_view word_behind(std::string_view text, std::string_view key) {
+  const size_t at = text.find(key);
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + key.size());
+  text.remove_prefix(std::min(text.find_first_not_of(" \t='\""), text.size()));
+  return text.substr(0, text.find_first_of(" ,'\"\n"));
+}
+
+}  // namespace
+
+SqlDump::SqlDump(std::unique_ptr<ByteSource> source, const SqlOptions& options, bool keep_statements, size_t block_bytes)
+    : tokens_(std::move(source), options.dialect, block_bytes), keep_statements_(keep_statements) {}
+
+Result<SqlItem> SqlDump::next(Context& context) {
+  TRY(context.check());
+  tokens_.text().use(context);
+  const SqlItem item = next_item();
+  if (tokens_.text().failure()) return std::unexpected(*tokens_.text().failure());
+  return item;
+}
+
+SqlItem SqlDump::next_item() {
+  for (;;) {
+    Step step;
+    switch (state_) {
+      case State::kInsertRows: step = next_insert_row(); break;
+      case State::kCopyRows: step = next_copy_row(); break;
+      case State::kStatements: step = next_statement(); break;
+    }
+    if (step) return *step;
+  }
+}
+
+std::string SqlDump::raw() {
+  std::string text = tokens_.text().captured();
+  text.resize(std::min(text.size(), static_cast<size_t>(raw_end_ - raw_begin_)));
+  if (raw_begin_ > byte_) text.insert(0, "(");
+  text.resize(text.find_last_not_of(" \t\r\n") + 1);
+  return text;
+}
+
+/// At the front of a statement: psql's commands, the client's DELIMITER and empty statements are passed over.
+SqlDump::Step SqlDump::next_statement() {
+  tokens_.capture_from_next(keep_statements_ ? static_cast<size_t>(kRowBytesMax) : kBadRowTextBytesMax);
+  const SqlToken& token = tokens_.next();
+  apply_executed_comments();
+  if (token.kind == SqlTokenKind::kEnd) return SqlItem::kEnd;
+  if (token.kind == SqlTokenKind::kTerminator) return std::nullopt;
+  if (token.is('\\')) {
+    connect(tokens_.rest_of_line());
+    return std::nullopt;
+  }
+  if (token.is_word("DELIMITER")) {
+    read_delimiter();
+    return std::nullopt;
+  }
+  ++statement_;
+  line_ = token.line;
+  byte_ = raw_begin_ = statement_byte_ = token.byte;
+  problem_ = {};
+  return keep_statements_ ? keep_statement() : read_statement();
+}
+
+SqlDump::Step SqlDump::read_statement() {
+  const SqlToken& token = tokens_.token();
+  if (token.is_word("CREATE")) return read_create();
+  if (is_any(token, {"INSERT", "REPLACE"})) return read_insert();
+  if (token.is_word("COPY")) return read_copy();
+  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"})) return read_change(upper_case(token.text));
+  if (token.is_word("SET")) {
+    read_set();
+  } else if (token.is_word("USE")) {
+    read_use();
+  } else {
+    skip_statement();
+  }
+  return std::nullopt;
+}
+
+SqlDump::Step SqlDump::keep_statement() {
+  if (tokens_.token().is_word("CREATE")) {
+    read_create();
+  } else if (tokens_.token().is_word("SET")) {
+    read_set();
+  } else {
+    skip_statement();
+  }
+  raw_end_ = tokens_.token().byte;
+  if (tokens_.text().capture_is_cut()) {
+    tokens_.text().fail_at(line_, byte_, error_type::kTooLarge,
+                           fmt::format("a statement above the limit of {} MiB begins here", kRowBytesMax / kMiB));
+  }
+  return SqlItem::kStatement;
+}
+
+void SqlDump::refuse(std::string_view reason) {
+  tokens_.text().fail_at(tokens_.token().line, tokens_.token().byte, error_type::kParseError, std::string(reason));
+}
+
+void SqlDump::apply_executed_comments() {
+  const std::string executed = upper_case(tokens_.take_executed_comments());
+  if (executed.empty()) return;
+  set("NAMES", word_behind(executed, "SET NAMES"));
+  set("TIME_ZONE", word_behind(executed, "SET TIME_ZONE"));
+  set("SQL_MODE", word_behind(executed, "SQL_MODE="));
+}
+
+/// A setting that changes how values are written; both in upper case. A variable (@x) brings back what was before.
+void SqlDump::set(const std::string& name, std::string_view value) {
+  if (value.empty() || value.starts_with('@')) return;
+  if ((name == "CLIENT_ENCODING" || name == "NAMES") && !reads_as_utf8(value)) {
+    refuse(fmt::format("the dump says that its text is {}; only UTF-8 is read: dump it as UTF-8, or convert it and what it says", value));
+  }
+  if (name == "STANDARD_CONFORMING_STRINGS") tokens_.set_backslash_escapes(value == "OFF" || value == "FALSE" || value == "0");
+  if (name == "TIME_ZONE") utc_ = value == "+00:00";
+  if (name == "SQL_MODE" && value.find("NO_BACKSLASH_ESCAPES") != std::string_view::npos)
+    refuse("SQL mode NO_BACKSLASH_ESCAPES is not supported");
+}
+
+/// `SET [SESSION] name = value` or `SET name TO value`.
+void SqlDump::read_set() {
+  std::string name;
+  for (const SqlToken* token = &tokens_.next(); !token->ends_statement(); token = &tokens_.next()) {
+    if (token->is(',')) name.clear();
+    if (token->is('@')) name = "@";
+    const bool is_value = token->is_identifier() || token->kind == SqlTokenKind::kString || token->kind == SqlTokenKind::kNumber;
+    if (!is_value || is_any(*token, {"SESSION", "LOCAL", "GLOBAL", "TO"})) continue;
+    if (name.empty()) {
+      name = upper_case(token->text);
+    } else {
+      set(std::exchange(name, "@"), upper_case(token->text));
+    }
+  }
+}
+
+void SqlDump::read_use() {
+  if (tokens_.next().is_identifier()) database_ = std::string(tokens_.token().text);
+  skip_statement();
+}
+
+void SqlDump::read_delimiter() {
+  const std::string line = tokens_.rest_of_line();
+  const std::string_view delimiter = word_behind(line, "");
+  tokens_.set_delimiter(delimiter.empty() ? ";" : std::string(delimiter));
+}
+
+/// psql's `\connect [-reuse-previous=on] database`; its other commands change nothing.
+void SqlDump::connect(std::string_view line) {
+  if (!line.starts_with("connect ") && !line.starts_with("c ")) return;
+  line.remove_prefix(line.find(' ') + 1);
+  if (line.starts_with('-')) line.remove_prefix(std::min(line.find(' '), line.size()));
+  if (const size_t at = line.find("dbname="); at != std::string_view::npos) line.remove_prefix(at + 7);
+  if (const std::string_view database = word_behind(line, ""); !database.empty()) database_ = std::string(database);
+}
+
+void SqlDump::skip_statement() {
+  while (!tokens_.token().ends_statement()) tokens_.next();
+}
+
+/// Functions and triggers hold statements of their own between BEGIN and END.
+void SqlDump::skip_routine() {
+  int64_t depth = 0;
+  for (; tokens_.token().kind != SqlTokenKind::kEnd; tokens_.next()) {
+    const SqlToken& token = tokens_.token();
+    if (token.kind == SqlTokenKind::kTerminator && (depth <= 0 || tokens_.has_own_delimiter())) return;
+    depth += is_any(token, {"BEGIN", "CASE"}) ? 1 : token.is_word("END") ? -1 : 0;
+  }
+}
+
+SqlDump::Step SqlDump::misunderstood(std::string reason) {
+  problem_ = {std::move(reason), tokens_.token().line, tokens_.token().byte};
+  skip_statement();
+  raw_end_ = tokens_.token().byte;
+  return SqlItem::kProblem;
+}
+
+SqlDump::Step SqlDump::read_create() {
+  const SqlToken* token = &tokens_.next();
+  while (is_any(*token, {"OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})) token = &tokens_.next();
+  if (!token->is_word("TABLE")) {
+    for (; !token->ends_statement() && !token->is('('); token = &tokens_.next()) {
+      if (!is_any(*token, {"TRIGGER", "FUNCTION", "PROCEDURE", "EVENT"})) continue;
+      skip_routine();
+      return std::nullopt;
+    }
+    skip_statement();
+    return std::nullopt;
+  }
+  token = &tokens_.next();
+  while (is_any(*token, {"IF", "NOT", "EXISTS", "ONLY"})) token = &tokens_.next();
+  table_ = read_sql_table_name(tokens_, database_);
+  columns_.clear();
+  if (table_.empty() || tokens_.token().ends_statement()) return std::nullopt;
+  if (tokens_.token().is('(')) columns_ = read_sql_columns(tokens_, utc_);
+  skip_statement();
+  return SqlItem::kTable;
+}
+
+SqlDump::Step SqlDump::read_insert() {
+  const SqlToken* token = &tokens_.next();
+  while (is_any(*token, {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "OR", "REPLACE", "ABORT", "FAIL", "ROLLBACK", "INTO"})) {
+    token = &tokens_.next();
+  }
+  table_ = read_sql_table_name(tokens_, database_);
+  names_.clear();
+  if (tokens_.token().is_word("AS")) {
+    tokens_.next();
+    tokens_.next();
+  }
+  if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
+  while (is_any(tokens_.token(), {"OVERRIDING", "SYSTEM", "USER", "VALUE"}) && !tokens_.token().ends_statement()) {
+    const bool is_values = tokens_.token().is_word("VALUE");
+    if (tokens_.next().is('(') && is_values) {
+      state_ = State::kInsertRows;
+      return next_insert_row();
+    }
+  }
+  if (!tokens_.token().is_word("VALUES")) return misunderstood("INSERT without VALUES is not understood");
+  tokens_.next();
+  state_ = State::kInsertRows;
+  return next_insert_row();
+}
+
+/// The '(' of a row in hand, or what ends the rows.
+SqlDump::Step SqlDump::next_insert_row() {
+  const SqlToken& token = tokens_.token();
+  if (!token.is('(')) return end_of_rows();
+  line_ = token.line;
+  byte_ = token.byte;
+  raw_begin_ = tokens_.text().byte();
+  tokens_.text().begin_capture(kBadRowTextBytesMax);
+  row_.read_values(tokens_);
+  raw_end_ = tokens_.text().byte();
+  problem_ = row_.problem();
+  if (tokens_.token().is(')')) tokens_.next();
+  if (tokens_.token().is(',') && !tokens_.next().is('(')) refuse("rows of INSERT end with a comma: the file is cut off");
+  return SqlItem::kRow;
+}
+
+SqlDump::Step SqlDump::end_of_rows() {
+  state_ = State::kStatements;
+  if (tokens_.token().kind == SqlTokenKind::kEnd) refuse("INSERT does not end with a semicolon: the file is cut off");
+  const bool harmless = tokens_.token().ends_statement() || tokens_.token().is_word("RETURNING");
+  if (!harmless) {
+    if (!tokens_.token().is_word("ON") || !tokens_.next().is_word("CONFLICT"))
+      return misunderstood("what follows the rows of INSERT is not understood");
+    while (!tokens_.token().ends_statement() && !is_any(tokens_.token(), {"NOTHING", "UPDATE"})) tokens_.next();
+    if (!tokens_.token().is_word("NOTHING")) return misunderstood("INSERT that updates other rows is not understood");
+  }
+  skip_statement();
+  return std::nullopt;
+}
+
+SqlDump::Step SqlDump::read_copy() {
+  tokens_.next();
+  table_ = read_sql_table_name(tokens_, database_);
+  names_.clear();
+  if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
+  const bool from_stdin = tokens_.token().is_word("FROM") && tokens_.next().is_word("STDIN");
+  if (!from_stdin) {
+    skip_statement();  // COPY ... TO, or from a file that is not here
+    return std::nullopt;
+  }
+  if (!tokens_.next().ends_statement()) {
+    tokens_.text().fail_at(line_, byte_, error_type::kParseError,
+                           "COPY with options is not understood; dump it as pg_dump does, in text format");
+    return SqlItem::kEnd;
+  }
+  tokens_.rest_of_line();
+  if (tokens_.text().peek() >= 0) tokens_.text().skip(1);
+  state_ = State::kCopyRows;
+  return next_copy_row();
+}
+
+SqlDump::Step SqlDump::next_copy_row() {
+  SqlText& text = tokens_.text();
+  line_ = text.line();
+  byte_ = raw_begin_ = text.byte();
+  text.begin_capture(kBadRowTextBytesMax);
+  if (!row_.read_copy_line(text)) {
+    state_ = State::kStatements;
+    return std::nullopt;
+  }
+  raw_end_ = text.byte();
+  problem_ = row_.problem();
+  return SqlItem::kRow;
+}
+
+SqlDump::Step SqlDump::read_change(std::string_view verb) {
+  const SqlToken* token = &tokens_.next();
+  while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK"})) token = &tokens_.next();
+  table_ = read_sql_table_name(tokens_, database_);
+  skip_statement();
+  raw_end_ = tokens_.token().byte;
+  if (table_.empty()) return std::nullopt;
+  problem_ = {fmt::format("{} of rows is not understood", verb), line_, byte_};
+  return SqlItem::kChange;
+}
+
+}  // namespace sluice

@@ -1,0 +1,103 @@
+// A SQL dump as a sequence of tables, rows and statements, one at a time. Not thread-safe.
+//
+// Understood: CREATE TABLE, INSERT (and REPLACE) ... VALUES with literals, COPY ... FROM stdin in text format, USE and \connect, and those
+// SET that change how values are written. INSERT of anything else, and statements that change the rows of a table (UPDATE, DELETE, MERGE,
+// TRUNCATE), are problems. All others are passed over: they say nothing of rows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_source.h"
+#include "base/context.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "formats/format.h"
+#include "formats/sql_row.h"
+#include "formats/sql_table.h"
+#include "formats/sql_tokens.h"
+
+namespace sluice {
+
+enum class SqlItem {
+  kEnd,
+  kTable,      ///< CREATE TABLE: table(), columns()
+  kRow,        ///< table(), names(), values(), perhaps problem()
+  kProblem,    ///< an INSERT into table() that is not understood: problem()
+  kChange,     ///< a statement that changes rows of table(): problem()
+  kStatement,  ///< any other; only where they were asked for
+};
+
+class SqlDump {
+ public:
+  /// `source` holds plain bytes from the file's beginning. `keep_statements`: every statement is a kStatement whose raw() is its text.
+  SqlDump(std::unique_ptr<ByteSource> source, const SqlOptions& options, bool keep_statements = false, size_t block_bytes = 256 * kKiB);
+
+  /// Errors: ParseError, TooLarge (line and byte set) and those of the source.
+  Result<SqlItem> next(Context& context);
+
+  const SqlTableName& table() const { return table_; }
+  const std::vector<SqlColumn>& columns() const { return columns_; }
+  /// The columns that an INSERT or COPY names; empty: all of the table. Changes only with statement().
+  const std::vector<std::string>& names() const { return names_; }
+  int64_t statement() const { return statement_; }  ///< number of the statement in hand, 1 is the first
+  std::span<const SqlValue> values() const { return row_.values(); }
+  const SqlProblem& problem() const { return problem_; }
+  DumpDialect dialect() { return tokens_.dialect(); }
+
+  int64_t line() const { return line_; }  ///< where the item begins
+  int64_t byte() const { return byte_; }
+  int64_t statement_byte() const { return statement_byte_; }  ///< where the statement in hand begins
+  int64_t end_byte() { return tokens_.text().byte(); }        ///< behind what was read
+  /// The item as written, without its terminator; of a row or problem the first 64 KiB.
+  std::string raw();
+
+ private:
+  enum class State { kStatements, kInsertRows, kCopyRows };
+
+  /// nullopt: passed over, go on.
+  using Step = std::optional<SqlItem>;
+
+  SqlItem next_item();
+  Step next_statement();
+  Step read_statement();
+  Step keep_statement();
+  Step read_create();
+  Step read_insert();
+  Step read_copy();
+  Step read_change(std::string_view verb);
+  Step next_insert_row();
+  Step next_copy_row();
+  Step end_of_rows();
+  void read_use();
+  void read_delimiter();
+  void read_set();
+  void set(const std::string& name, std::string_view value);
+  void apply_executed_comments();
+  void check_encoding(std::string_view encoding);
+  void connect(std::string_view line);
+  void skip_statement();
+  void skip_routine();
+  Step misunderstood(std::string reason);
+  void refuse(std::string_view reason);
+
+  SqlTokens tokens_;
+  const bool keep_statements_;
+  State state_ = State::kStatements;
+  SqlTableName table_;
+  std::vector<SqlColumn> columns_;
+  std::vector<std::string> names_;
+  SqlRow row_;
+  SqlProblem problem_;
+  std::string database_;
+  bool utc_ = false;  ///< SET TIME_ZONE='+00:00'
+  int64_t statement_ = 0, statement_byte_ = 0, line_ = 1, byte_ = 0;
+  int64_t raw_begin_ = 0, raw_end_ = 0;  ///< of the item as captured, which begins behind byte_ where it is a row of INSERT
+};
+
+}  // namespace sluice
