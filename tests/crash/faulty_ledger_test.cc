@@ -47,6 +47,9 @@ class NotingLedger final : public WorkLedger, public Registry {
   Result<ClaimedBatch> open_untracked(const ClaimRequest&) override { return note<ClaimedBatch>("ledger.open_untracked"); }
   Result<Lease> renew(const Lease&, std::chrono::microseconds) override { return note<Lease>("ledger.renew"); }
   Result<void> pin_target(const Lease&, const TargetPin&) override { return note<void>("ledger.pin_target"); }
+  Result<std::vector<KeyClaim>> claim_keys(const Lease&, std::string_view, std::span<const KeyRequest>) override {
+    return note<std::vector<KeyClaim>>("ledger.claim_keys");
+  }
   Result<int64_t> prepare(const Lease&, const PreparedBatch&, std::span<const FileResult>) override {
     return note<int64_t>("ledger.prepare");
   }
@@ -111,6 +114,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.open_untracked", [](WorkLedger& l, Registry&) { return outcome(l.open_untracked({})); }},
       {"ledger.renew", [](WorkLedger& l, Registry&) { return outcome(l.renew({}, {})); }},
       {"ledger.pin_target", [](WorkLedger& l, Registry&) { return outcome(l.pin_target({}, {})); }},
+      {"ledger.claim_keys", [](WorkLedger& l, Registry&) { return outcome(l.claim_keys({}, {}, {})); }},
       {"ledger.prepare", [](WorkLedger& l, Registry&) { return outcome(l.prepare({}, {}, {})); }},
       {"ledger.standing", [](WorkLedger& l, Registry&) { return outcome(l.standing({})); }},
       {"ledger.confirm", [](WorkLedger& l, Registry&) { return outcome(l.confirm({}, {})); }},
