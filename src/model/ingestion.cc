@@ -123,7 +123,8 @@ ColumnCheck check_of(const Json& json) {
 }
 
 Json json_of(const ColumnDefinition& column) {
-  Json json = {{"name", column.name}, {"from", column.from}, {"type", column.type}, {"path_pattern", column.path_pattern}, {"json", column.json}};
+  Json json = {
+      {"name", column.name}, {"from", column.from}, {"type", column.type}, {"path_pattern", column.path_pattern}, {"json", column.json}};
   put_optional(json, "value", column.value);
   if (column.check.any()) json["check"] = json_of(column.check);
   return json;
