@@ -29,8 +29,10 @@ Result<Timestamp> time_typed(const std::string& text) {
 }
 
 std::string rebuilt_text(const RebuildReport& report, const Ingestion& ingestion) {
-  std::string text = fmt::format("Rebuilt {} from {} data file(s) of table {}: {} file(s) loaded\n", ingestion.name, report.data_files,
-                                 ingestion.table.text(), report.files_loaded);
+  const std::string from = ingestion.parquet ? fmt::format("object(s) below {}", ingestion.parquet->prefix)
+                                             : fmt::format("data file(s) of table {}", ingestion.table.text());
+  std::string text =
+      fmt::format("Rebuilt {} from {} {}: {} file(s) loaded\n", ingestion.name, report.data_files, from, report.files_loaded);
   if (report.data_files_without_footer > 0) {
     text += fmt::format(
         "  {} data file(s) were written by another program; {} file(s) are known by _source_file alone: the version that is "
@@ -77,7 +79,7 @@ void add_ledger_commands(CLI::App& app, CommandLine& line) {
     if (auto done = restore(line); !done) line.exit_code = line.usage(done.error());
   });
 
-  auto* rebuild_command = app.add_subcommand("rebuild", "Make the ledger anew from what the table holds; loads nothing");
+  auto* rebuild_command = app.add_subcommand("rebuild", "Make the ledger anew from what the table, or the prefix, holds; loads nothing");
   auto name = std::make_shared<std::string>();
   auto until = std::make_shared<std::string>();
   rebuild_command->add_option("INGESTION", *name, "Name or id")->required();

@@ -79,6 +79,20 @@ TEST_P(LedgerConformance, KeysAreClaimedByTheHolderBelowOnePrefix) {
   EXPECT_THAT(a_.work().claim_keys(batch.lease, kPrefix, {&key, 1}), FailsWith(ErrorCode::kConflict));
 }
 
+// Prevents: objects that a rebuilt ledger knows as done, and whose keys it gives to the next file that asks, or takes for somebody else's.
+TEST_P(LedgerConformance, AdoptedObjectsHaveTheirKeys) {
+  const BatchId lost(new_uuid());
+  const std::vector<AdoptedFile> objects = {{"/a", "v0", lost, RowRange{"s3://b/out/a.parquet", 0, 5}, std::string(kPrefix)}};
+  for (int round = 0; round < 2; ++round) must(a_.work().adopt(ingestion_, std::vector{lost}, objects, 0));
+  discover_new({"/a", "/b"});
+  const ClaimedBatch batch = claim(a_);
+  const KeyRequest requests[] = {{"s3://b/out/a.parquet", "/a", "v1"}, {"s3://b/out/a.parquet", "/b", "v1"}};
+  const auto claims = must(a_.work().claim_keys(batch.lease, kPrefix, requests));
+  EXPECT_THAT(claims[0].owner, IsEmpty());
+  EXPECT_TRUE(claims[0].again);
+  EXPECT_THAT(claims[1].owner, HasSubstr("/a of ingestion orders"));
+}
+
 // Prevents: an inventory whose states do not belong together, or that leaves out files behind the first page.
 TEST_P(LedgerConformance, EveryFileIsVisitedOnceInOrder) {
   std::vector<std::string> paths;

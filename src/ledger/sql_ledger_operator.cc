@@ -30,6 +30,11 @@ Result<void> adopt_file(SqlConnection& db, const IngestionId& ingestion, const A
                  "updated_at = ?4, error_type = '', error_message = '', error_line = 0, error_byte = -1 WHERE file_path = ?1 AND "
                  "ingestion_id = ?2 AND file_etag = ?3 AND status IN ('DISCOVERED', 'FAILED', 'SKIPPED')",
                  file.path, ingestion.text, file.version, now));
+  if (file.key_target.empty()) return {};
+  TRY(
+      db.execute("INSERT INTO object_keys (object_key, target, ingestion_id, file_path, version, batches, updated_at) "
+                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (object_key) DO NOTHING",
+                 range.data_file, file.key_target, ingestion.text, file.path, file.version, file.batch.text, now));
   return {};
 }
 

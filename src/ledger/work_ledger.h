@@ -113,6 +113,7 @@ struct AdoptedFile {
   std::string path, version;
   BatchId batch;
   std::optional<RowRange> range;  ///< nullopt: where they lie is not known
+  std::string key_target;         ///< rule S: `range` is the file's own object below this prefix, and the key is claimed for it
 };
 
 class WorkLedger {

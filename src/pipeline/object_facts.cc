@@ -11,8 +11,9 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kSourceTextBytesMax = 1024;  // S3 keeps 2 KB of metadata
+constexpr size_t kMetadataTextBytesMax = 700;  // of two texts; S3 keeps 2 KB of metadata
 constexpr const char* kIngestion = "sluice-ingestion";
+constexpr const char* kName = "sluice-ingestion-name";
 constexpr const char* kBatch = "sluice-batch";
 constexpr const char* kSource = "sluice-source";
 constexpr const char* kVersion = "sluice-version";
@@ -32,6 +33,7 @@ std::string text_at(const std::map<std::string, std::string>& notes, const char*
 /// nullopt: somebody else's notes.
 std::optional<ObjectFacts> facts_in(const std::map<std::string, std::string>& notes) {
   ObjectFacts facts{IngestionId(text_at(notes, kIngestion)),
+                    text_at(notes, kName),
                     BatchId(text_at(notes, kBatch)),
                     text_at(notes, kSource),
                     text_at(notes, kVersion),
@@ -46,9 +48,9 @@ std::optional<ObjectFacts> facts_in(const std::map<std::string, std::string>& no
 
 }  // namespace
 
-std::string source_text(std::string_view path) {
-  std::string text = percent_encode_path(path);
-  return text.size() <= kSourceTextBytesMax ? text : "xxh3-" + hash_text(path);
+std::string metadata_text(std::string_view text) {
+  std::string encoded = percent_encode_path(text);
+  return encoded.size() <= kMetadataTextBytesMax ? encoded : "xxh3-" + hash_text(text);
 }
 
 std::string definition_fingerprint(const Ingestion& ingestion) {
@@ -65,14 +67,22 @@ std::string definition_fingerprint(const Ingestion& ingestion) {
 }
 
 ObjectMetadata metadata_of(const ObjectFacts& facts) {
-  return {{kIngestion, facts.ingestion.text}, {kBatch, facts.batch.text},          {kSource, facts.source},
+  return {{kIngestion, facts.ingestion.text}, {kName, facts.ingestion_name},       {kBatch, facts.batch.text},     {kSource, facts.source},
           {kVersion, facts.version},          {kRows, std::to_string(facts.rows)}, {kDefinition, facts.definition}};
 }
 
-std::map<std::string, std::string> footer_of(const ObjectFacts& facts, const std::string& path) {
+std::map<std::string, std::string> footer_of(const ObjectFacts& facts, const std::string& ingestion_name, const std::string& path) {
   std::map<std::string, std::string> notes = metadata_of(facts);
+  notes[kName] = ingestion_name;
   notes[kSource] = path;
   return notes;
+}
+
+Result<std::optional<ObjectFacts>> facts_in_footer(ObjectStore& store, const ObjectInfo& object, Context& context) {
+  const auto blob = open_blob(store, object);
+  auto footer = read_parquet_footer(*blob, context);
+  if (!footer && footer.error().code != ErrorCode::kInvalidInput) return std::unexpected(footer.error());
+  return footer ? facts_in(footer->notes) : std::nullopt;
 }
 
 Result<std::optional<FoundObject>> look_at_object(ObjectStore& store, const Key& key, Context& context) {
@@ -80,12 +90,12 @@ Result<std::optional<FoundObject>> look_at_object(ObjectStore& store, const Key&
   if (!head && head.error().code == ErrorCode::kNotFound) return std::nullopt;
   TRY(head);
   if (auto facts = facts_in(head->metadata)) return FoundObject{std::move(head->info), std::move(facts)};
-  const auto blob = open_blob(store, head->info);
-  auto footer = read_parquet_footer(*blob, context);
-  if (!footer && footer.error().code != ErrorCode::kInvalidInput) return std::unexpected(footer.error());
-  FoundObject found{std::move(head->info), footer ? facts_in(footer->notes) : std::nullopt};
-  if (found.facts) found.facts->source = source_text(found.facts->source);
-  return found;
+  TRY_ASSIGN(auto facts, facts_in_footer(store, head->info, context));
+  if (facts) {
+    facts->ingestion_name = metadata_text(facts->ingestion_name);
+    facts->source = metadata_text(facts->source);
+  }
+  return FoundObject{std::move(head->info), std::move(facts)};
 }
 
 }  // namespace sluice

@@ -18,8 +18,9 @@ namespace sluice {
 
 struct ObjectFacts {
   IngestionId ingestion;
+  std::string ingestion_name;  ///< metadata_text() of it: known again when the ledger was lost, and the id with it
   BatchId batch;
-  std::string source;  ///< source_text() of the file
+  std::string source;  ///< metadata_text() of the file's path
   std::string version;
   int64_t rows = 0;
   std::string definition;  ///< definition_fingerprint()
@@ -27,20 +28,23 @@ struct ObjectFacts {
   bool operator==(const ObjectFacts&) const = default;
 };
 
-/// A path as metadata can hold it: percent-encoded; of a very long one its hash.
-std::string source_text(std::string_view path);
+/// A path or a name as metadata can hold it: percent-encoded; of a very long one its hash.
+std::string metadata_text(std::string_view text);
 
 /// Tells definitions apart that would make other rows of the same file.
 std::string definition_fingerprint(const Ingestion& ingestion);
 
 ObjectMetadata metadata_of(const ObjectFacts& facts);
-/// The same for the footer, with the path as it is.
-std::map<std::string, std::string> footer_of(const ObjectFacts& facts, const std::string& path);
+/// The same for the footer, with name and path as they are.
+std::map<std::string, std::string> footer_of(const ObjectFacts& facts, const std::string& ingestion_name, const std::string& path);
 
 struct FoundObject {
   ObjectInfo info;
   std::optional<ObjectFacts> facts;  ///< nullopt: not one of ours
 };
+
+/// The footer alone, with name and path as they are. nullopt: not one of ours.
+Result<std::optional<ObjectFacts>> facts_in_footer(ObjectStore& store, const ObjectInfo& object, Context& context);
 
 /// nullopt: nothing is at the key. Metadata first, then the footer.
 Result<std::optional<FoundObject>> look_at_object(ObjectStore& store, const Key& key, Context& context);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/mirrored_key.h"
+#include "pipeline/object_facts.h"
 #include "pipeline/parquet_stager.h"
 #include "pipeline/publish.h"
 #include "pipeline/target.h"
@@ -94,6 +95,28 @@ Result<void> ParquetSink::sweep(const TargetPin& target, const BatchId& batch, C
     TRY_ASSIGN(const auto outcomes, objects->remove(keys, context));
     for (const DeleteOutcome& outcome : outcomes) {
       if (outcome.error) return std::unexpected(outcome.error->within("deleting " + outcome.key));
+    }
+    request.token = page.next_token;
+  } while (!request.token.empty());
+  return {};
+}
+
+/// Every object below the prefix; one that is not ours holds no row of ours.
+Result<void> ParquetSink::trace(const TargetState&, bool, const TraceVisitor& visit, Context& context) {
+  TRY_ASSIGN(ObjectStore * objects, store());
+  ListRequest request{target_.prefix + "/"};
+  do {
+    TRY_ASSIGN(const ListPage page, objects->list(request, context));
+    for (const ObjectInfo& object : page.objects) {
+      TRY(context.check());
+      if (object.path.starts_with(target_.prefix + "/_quarantine/")) continue;
+      TRY_ASSIGN(const auto facts, facts_in_footer(*objects, object, context));
+      TracedData traced{.path = object.path, .origins = {}, .rows_by_source = {}};
+      if (facts) {
+        traced.origins =
+            Origins{facts->ingestion.text, facts->ingestion_name, facts->batch.text, "", {{facts->source, facts->version, facts->rows}}};
+      }
+      TRY(visit(traced));
     }
     request.token = page.next_token;
   } while (!request.token.empty());

@@ -28,6 +28,8 @@ class ParquetSink final : public Sink {
   /// Bad rows of a withdrawn batch. Its objects stay: they are what their files become, and the next batch of those takes them up.
   Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
 
+  Result<void> trace(const TargetState& state, bool read_rows, const TraceVisitor& visit, Context& context) override;
+
   // Steps of a table.
   Result<TargetState> create(const TargetSpec&, Context&) override { return no_table(); }
   Result<TargetState> evolve(const TargetState&, const Schema&, Context&) override { return no_table(); }

@@ -135,13 +135,13 @@ class ParquetStager final : public Stager {
   }
 
   ObjectFacts facts_of(const ClaimedFile& file, int64_t rows) const {
-    return {ingestion_.id, target_.lease.batch, source_text(file.path), file.version, rows, definition_};
+    return {ingestion_.id, metadata_text(ingestion_.name), target_.lease.batch, metadata_text(file.path), file.version, rows, definition_};
   }
 
   Result<ObjectInfo> publish(const ClaimedFile& file, HeldObject& held, Context& context) {
     const OwnKey& own = target_.keys.at(file.path);
     const ObjectFacts facts = facts_of(file, held.writer->rows());
-    TRY(held.writer->finish(footer_of(facts, file.path), context));
+    TRY(held.writer->finish(footer_of(facts, ingestion_.name, file.path), context));
     if (own.again) TRY(target_.store.remove_unfinished(own.key, context));
     PutOptions options{.if_none_match = true, .metadata = metadata_of(facts)};
     for (int attempt = 1;; ++attempt) {
@@ -153,7 +153,7 @@ class ParquetStager final : public Stager {
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";
       if (!found) continue;
-      if (!is_of_this_file(*found, facts)) return key_taken(file, own.key);
+      if (!is_of_this_file(*found, facts, own)) return key_taken(file, own.key, found->facts && is_of_lost_ledger(*found->facts, facts));
       if (is_done(*found->facts, facts, own)) return found->info;
       TRY(still_ours());  // (b): between the look and the write that counts on it
     }
@@ -167,16 +167,29 @@ class ParquetStager final : public Stager {
     return there == wanted;
   }
 
-  static bool is_of_this_file(const FoundObject& found, const ObjectFacts& facts) {
-    return found.facts && found.facts->ingestion == facts.ingestion && found.facts->source == facts.source;
+  /// One that the ledger was told of (own.again) may have been made with an earlier ledger, and another id of the ingestion.
+  static bool is_of_this_file(const FoundObject& found, const ObjectFacts& facts, const OwnKey& own) {
+    if (!found.facts) return false;
+    if (own.again && is_of_lost_ledger(*found.facts, facts)) return true;
+    return found.facts->ingestion == facts.ingestion && found.facts->source == facts.source;
   }
 
-  static std::unexpected<Error> key_taken(const ClaimedFile& file, const std::string& key) {
-    return std::unexpected(Error{ErrorCode::kConflict,
-                                 fmt::format("{}: at its key {} lies an object that was not made from it; the file was not converted. Move "
-                                             "that object, or choose another prefix",
-                                             file.path.substr(file.path.rfind('/') + 1), key),
-                                 std::string(error_type::kKeyTaken)});
+  static bool is_of_lost_ledger(const ObjectFacts& there, const ObjectFacts& facts) {
+    return there.ingestion_name == facts.ingestion_name && there.source == facts.source;
+  }
+
+  std::unexpected<Error> key_taken(const ClaimedFile& file, const std::string& key, bool of_lost_ledger) const {
+    const std::string name = file.path.substr(file.path.rfind('/') + 1);
+    return std::unexpected(Error{
+        ErrorCode::kConflict,
+        of_lost_ledger
+            ? fmt::format("{0}: at its key {1} lies an object that was made from it with another ledger; the file was not converted again. "
+                          "`sluice rebuild {2}` reads back which files were converted",
+                          name, key, ingestion_.name)
+            : fmt::format("{0}: at its key {1} lies an object that was not made from it; the file was not converted. Move that object, or "
+                          "choose another prefix",
+                          name, key),
+        std::string(error_type::kKeyTaken)});
   }
 
   /// A file without rows has no object: what an earlier version left goes.
@@ -185,7 +198,7 @@ class ParquetStager final : public Stager {
     if (own.refusal) return std::unexpected(*own.refusal);
     if (!own.again) return {};
     TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
-    if (!found || !is_of_this_file(*found, facts_of(file, 0))) return {};
+    if (!found || !is_of_this_file(*found, facts_of(file, 0), own)) return {};
     TRY(still_ours());
     const VersionedKey key{own.key, found->info.version};
     TRY_ASSIGN(const auto outcomes, target_.store.remove({&key, 1}, context));

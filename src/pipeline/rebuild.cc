@@ -142,7 +142,8 @@ class Rebuild {
       int64_t first_row = 0;
       for (const OriginRows& piece : data.origins->files) {
         ++report_.versions_by_footer;
-        AdoptedFile file{piece.path, piece.version, BatchId(data.origins->batch_id), RowRange{data.path, first_row, piece.rows}};
+        AdoptedFile file{piece.path, piece.version, BatchId(data.origins->batch_id), RowRange{data.path, first_row, piece.rows},
+                         ingestion_.parquet ? ingestion_.parquet->prefix : std::string()};
         first_row += piece.rows;
         if (marked_.contains(file.batch)) {
           of_marked_.push_back(std::move(file));
@@ -163,7 +164,7 @@ class Rebuild {
       const bool by_column = by_column_.contains(file.path) && is_seen(file);
       if (!by_column && !is_assumed(file)) return {};
       ++(by_column ? report_.files_by_column : report_.files_assumed);
-      return adopt({file.path, file.version, batch, std::nullopt}, context);
+      return adopt({file.path, file.version, batch, std::nullopt, ""}, context);
     });
   }
 

@@ -30,7 +30,8 @@ void compare(const Expected& expected, const std::string& key, const std::option
   if (!found) return differ("missing", fmt::format("{} is done, and its object is not there", expected.path));
   if (!found->facts) return differ("foreign", "the object does not say what it was made from: somebody else wrote it");
   const ObjectFacts& facts = *found->facts;
-  if (facts.ingestion != ingestion.id || facts.source != source_text(expected.path)) {
+  const bool ours = facts.ingestion == ingestion.id || facts.ingestion_name == metadata_text(ingestion.name);
+  if (!ours || facts.source != metadata_text(expected.path)) {
     return differ("source", fmt::format("the object was made from {}, not from {}", facts.source, expected.path));
   }
   if (facts.version != expected.version) {

@@ -1,6 +1,7 @@
 """The converter story: a folder of mixed files becomes Parquet on S3, stopped and killed on the way, each file once."""
 
 import contextlib
+import shutil
 import subprocess
 import threading
 import time
@@ -197,6 +198,32 @@ def test_garbage_instead_of_a_ledger_stops(home, sources, bucket, s3_server):
     refused = home.run(*arguments, code=None)
     assert refused.code != 0 and "ledger.db" in refused.err, refused
     assert bucket.versions("out") == versions
+
+
+# Prevents a lost ledger after which everything is converted once more, or nothing ever again; and objects that a rebuilt ledger takes for
+# somebody else's when their file changes.
+def test_a_lost_ledger_is_rebuilt_from_the_objects(home, sources, bucket, s3_server):
+    folder = home.folder / "in"
+    shutil.copytree(sources.folder / "many", folder)
+    shutil.copytree(sources.folder / "packed", folder / "packed")
+    (folder / "packed/corrupt.zip").unlink()
+    arguments = ("load", folder, "--parquet", bucket.uri("out"), "--name", NAME, "--s3-endpoint", s3_server.endpoint)
+    home.run(*arguments)
+    before = bucket.versions("out")
+    for path in (home.folder / ".sluice").glob("ledger.db*"):
+        path.unlink()
+    refused = home.run(*arguments, code=3)
+    assert f"`sluice rebuild {NAME}` reads back which files were converted" in refused.out + refused.err, refused
+    report = home.run("rebuild", NAME, "--json").json
+    assert report["data_files"] == len(before) == 10 + 9 and report["files_to_load"] == 0, report
+    (folder / "10.json").write_text('{"id": 1}\n')
+    assert home.run(*arguments, "--json").json["metrics"]["records_written"] == 1
+    after = bucket.versions("out")
+    assert {key: versions for key, versions in after.items() if key != "10.json.parquet"} == {
+        key: versions for key, versions in before.items() if key != "10.json.parquet"
+    }
+    assert len(after["10.json.parquet"]) == 2
+    assert home.run("verify", NAME, "--json").json["differences"] == []
 
 
 # Prevents a comparison that says all is well whatever there is: an object that is gone, one that somebody put there, one of other rows.
