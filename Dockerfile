@@ -17,7 +17,7 @@ ENTRYPOINT [".venv/bin/python"]
 FROM debian:bookworm-slim AS app
 # What `ldd build/release/sluice` names beyond the C++ runtime.
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      ca-certificates libbz2-1.0 libcpp-httplib0.11 libcurl4 libdate-tz3 libfmt9 liblz4-1 liblzma5 libpcre2-8-0 libpq5 libpugixml1v5 libsimdjson14 \
+      ca-certificates libarchive13 libbz2-1.0 libcpp-httplib0.11 libcurl4 libdate-tz3 libfmt9 liblz4-1 liblzma5 libpcre2-8-0 libpq5 libpugixml1v5 libsimdjson14 \
       libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 libxxhash0 libyaml-cpp0.7 libzstd1 tzdata zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 sluice
