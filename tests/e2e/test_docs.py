@@ -130,6 +130,7 @@ def test_troubleshooting_quotes_the_program():
 
 # Prevents rules whose test was renamed or removed, and tests of rules that the protocol's page does not know.
 def test_the_protocol_page_names_every_rule_test():
-    tests = {".".join(pair) for pair in re.findall(r"^TEST\((\w+), (\w+)\)", (ROOT / "tests/protocol/rules_test.cc").read_text(), re.MULTILINE)}
+    sources = "".join((ROOT / "tests/protocol" / name).read_text() for name in ("rules_test.cc", "objects_test.cc"))
+    tests = {".".join(pair) for pair in re.findall(r"^TEST\((\w+), (\w+)\)", sources, re.MULTILINE)}
     named = set(re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", (ROOT / "docs/reference/protocol.md").read_text()))
     assert named == tests
