@@ -283,7 +283,7 @@ void World::check_objects(const std::string& when) {
   for (const FileRecord& file : files) {
     if (file.loaded_version.empty()) continue;
     const auto loads = must(ledger.loads(known.id, file.path), "loads");
-    const std::string key = must(mirrored_key(kObjects, known.sources.front(), file.path), "a key");
+    const std::string key = must(mirrored_key(kObjects, known.sources.front(), file.path, !file.archive.empty()), "a key");
     const auto found = must(look_at_object(store, key, context), "an object");
     const int64_t rows_wanted = loads.empty() ? 0 : loads.back().range.row_count;
     EXPECT_EQ(found.has_value(), rows_wanted > 0) << when << ": " << key;
