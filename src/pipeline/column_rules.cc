@@ -218,17 +218,21 @@ std::vector<Field> ColumnRules::missing_columns(const Schema& table, std::span<c
 Result<void> ColumnRules::check(const Schema& table, bool may_add) const {
   for (const ColumnRule& rule : rules_) {
     const Field* column = table.find(rule.name());
-    Result<void> checked;
-    if (column) {
-      checked = check_column(rule, *column);
-    } else if (!may_add && (rule.type || rule.definition.of_file())) {
-      checked =
-          invalid_input(has_contract_ ? "the contract has no such column: add it there, or leave out its definition"
-                                      : "the table has no such column, and none is added in this schema mode: load once in mode evolve");
-    }
+    const Result<void> checked = column ? check_column(rule, *column) : check_absent(rule, table, may_add);
     if (!checked) return std::unexpected(checked.error().within(fmt::format("column \"{}\" (by definition)", rule.name())));
   }
   return {};
+}
+
+Result<void> ColumnRules::check_absent(const ColumnRule& rule, const Schema& table, bool may_add) const {
+  for (const Field& field : table.fields) {
+    if (fold_case(field.name) != fold_case(rule.name())) continue;
+    return invalid_input(
+        fmt::format("it differs only in case from \"{}\", which is there already; define it under another name", field.name));
+  }
+  if (may_add || (!rule.type && !rule.definition.of_file())) return {};
+  return invalid_input(has_contract_ ? "the contract has no such column: add it there, or leave out its definition"
+                                     : "the table has no such column, and none is added in this schema mode: load once in mode evolve");
 }
 
 Result<void> ColumnRules::check_column(const ColumnRule& rule, const Field& column) const {

@@ -68,6 +68,7 @@ class ColumnRules {
 
  private:
   Result<void> check_column(const ColumnRule& rule, const Field& column) const;
+  Result<void> check_absent(const ColumnRule& rule, const Schema& table, bool may_add) const;
   TypePtr type_of(const std::string& text) const;
 
   std::vector<ColumnRule> rules_;

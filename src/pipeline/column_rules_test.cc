@@ -105,6 +105,8 @@ TEST(ColumnRules, WhatATableLacks) {
   EXPECT_FALSE(rules->check(table, false)) << "c is missing";
   table.fields[0] = field("a", TypeId::kLong);
   EXPECT_TRUE(rules->check(table, true));
+  table.fields.push_back(field("C", TypeId::kString));
+  EXPECT_THAT(rules->check(table, true).error().message, HasSubstr("differs only in case from \"C\""));
   table.fields[0] = field("a", TypeId::kDouble);
   EXPECT_THAT(rules->check(table, true).error().message, HasSubstr("it is double in the table, defined is long"));
 }

@@ -231,6 +231,21 @@ def test_a_table_that_is_there(home):
     assert 'column "more" (by definition): the table has no such column' in failed["error"]
 
 
+# Prevents definitions from changing a table that nobody may change unasked, and approved ones from being forgotten.
+def test_approval(home):
+    home.write_rows("in/1.json", [{"id": 1}])
+    home.load("in", "--table", TABLE, "--schema-mode", "approve")
+    home.write_rows("in/year=2024/2.json", [{"id": 2, "doc": [1]}])
+    columns = [*defined("name: doc, json: true", "name: src, value: crm"), "--hive-partitioning"]
+    run = home.load("in", "--table", TABLE, "--schema-mode", "approve", *columns)
+    assert run["metrics"]["records_written"] == 0 and home.states() == {"SUCCESS": 1, "DISCOVERED": 1}
+    (waiting,) = run["waiting_for_approval"]
+    assert waiting["changes"].count("add column") == 3, waiting
+    home.run("approve", TABLE, "--yes")
+    rows = [{"id": 1, "doc": None, "src": None, "year": None}, {"id": 2, "doc": "[1]", "src": "crm", "year": 2024}]
+    home.lake.assert_judges_agree(TABLE, rows, judges=("pyiceberg",))
+
+
 # Prevents a contract's header check from comparing names that the files do not use, and a definition from breaking the contract.
 def test_with_a_contract(home):
     home.write("contract.yaml", "columns:\n  - {name: id, type: long, required: true}\n  - {name: amount, type: long, required: true}\n  - {name: year, type: int}\n")
