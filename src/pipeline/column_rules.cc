@@ -230,7 +230,7 @@ Result<void> ColumnRules::check_absent(const ColumnRule& rule, const Schema& tab
     return invalid_input(
         fmt::format("it differs only in case from \"{}\", which is there already; define it under another name", field.name));
   }
-  if (may_add || (!rule.type && !rule.definition.of_file())) return {};
+  if (may_add || (!rule.type && !rule.definition.of_file() && !rule.definition.check.required)) return {};
   return invalid_input(has_contract_ ? "the contract has no such column: add it there, or leave out its definition"
                                      : "the table has no such column, and none is added in this schema mode: load once in mode evolve");
 }

@@ -44,6 +44,7 @@ class ColumnRules {
   static Result<std::shared_ptr<const ColumnRules>> make(const SchemaOptions& schema);
 
   const ColumnRule* find(std::string_view column) const;
+  const std::vector<ColumnRule>& all() const { return rules_; }
   /// The rule whose column is made from that field of the files under another name; nullptr: none takes it.
   const ColumnRule* renames(std::string_view field) const;
   /// Contracts name all columns that there may be.

@@ -136,4 +136,13 @@ Drift DefinedColumns::drift(const Drift& of_fields) const {
   return {merge_fields(std::move(columns), drift_of_file_)};
 }
 
+std::optional<std::string> DefinedColumns::missing_column(const Drift& of_fields) const {
+  for (const ColumnRule& rule : rules_->all()) {
+    if (!rule.definition.check.required || plan_.columns.find(rule.name())) continue;
+    const std::vector<Field> found = drift(of_fields).columns;  // it will be there, and the rows are read again
+    if (std::ranges::find(found, rule.name(), &Field::name) == found.end()) return rule.name();
+  }
+  return std::nullopt;
+}
+
 }  // namespace sluice

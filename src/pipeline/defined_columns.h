@@ -49,6 +49,8 @@ class DefinedColumns {
   /// Whether rows are looked at one by one for what the reader leaves over.
   bool takes_leftovers() const { return takes_leftovers_; }
   Drift drift(const Drift& of_fields) const;
+  /// Once rows were read: a column that must have values, and that neither the table nor this file has.
+  std::optional<std::string> missing_column(const Drift& of_fields) const;
 
  private:
   Result<void> bind_column(const Field& field, bool is_typed);

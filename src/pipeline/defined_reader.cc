@@ -164,6 +164,11 @@ class Leftovers {
   std::string rest_, scratch_;  ///< of the row in hand
 };
 
+Error has_no_column(const std::string& column) {
+  return {ErrorCode::kInvalidInput, fmt::format("required column \"{}\": the file has no such field", column),
+          std::string(error_type::kSchemaMismatch)};
+}
+
 class DefinedReader final : public Reader {
  public:
   DefinedReader(std::shared_ptr<const DefinedColumns> defined, std::unique_ptr<Reader> reader)
@@ -177,6 +182,8 @@ class DefinedReader final : public Reader {
   Result<std::optional<RowBlock>> next(Context& context) override {
     TRY_ASSIGN(auto from, reader_->next(context));
     if (!from) {
+      const auto missing = good_rows_ > 0 ? defined_->missing_column(reader_->drift()) : std::nullopt;
+      if (missing) return std::unexpected(has_no_column(*missing));
       TRY(tally_.check_percentage(good_rows_));
       return std::nullopt;
     }

@@ -82,10 +82,10 @@ Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Fie
   return initial_schema(fields, metadata);
 }
 
-Result<void> check_rules(const TargetStep& step, const TargetState& state) {
+Result<void> check_rules(const TargetStep& step, const Schema& table) {
   const SchemaMode mode = step.ingestion.schema.mode;
   const bool may_add = !step.contract && (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove);
-  return step.rules->check(state.schema, may_add);
+  return step.rules->check(table, may_add);
 }
 
 /// An existing table. Columns by definition are known before a file is read: where the table may change it gets them at once, and no file
@@ -97,7 +97,7 @@ Result<Target> with_defined(const TargetStep& step, TargetState state, const std
     const auto missing = step.rules->missing_columns(target.state.schema, files);
     TRY_ASSIGN(target, evolve_target(step, std::move(target.state), missing, Evidence::kRefused, false, context));
   }
-  TRY(check_rules(step, target.state));
+  TRY(check_rules(step, target.state.schema));
   return target;
 }
 
@@ -111,9 +111,9 @@ Result<std::optional<Target>> create(const TargetStep& step, const std::vector<C
   TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
+  if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
 
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
-  if (step.rules) TRY(check_rules(step, state));
   Target target{std::move(state), {}, std::move(initial.warnings)};
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;
@@ -162,7 +162,7 @@ Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::
       TRY(check_mark(step.ledger, step.sink, *state, step.ingestion, confirmed));
       if (!step.contract) return with_defined(step, *std::move(state), files, context);
       TRY_ASSIGN(Target target, evolve_target(step, *std::move(state), step.contract->fields, Evidence::kSample, false, context));
-      if (step.rules) TRY(check_rules(step, target.state));
+      if (step.rules) TRY(check_rules(step, target.state.schema));
       return target;
     }
     if (state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());

@@ -3,6 +3,7 @@
 import datetime
 import io
 import json
+import uuid
 from decimal import Decimal
 
 import pyarrow as pa
@@ -165,6 +166,31 @@ def test_checks(home, check, kind):
     (row,) = quarantined(home)
     assert row["reason"] == f"row 2: {reason}" and json.loads(row["text"])["id"] == 2 and row["file"].endswith(f"/a.{kind}")
     assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [1, 3, 4]
+
+
+# Prevents a column that must have values from being forgotten where no file and no table has it yet.
+@pytest.mark.parametrize("kind", WRITERS)
+def test_required_and_nowhere(home, kind):
+    options = ["in", "--table", TABLE, *defined("name: v, check: {required: true}")]
+    home.write(f"in/a.{kind}", WRITERS[kind]([{"id": 1}]))
+    failed = home.load(*options, code=1)
+    assert f'a.{kind}: required column "v": the file has no such field' in failed["error"], failed
+    home.write(f"in/b.{kind}", WRITERS[kind]([{"id": 2, "v": 1}]))
+    home.load(*options, code=3)
+    home.lake.assert_judges_agree(TABLE, [{"id": 2, "v": 1}], judges=("pyiceberg",))
+
+
+# Prevents a type from working in files and not as one value for all of them.
+def test_constants_of_every_type(home):
+    home.write_rows("in/a.json", [{"id": 1}, {"id": 2}])
+    values = {
+        "boolean": ("true", True), "int": ("7", 7), "long": ("8", 8), "double": ("1.5", 1.5), "decimal(5,2)": ("1.50", Decimal("1.50")),
+        "date": ("2024-03-01", DAY), "time": ("10:00:00", datetime.time(10)), "timestamp": ("2024-03-01T10:00:00", datetime.datetime(2024, 3, 1, 10)),
+        "string": ("x", "x"), "uuid": ("00000000-0000-0000-0000-00000000000a", uuid.UUID(int=10)), "fixed[3]": ("YWJj", b"abc"), "binary": ("YWJj", b"abc"),
+    }  # fmt: skip
+    home.load("in", "--table", TABLE, *defined(*(f"name: c{i}, value: '{text}', type: '{type}'" for i, (type, (text, _)) in enumerate(values.items()))))
+    row = {f"c{i}": value for i, (_, value) in enumerate(values.values())}
+    home.lake.assert_judges_agree(TABLE, [{"id": 1, **row}, {"id": 2, **row}], judges=("pyiceberg",))
 
 
 # Prevents rows that break a check from being outside the limits of bad rows, alone or beside rows that cannot be read.
