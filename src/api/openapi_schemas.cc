@@ -67,7 +67,8 @@ const std::string_view kSchemasJson = R"json({
   "table_properties": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/components/schemas/Text"}},
   "schema": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "mode": {"type": "string", "enum": ["evolve", "fixed", "rescue", "approve"]}, "contract": {"type": ["string", "null"], "maxLength": 2000},
-    "validate": {"type": "boolean"}, "strict_mode": {"type": "boolean"},
+    "validate": {"type": "boolean"}, "strict_mode": {"type": "boolean"}, "hive_partitioning": {"type": "boolean"},
+    "columns": {"type": ["array", "null"], "maxItems": 4096, "items": {"$ref": "#/components/schemas/ColumnDefinition"}},
     "infer": {"type": "object", "additionalProperties": false, "properties": {"timestamps": {"type": "boolean"}, "numbers": {"type": "string", "enum": ["auto", "double"]}}}}},
   "on_change": {"type": ["string", "null"], "enum": ["append", "ignore", "fail", null]},
   "on_bad_row": {"type": ["object", "null"], "additionalProperties": false, "properties": {
@@ -85,6 +86,15 @@ const std::string_view kSchemasJson = R"json({
     "files_max": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000000000}, "order": {"type": "string", "enum": ["name", "time"]}}},
   "retry": {"type": ["object", "null"], "additionalProperties": false, "properties": {"attempts_max": {"type": "integer", "minimum": 1, "maximum": 1000}}},
   "metadata_columns": {"type": ["array", "null"], "maxItems": 10, "items": {"$ref": "#/components/schemas/Text"}}}},
+"ColumnDefinition": {"type": "object", "required": ["name"], "additionalProperties": false, "description": "a column of the table and what it is made from", "properties": {
+  "name": {"type": "string", "minLength": 1, "maxLength": 1000}, "from": {"type": "string", "maxLength": 1000, "description": "the field of the files"},
+  "type": {"type": "string", "maxLength": 10000, "description": "as in a contract"}, "value": {"$ref": "#/components/schemas/Scalar"},
+  "path_pattern": {"type": "string", "maxLength": 10000, "description": "a regular expression found in the file's path; its first group is the value"},
+  "json": {"type": "boolean", "description": "kept as JSON text"},
+  "check": {"type": "object", "additionalProperties": false, "properties": {
+    "required": {"type": "boolean"}, "min": {"$ref": "#/components/schemas/Scalar"}, "max": {"$ref": "#/components/schemas/Scalar"},
+    "in": {"type": "array", "maxItems": 10000, "items": {"$ref": "#/components/schemas/Scalar"}}, "pattern": {"type": "string", "maxLength": 10000}}}}},
+"Scalar": {"type": ["string", "number", "boolean"], "maxLength": 10000},
 "IngestionPatch": {"type": "object", "description": "members of IngestionRequest but tenant_id; null removes"},
 "FilesRequest": {"type": "object", "required": ["files"], "additionalProperties": false, "properties": {
   "files": {"type": "array", "minItems": 1, "maxItems": 10000, "items": {"type": "string", "minLength": 1, "maxLength": 2000}}}},

@@ -211,6 +211,13 @@ void add_table_flags(CLI::App& command, LoadFlags& flags) {
       ->group("Table");
   command.add_option("--schema-mode", load.schema_mode, "evolve (default), approve, fixed or rescue")->group("Table");
   command.add_option("--contract", load.contract, "YAML file that fixes the columns")->group("Table");
+  command
+      .add_option("--column", load.columns,
+                  "A column by definition (repeatable): \"name: amount, from: Betrag, type: 'decimal(12,2)'\"; also value, path_pattern, "
+                  "json, check")
+      ->allow_extra_args(false)
+      ->group("Table");
+  command.add_flag("--hive-partitioning", load.hive_partitioning, "Folders named key=value are columns")->group("Table");
   command.add_flag("--strict", load.strict_mode, "With a contract: one wrong header and nothing is loaded")->group("Table");
   command
       .add_option("--metadata-columns", load.metadata_columns,

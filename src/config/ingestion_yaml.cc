@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/column_yaml.h"
 #include "config/fields.h"
 #include "config/object_target.h"
 #include "config/validate.h"
@@ -107,6 +108,8 @@ Result<void> read_schema(YamlMap& map, SchemaOptions& schema) {
       schema.contract));
   TRY(map.apply_switch("validate", schema.validate));
   TRY(map.apply_switch("strict_mode", schema.strict_mode));
+  TRY(map.apply_switch("hive_partitioning", schema.hive_partitioning));
+  TRY(read_columns(map, schema.columns));
   return map.apply_map("infer", [&](YamlMap& infer) { return read_infer(infer, schema.infer); });
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "config/column_yaml.h"
 #include "config/fields.h"
 #include "config/object_target.h"
 #include "config/validate.h"
@@ -69,6 +70,11 @@ Result<void> apply_rows(const LoadOptions& options, Ingestion& ingestion) {
     TRY_ASSIGN(ingestion.schema.contract, local_path(contract));
   }
   ingestion.schema.strict_mode = options.strict_mode;
+  ingestion.schema.hive_partitioning = options.hive_partitioning;
+  for (const std::string& column : options.columns) {
+    const Result<void> read = read_column_text(column, ingestion.schema.columns);
+    if (!read) return std::unexpected(read.error().within("--column"));
+  }
   TRY(apply("--on-change", options.on_change, read_on_change, ingestion.on_change));
   TRY(apply("--on-bad-row", options.on_bad_row, read_bad_row_action, ingestion.on_bad_row.action));
   if (options.bad_rows_max) {

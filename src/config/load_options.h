@@ -35,6 +35,8 @@ struct LoadOptions {
   std::optional<std::string> schema_mode;         // --schema-mode
   std::string contract;                           // --contract
   bool strict_mode = false;                       // --strict
+  std::vector<std::string> columns;               // --column
+  bool hive_partitioning = false;                 // --hive-partitioning
   std::optional<std::string> on_change;           // --on-change
   std::optional<std::string> on_bad_row;          // --on-bad-row
   std::optional<std::string> bad_rows_max;        // --bad-rows-max

@@ -5,26 +5,15 @@
 
 #include <fmt/format.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "formats/pcre.h"
 
 namespace sluice {
 namespace {
-
-struct FreePcre {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, FreePcre>;
 
 std::string message_of(int code) {
   PCRE2_UCHAR text[256];
   return pcre2_get_error_message(code, text, sizeof(text)) < 0 ? fmt::format("error {}", code) : reinterpret_cast<const char*>(text);
 }
-
-PCRE2_SPTR bytes_of(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
 /// Name and number of each named group, in the order of the numbers.
 std::vector<std::pair<uint32_t, std::string>> named_groups(const pcre2_code* code) {
@@ -44,27 +33,37 @@ std::vector<std::pair<uint32_t, std::string>> named_groups(const pcre2_code* cod
 
 }  // namespace
 
-struct LinePattern::Compiled {
-  Owned<pcre2_code> code;
-  Owned<pcre2_match_context> limits;
-  Owned<pcre2_match_data> data;
-};
-
-void LinePattern::Free::operator()(Compiled* compiled) const { delete compiled; }
-
-Result<LinePattern> LinePattern::compile(const std::string& pattern) {
+Result<OwnedPcre<pcre2_code>> compile_pcre(const std::string& pattern) {
   if (pattern.size() > kPatternBytesMax) {
     return invalid_input(fmt::format("a pattern of {} bytes, above the limit of {}", pattern.size(), kPatternBytesMax));
   }
   int error = 0;
   PCRE2_SIZE at = 0;
-  std::unique_ptr<Compiled, Free> compiled(new Compiled);
   // No \C: it would take half a character.
-  compiled->code.reset(pcre2_compile(bytes_of(pattern), pattern.size(), PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr));
-  if (!compiled->code) return invalid_input(fmt::format("not a regular expression: {} (at character {})", message_of(error), at + 1));
-  compiled->limits.reset(pcre2_match_context_create(nullptr));
-  pcre2_set_match_limit(compiled->limits.get(), kPatternStepsMax);
-  pcre2_set_heap_limit(compiled->limits.get(), kPatternHeapKibMax);
+  OwnedPcre<pcre2_code> code(pcre2_compile(pcre_bytes(pattern), pattern.size(), PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr));
+  if (!code) return invalid_input(fmt::format("not a regular expression: {} (at character {})", message_of(error), at + 1));
+  return code;
+}
+
+OwnedPcre<pcre2_match_context> limited_matching() {
+  OwnedPcre<pcre2_match_context> limits(pcre2_match_context_create(nullptr));
+  pcre2_set_match_limit(limits.get(), kPatternStepsMax);
+  pcre2_set_heap_limit(limits.get(), kPatternHeapKibMax);
+  return limits;
+}
+
+struct LinePattern::Compiled {
+  OwnedPcre<pcre2_code> code;
+  OwnedPcre<pcre2_match_context> limits;
+  OwnedPcre<pcre2_match_data> data;
+};
+
+void LinePattern::Free::operator()(Compiled* compiled) const { delete compiled; }
+
+Result<LinePattern> LinePattern::compile(const std::string& pattern) {
+  std::unique_ptr<Compiled, Free> compiled(new Compiled);
+  TRY_ASSIGN(compiled->code, compile_pcre(pattern));
+  compiled->limits = limited_matching();
   compiled->data.reset(pcre2_match_data_create_from_pattern(compiled->code.get(), nullptr));
   LinePattern result;
   for (auto& [number, name] : named_groups(compiled->code.get())) {
@@ -78,7 +77,7 @@ Result<LinePattern> LinePattern::compile(const std::string& pattern) {
 
 LinePattern::Match LinePattern::match(std::string_view line, std::span<std::string_view> groups) {
   pcre2_match_data* const data = compiled_->data.get();
-  const int found = pcre2_match(compiled_->code.get(), bytes_of(line), line.size(), 0, PCRE2_NO_UTF_CHECK, data, compiled_->limits.get());
+  const int found = pcre2_match(compiled_->code.get(), pcre_bytes(line), line.size(), 0, PCRE2_NO_UTF_CHECK, data, compiled_->limits.get());
   if (found == PCRE2_ERROR_NOMATCH) return Match::kNo;
   if (found < 0) return Match::kTooManySteps;
   const PCRE2_SIZE* const places = pcre2_get_ovector_pointer(data);

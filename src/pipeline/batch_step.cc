@@ -18,7 +18,7 @@ constexpr int kSchemaRoundsMax = 6;
 int thread_count(const EngineParts& parts) { return parts.threads > 0 ? parts.threads : std::max(1u, std::thread::hardware_concurrency()); }
 
 TargetStep target_step(const BatchStep& step, SampledFiles* sampled = nullptr) {
-  return {step.parts.work, step.sink, step.parts.stores, step.parts.clock, step.ingestion, step.contract, sampled};
+  return {step.parts.work, step.sink, step.parts.stores, step.parts.clock, step.ingestion, step.contract, sampled, step.rules};
 }
 
 /// Rows and results of a batch, durable but not prepared yet.
@@ -85,17 +85,12 @@ Result<StagedBatch> stage_objects(const BatchStep& step, const ClaimedBatch& bat
 
 Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, BatchEnd& end, Context& context) {
   SampledFiles sampled;
-  const StageStep stage{step.parts.work,
-                        step.parts.stores,
-                        step.parts.clock,
-                        step.observer,
-                        step.ingestion,
-                        thread_count(step.parts),
-                        step.releases,
-                        step.contract ? &*step.contract : nullptr,
-                        step.approval,
-                        &sampled,
-                        step.sink.object_per_file()};
+  const StageStep stage{step.parts.work,  step.parts.stores,
+                        step.parts.clock, step.observer,
+                        step.ingestion,   thread_count(step.parts),
+                        step.releases,    step.contract ? &*step.contract : nullptr,
+                        step.approval,    &sampled,
+                        step.rules,       step.sink.object_per_file()};
   if (stage.object_per_file) return stage_objects(step, batch, stage, context);
   TRY_ASSIGN(auto target, load_or_create(target_step(step, &sampled), batch.files, context));
   if (!target) return stage_without_table(batch, stage, context);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct BatchStep {
   const Ingestion& ingestion;
   std::optional<Schema> contract;
   const Releases* releases = nullptr;
-  const Approval* approval = nullptr;  ///< schema mode approve; nullptr: another mode
+  const Approval* approval = nullptr;                  ///< schema mode approve; nullptr: another mode
+  std::shared_ptr<const ColumnRules> rules = nullptr;  ///< columns by definition; nullptr: all are as found
 };
 
 /// What a batch came to.

@@ -88,7 +88,8 @@ Result<void> look_into_archives(const EngineParts& parts, const Ingestion& inges
 }
 
 /// The table as it would be, and what would change.
-Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vector<Field>& columns, DryRun& dry, Context& context) {
+Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vector<Field>& columns, const ColumnRules* rules, DryRun& dry,
+                         Context& context) {
   auto state = sink.load(context);
   if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
   dry.table_exists = state.has_value();
@@ -97,6 +98,11 @@ Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vect
     dry.schema = std::move(plan.proposed);
     dry.schema_changes = std::move(plan.texts);
     dry.warnings.insert(dry.warnings.end(), plan.warnings.begin(), plan.warnings.end());
+    if (!rules) return {};
+    const auto wider = rules->missing_columns(dry.schema, {});  // types by definition are no guesses of a sample
+    plan = plan_evolution(dry.schema, wider, ingestion.schema.mode, Evidence::kRefused);
+    dry.schema = std::move(plan.proposed);
+    std::ranges::move(plan.texts, std::back_inserter(dry.schema_changes));
     return {};
   }
   TRY_ASSIGN(InitialSchema initial, initial_schema(columns, ingestion.metadata_columns));
@@ -129,13 +135,18 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
     if (why && i < kSamplePathsMax) dry.formats.emplace_back(file.path, *std::move(why));
   }
   std::vector<Field> columns;
+  TRY_ASSIGN(const auto rules, ColumnRules::make(ingestion.schema));
   if (!ingestion.schema.contract.empty()) {
     TRY_ASSIGN(const Schema contract, load_contract(ingestion.schema.contract));
+    if (rules) TRY(rules->check(contract, /*may_add=*/false));
     columns = contract.fields;
   } else {
-    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, nullptr, context));
+    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, rules.get(), nullptr, context));
   }
-  TRY(plan_schema(ingestion, sink, columns, dry, context));
+  TRY(plan_schema(ingestion, sink, columns, rules.get(), dry, context));
+  const SchemaMode mode = ingestion.schema.mode;
+  const bool may_add = ingestion.schema.contract.empty() && (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove);
+  if (rules && !dry.schema.fields.empty()) TRY(rules->check(dry.schema, may_add));
   return dry;
 }
 

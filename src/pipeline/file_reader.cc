@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "pipeline/defined_reader.h"
 #include "pipeline/members.h"
 #include "pipeline/own_columns.h"
 #include "pipeline/read_rules.h"
@@ -147,7 +148,8 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
   if (!format) return file_error(format.error());
   if (step_.observer.wants_formats()) tell_format(file, source, *make_memory_blob(std::string(whole.bytes)), context);
   const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
-  if (file.loaded_version.empty() && !has_header_to_check && !step_.object_per_file) {
+  // A bundle has one set of columns for all of its files, as they call them.
+  if (file.loaded_version.empty() && !has_header_to_check && !step_.object_per_file && !step_.rules) {
     const auto plan = [&] { return read_plan(target_, step_.ingestion, source, step_.contract != nullptr); };
     TRY_ASSIGN(const auto rows, hand.bundles.add(file, whole.bytes, source, **format, plan, context));
     if (rows) {
@@ -168,7 +170,7 @@ Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, cons
                                                    Context& context) {
   result.format = input.format().name();
   if (step_.contract && step_.ingestion.schema.validate) {
-    auto mismatch = header_mismatch(input, *step_.contract, step_.ingestion, source, context);
+    auto mismatch = header_mismatch(input, *step_.contract, file, step_.ingestion, source, step_.rules.get(), context);
     if (!mismatch) return file_error(mismatch.error());
     if (*mismatch) return kept_out(file, result, **mismatch);
   }
@@ -182,7 +184,7 @@ Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, cons
 /// Rule S: the columns are those of the file's head, and of what reading it finds beyond: then it is read again.
 Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file, const Source& source, InputFile& input,
                                                          FileResult& result, Context& context) {
-  auto own = own_columns(input, step_.contract, step_.ingestion, source, context);
+  auto own = own_columns(input, step_.contract, file, step_.ingestion, source, step_.rules.get(), context);
   if (!own) return file_error(own.error());
   for (int round = 1;; ++round) {
     assign_field_ids(own->schema.fields, 0);
@@ -202,7 +204,9 @@ Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file
 Result<FileReader::ReadEnd> FileReader::read_to_end(const TargetState& target, const ClaimedFile& file, const Source& source,
                                                     InputFile& input, FileResult& result, Drift& drift, Context& context) {
   const ReadPlan plan = read_plan(target, step_.ingestion, source, step_.contract != nullptr);
-  auto reader = input.format().open(input.blob(), {}, plan, context);
+  auto defined = define_columns(step_.rules, plan, input.format(), file);
+  if (!defined) return file_error(defined.error());
+  auto reader = open_reader(*defined, plan, input.format(), input.blob(), {}, context);
   if (!reader) return file_error(reader.error());
   result.rows = result.rows_rescued = result.rows_rejected = 0;
   for (;;) {

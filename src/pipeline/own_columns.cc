@@ -2,23 +2,25 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/read_rules.h"
 #include "schema/evolution.h"
 
 namespace sluice {
 
-Result<TargetState> own_columns(InputFile& input, const Schema* contract, const Ingestion& ingestion, const Source& source,
-                                Context& context) {
+Result<TargetState> own_columns(InputFile& input, const Schema* contract, const ClaimedFile& file, const Ingestion& ingestion,
+                                const Source& source, const ColumnRules* rules, Context& context) {
   std::vector<Field> fields;
   if (contract) {
     fields = contract->fields;
   } else {
-    TRY_ASSIGN(Inferred inferred, input.format().infer(input.blob(), kOwnSampleBytes, source, ingestion.schema.infer, context));
+    TRY_ASSIGN(Inferred inferred, infer_columns(input, kOwnSampleBytes, file, ingestion, source, rules, context));
     fields = std::move(inferred.fields);
     for (Field& field : fields) {
       if (!field.type) field.type = metadata_column_type(kRescuedColumn);
     }
   }
   TRY_ASSIGN(InitialSchema initial, initial_schema(fields, ingestion.metadata_columns));
+  if (rules) TRY(rules->check(initial.schema, /*may_add=*/!contract));
   TargetState own;
   own.schema = std::move(initial.schema);
   return own;

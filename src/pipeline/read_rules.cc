@@ -45,9 +45,16 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   return plan;
 }
 
-Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
-                                                   const Source& source, Context& context) {
-  TRY_ASSIGN(const Inferred inferred, input.format().infer(input.blob(), kHeaderSampleBytes, source, ingestion.schema.infer, context));
+Result<Inferred> infer_columns(InputFile& input, int64_t sample_bytes, const ClaimedFile& file, const Ingestion& ingestion,
+                               const Source& source, const ColumnRules* rules, Context& context) {
+  TRY_ASSIGN(Inferred inferred, input.format().infer(input.blob(), sample_bytes, source, ingestion.schema.infer, context));
+  return rules ? rules->table_columns(std::move(inferred), file) : std::move(inferred);
+}
+
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const ClaimedFile& file,
+                                                   const Ingestion& ingestion, const Source& source, const ColumnRules* rules,
+                                                   Context& context) {
+  TRY_ASSIGN(const Inferred inferred, infer_columns(input, kHeaderSampleBytes, file, ingestion, source, rules, context));
   if (inferred.header.empty()) return std::nullopt;
   const bool keys_may_miss = input.format().name() == "json";
   return check_header(contract, inferred.header, keys_may_miss);

@@ -10,6 +10,7 @@
 #include "formats/format.h"
 #include "model/file.h"
 #include "model/ingestion.h"
+#include "pipeline/column_rules.h"
 #include "pipeline/input_file.h"
 #include "pipeline/sink.h"
 #include "schema/type.h"
@@ -27,8 +28,13 @@ FileOutcome outcome_of(std::string_view type, int released_before);
 /// How the files of this ingestion are read into that table.
 ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const Source& source, bool has_contract);
 
+/// What the file's first `sample_bytes` say of its columns; of the table's, where columns are defined (`rules`, else nullptr).
+Result<Inferred> infer_columns(InputFile& input, int64_t sample_bytes, const ClaimedFile& file, const Ingestion& ingestion,
+                               const Source& source, const ColumnRules* rules, Context& context);
+
 /// How the file's header differs from the contract (text for people); nullopt: it does not, or there is no row to tell.
-Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const Ingestion& ingestion,
-                                                   const Source& source, Context& context);
+Result<std::optional<std::string>> header_mismatch(InputFile& input, const Schema& contract, const ClaimedFile& file,
+                                                   const Ingestion& ingestion, const Source& source, const ColumnRules* rules,
+                                                   Context& context);
 
 }  // namespace sluice

@@ -46,6 +46,8 @@ Result<void> RunLoop::execute(Context& context) {
   if (!ingestion_.schema.contract.empty()) {
     TRY_ASSIGN(contract_, load_contract(ingestion_.schema.contract));
   }
+  TRY_ASSIGN(rules_, ColumnRules::make(ingestion_.schema));
+  if (contract_ && rules_) TRY(rules_->check(*contract_, /*may_add=*/false));
   TRY(recover_dead_batches(recovery(), context));
   if (!ingestion_.tracking) {
     TRY(load_untracked(context));
@@ -225,7 +227,7 @@ Result<std::vector<std::string>> RunLoop::mismatches_in(const FilePage& page, Co
   std::vector<ClaimedFile> members;
   const auto look_at = [&](const ClaimedFile& file, const Source& source, Result<std::unique_ptr<InputFile>>& input) {
     if (!input || (*input)->container()) return;  // reading it for its rows will say why
-    auto mismatch = header_mismatch(**input, *contract_, ingestion_, source, context);
+    auto mismatch = header_mismatch(**input, *contract_, file, ingestion_, source, rules_.get(), context);
     if (mismatch && *mismatch) texts.push_back(fmt::format("{}: {}", file.path, **mismatch));
   };
   for (const FileRecord& record : page.files) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,7 +47,9 @@ class RunLoop {
   Result<void> ingest_untracked(std::vector<ClaimedFile> files, Context& context);
 
   ClaimRequest claim_request() const;
-  BatchStep batch_step() const { return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr}; }
+  BatchStep batch_step() const {
+    return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr, rules_};
+  }
   Recovery recovery() const;
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
@@ -59,7 +62,8 @@ class RunLoop {
   const RunOptions& options_;
   RunObserver& observer_;
   std::optional<Schema> contract_;
-  std::optional<Approval> approval_;  ///< schema mode approve
+  std::shared_ptr<const ColumnRules> rules_;  ///< nullptr: no column is defined
+  std::optional<Approval> approval_;          ///< schema mode approve
   RunReport report_;
   Releases releases_;
   int64_t files_claimed_ = 0;

@@ -9,6 +9,7 @@
 
 #include "formats/format.h"
 #include "model/file.h"
+#include "pipeline/defined_columns.h"
 #include "pipeline/input_file.h"
 
 namespace sluice {
@@ -17,7 +18,8 @@ struct SplitFile {
   size_t index = 0;  ///< in the batch
   std::unique_ptr<InputFile> input;
   ReadPlan plan;
-  std::vector<ByteRange> parts;  ///< in file order
+  std::shared_ptr<const DefinedColumns> defined;  ///< nullptr: columns are as found
+  std::vector<ByteRange> parts;                   ///< in file order
   int64_t started_micros = 0;
 
   /// Something in it wants the one reader that knows lines, limits and bad rows: no part need be read further.

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "pipeline/defined_reader.h"
 #include "pipeline/file_reader.h"
 #include "pipeline/input_file.h"
 #include "pipeline/member_groups.h"
@@ -162,7 +163,11 @@ class FileStage {
     split->input = *std::move(input);
     split->plan = read_plan(target_, step_.ingestion, source, step_.contract != nullptr);
     split->plan.bad_rows = BadRows{};  // whatever is allowed: its line is to be told, and one reader counts
-    auto ranges = split->input->format().split(split->input->blob(), split->plan, context);
+    auto defined = define_columns(step_.rules, split->plan, split->input->format(), file);
+    if (!defined) return nullptr;
+    split->defined = *std::move(defined);
+    const ReadPlan& plan = split->defined ? split->defined->file_plan() : split->plan;
+    auto ranges = split->input->format().split(split->input->blob(), plan, context);
     if (!ranges || ranges->size() < 2) return nullptr;
     if (step_.observer.wants_formats()) reader_.tell_format(file, source, split->input->blob(), context);
     split->parts = join_ranges(*ranges, parts_of(file));
@@ -195,7 +200,7 @@ class FileStage {
   Result<void> append_part(SplitFile& split, size_t part, Context& context) {
     const ClaimedFile& file = batch_.files[split.index];
     const auto blob = split.input->another_blob();
-    auto reader = split.input->format().open(*blob, split.parts[part], split.plan, context);
+    auto reader = open_reader(split.defined, split.plan, split.input->format(), *blob, split.parts[part], context);
     int64_t rows = 0, rows_rescued = 0;
     while (reader && !split.given_up && !failed_) {
       TRY(context.check());

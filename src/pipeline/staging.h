@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "formats/format.h"
 #include "ledger/work_ledger.h"
 #include "pipeline/approval.h"
+#include "pipeline/column_rules.h"
 #include "pipeline/engine.h"
 #include "pipeline/input_file.h"
 #include "pipeline/sampled_files.h"
@@ -34,7 +36,8 @@ struct StageStep {
   const Schema* contract = nullptr;    ///< the law of the columns, if there is one; headers are compared with it as the ingestion says
   const Approval* approval = nullptr;  ///< schema mode approve: files that need more than this wait
   SampledFiles* sampled = nullptr;     ///< small files that somebody has read already
-  bool object_per_file = false;        ///< each file has columns of its own, and is worth keeping when the others are stopped (rule S)
+  std::shared_ptr<const ColumnRules> rules = nullptr;  ///< columns by definition; nullptr: all are as found
+  bool object_per_file = false;  ///< each file has columns of its own, and is worth keeping when the others are stopped (rule S)
 };
 
 /// What reading the files of a batch came to. Rows are not durable before Stager::finish.

@@ -9,6 +9,7 @@
 #include "pipeline/input_file.h"
 #include "pipeline/mark_rules.h"
 #include "pipeline/members.h"
+#include "pipeline/read_rules.h"
 #include "schema/inference.h"
 
 namespace sluice {
@@ -38,6 +39,7 @@ Result<std::unique_ptr<InputFile>> open_sample(ObjectStore& store, const Source&
 /// Columns found so far, and how much may still be read for more.
 struct Sample {
   const Ingestion& ingestion;
+  const ColumnRules* rules;
   size_t files_left;
   int64_t bytes_left = kSampleBytesMax;
   std::vector<Field> columns = {};
@@ -48,7 +50,7 @@ struct Sample {
     const int64_t share = std::max<int64_t>(bytes_left / static_cast<int64_t>(std::max<size_t>(1, files_left)), 64 * kKiB);
     files_left -= files_left > 0;
     if (!input || (*input)->container()) return;
-    auto inferred = (*input)->format().infer((*input)->blob(), share, source, ingestion.schema.infer, context);
+    auto inferred = infer_columns(**input, share, file, ingestion, source, rules, context);
     if (!inferred) return;
     columns = merge_fields(std::move(columns), inferred->fields);
     bytes_left -= std::min(share, file.size_bytes);
@@ -80,16 +82,36 @@ Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Fie
   return initial_schema(fields, metadata);
 }
 
+Result<void> check_rules(const TargetStep& step, const Schema& table) {
+  const SchemaMode mode = step.ingestion.schema.mode;
+  const bool may_add = !step.contract && (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove);
+  return step.rules->check(table, may_add);
+}
+
+/// An existing table. Columns by definition are known before a file is read: where the table may change it gets them at once, and no file
+/// is read twice for them.
+Result<Target> with_defined(const TargetStep& step, TargetState state, const std::vector<ClaimedFile>& files, Context& context) {
+  Target target{std::move(state), {}, {}};
+  if (!step.rules) return target;
+  if (step.ingestion.schema.mode == SchemaMode::kEvolve) {
+    const auto missing = step.rules->missing_columns(target.state.schema, files);
+    TRY_ASSIGN(target, evolve_target(step, std::move(target.state), missing, Evidence::kRefused, false, context));
+  }
+  TRY(check_rules(step, target.state.schema));
+  return target;
+}
+
 Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
   std::vector<Field> fields;
   if (step.contract) {
     fields = step.contract->fields;
   } else {
-    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, step.sampled, context));
+    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context));
   }
   TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
+  if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
 
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
@@ -105,9 +127,9 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
 }
 
 Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          SampledFiles* sampled, Context& context) {
+                                          const ColumnRules* rules, SampledFiles* sampled, Context& context) {
   const auto chosen = spread(files);
-  Sample sample{ingestion, chosen.size()};
+  Sample sample{ingestion, rules, chosen.size()};
   std::vector<char> buffer;
   std::map<std::pair<SourceId, std::string>, std::vector<const ClaimedFile*>> members;
   for (const ClaimedFile* file : chosen) {
@@ -127,6 +149,8 @@ Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion
     TRY(context.check());
     TRY(sample_members(stores, archive.second, of_archive, sample, context));
   }
+  const bool has_columns = std::ranges::any_of(sample.columns, [](const Field& field) { return field.type != nullptr; });
+  if (rules && has_columns) sample.columns = merge_fields(std::move(sample.columns), rules->missing_columns({}, files));
   return std::move(sample.columns);
 }
 
@@ -136,8 +160,9 @@ Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::
     auto state = step.sink.load(context);
     if (state) {
       TRY(check_mark(step.ledger, step.sink, *state, step.ingestion, confirmed));
-      if (!step.contract) return Target{*std::move(state), {}, {}};
+      if (!step.contract) return with_defined(step, *std::move(state), files, context);
       TRY_ASSIGN(Target target, evolve_target(step, *std::move(state), step.contract->fields, Evidence::kSample, false, context));
+      if (step.rules) TRY(check_rules(step, target.state.schema));
       return target;
     }
     if (state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());

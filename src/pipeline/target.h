@@ -1,6 +1,7 @@
 // Target: the table a batch goes to, made or evolved before the first row is staged (design, section 5).
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "formats/format.h"
 #include "ledger/work_ledger.h"
 #include "model/ingestion.h"
+#include "pipeline/column_rules.h"
 #include "pipeline/sampled_files.h"
 #include "pipeline/sink.h"
 #include "schema/evolution.h"
@@ -24,8 +26,9 @@ struct TargetStep {
   StoreProvider& stores;
   Clock& clock;
   const Ingestion& ingestion;
-  std::optional<Schema> contract;   ///< goes before inference
-  SampledFiles* sampled = nullptr;  ///< takes what inference reads of small files; nullptr: nobody reads them again
+  std::optional<Schema> contract;                      ///< goes before inference
+  SampledFiles* sampled = nullptr;                     ///< takes what inference reads of small files; nullptr: nobody reads them again
+  std::shared_ptr<const ColumnRules> rules = nullptr;  ///< columns by definition; nullptr: all are as found
 };
 
 /// A target and what was said on the way to it.
@@ -40,8 +43,9 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file);
 
 /// Columns that the heads of the files hold: the first kSampleBytesMax, spread over at most kSampleFilesMax of them. A file that
 /// cannot be read gives nothing here; reading it for its rows will say why. Small files are left in `sampled`, where there is one.
+/// Where columns are defined (`rules`, else nullptr) they are the table's, and all paths count for what paths say.
 Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          SampledFiles* sampled, Context& context);
+                                          const ColumnRules* rules, SampledFiles* sampled, Context& context);
 
 /// Loads the table and checks rule M, or creates it from the contract or from a sample of `files`. nullopt: there is no table and no
 /// file has a column yet.

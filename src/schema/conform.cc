@@ -4,7 +4,6 @@
 #include <ranges>
 
 #include <arrow/array.h>
-#include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/record_batch.h>
@@ -13,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "model/file.h"
+#include "schema/array_rows.h"
 #include "schema/arrow_schema.h"
 #include "schema/evolution.h"
 
@@ -21,15 +21,6 @@ namespace {
 
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 using DataPtr = std::shared_ptr<arrow::ArrayData>;
-
-constexpr size_t kShownBytesMax = 60;  ///< of a value in a message
-
-std::string shown(std::string_view text) {
-  if (text.size() <= kShownBytesMax) return std::string(text);
-  size_t end = kShownBytesMax;
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
-  return fmt::format("{}...", text.substr(0, end));
-}
 
 Error schema_mismatch(std::string message) {
   return {ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kSchemaMismatch)};
@@ -99,26 +90,6 @@ bool holds_valid_text(const arrow::ArrayData& data) {
     }
   }
   return std::ranges::all_of(data.child_data, [](const DataPtr& child) { return holds_valid_text(*child); });
-}
-
-/// All rows of an array but those of `misfits` (in rising order).
-Result<ArrayPtr> without_rows(const ArrayPtr& values, const std::vector<int64_t>& misfits) {
-  arrow::ArrayVector parts;
-  int64_t next = 0;
-  for (const int64_t row : misfits) {
-    if (row > next) parts.push_back(values->Slice(next, row - next));
-    next = row + 1;
-  }
-  parts.push_back(values->Slice(next));
-  return checked(arrow::Concatenate(parts));
-}
-
-/// Parquet writers refuse a bitmap on a required column, though nothing is null.
-ArrayPtr without_bitmap(const arrow::Array& values) {
-  DataPtr data = values.data()->Copy();
-  data->buffers[0] = nullptr;
-  data->null_count = 0;
-  return arrow::MakeArray(data);
 }
 
 }  // namespace
@@ -216,14 +187,7 @@ std::vector<int64_t> BatchConformer::describe_misfits(const arrow::RecordBatch& 
   std::vector<int64_t> rows;
   for (MisfitRow& misfit : misfits_) {
     rows.push_back(misfit.row);
-    misfit.json = "{";
-    for (int i = 0; i < batch.num_columns(); ++i) {
-      if (i > 0) misfit.json += ", ";
-      append_json_string(batch.schema()->field(i)->name(), misfit.json);
-      misfit.json += ": ";
-      append_json_value(*batch.column(i), misfit.row, misfit.json);
-    }
-    misfit.json += '}';
+    append_json_row(batch, misfit.row, misfit.json);
     if (!rescued_.empty()) rescued_[static_cast<size_t>(misfit.row)].clear();
   }
   return rows;
@@ -260,7 +224,7 @@ Result<ArrayPtr> BatchConformer::convert(size_t index, const ArrayPtr& from) {
     }
     json.clear();
     append_json_value(*from, row, json);
-    const std::string reason = fmt::format("column \"{}\": {} does not fit {}", field.name, shown(json), to_text(*field.type));
+    const std::string reason = fmt::format("column \"{}\": {} does not fit {}", field.name, shown_text(json), to_text(*field.type));
     if (field.required) {
       add_misfit(row, "required " + reason);
     } else if (rescue_) {
@@ -283,7 +247,7 @@ void BatchConformer::find_missing(const arrow::Array& values, const Field& field
 void BatchConformer::leave_over(int64_t row, const std::string& path, std::string_view json) {
   if (!rescue_) {
     if (!failure_) {
-      failure_ = schema_mismatch(fmt::format("row {}: {}: {} has no place in the table", first_row_ + row + 1, path, shown(json)));
+      failure_ = schema_mismatch(fmt::format("row {}: {}: {} has no place in the table", first_row_ + row + 1, path, shown_text(json)));
     }
     return;
   }
