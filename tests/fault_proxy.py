@@ -19,6 +19,7 @@ TRUNCATED = "truncated"  # it was carried out, half of the answer arrives, then 
 ERROR_500 = "500"  # answered with 500, not carried out (HTTP)
 ERROR_503 = "503"  # answered with 503, not carried out (HTTP)
 DELAYED = "delayed"  # carried out; the answer comes DELAY_S later
+HELD = "held"  # neither passed on nor answered as long as the client waits (HTTP); in no list: only for clients that are killed
 HTTP_FAULTS = (RESET, LOST_ANSWER, TRUNCATED, ERROR_500, ERROR_503, DELAYED)
 TCP_FAULTS = (RESET, LOST_ANSWER, TRUNCATED, DELAYED)
 DELAY_S = 0.2
@@ -28,11 +29,13 @@ CHUNK = 64 * 1024
 
 @dataclass
 class Fault:
-    """`kind` happens to requests number `first` to `first + count - 1`, counted from 1 since the plan was made."""
+    """`kind` happens to requests number `first` to `first + count - 1`, counted from 1 since the plan was made; only those that begin
+    with `what` are counted."""
 
     kind: str
     first: int
     count: int = 1
+    what: str = ""
 
 
 class FaultProxy:
@@ -79,8 +82,11 @@ class FaultProxy:
         """Counts a request; returns what happens to it."""
         with self._lock:
             self.requests.append(what)
-            fault, number = self._fault, len(self.requests)
-            if fault is None or not fault.first <= number < fault.first + fault.count:
+            fault = self._fault
+            if fault is None or not what.startswith(fault.what):
+                return None
+            number = sum(one.startswith(fault.what) for one in self.requests)
+            if not fault.first <= number < fault.first + fault.count:
                 return None
             self.fired += 1
             return fault.kind
@@ -114,6 +120,9 @@ class FaultProxy:
             kind = self._count(f"{method.decode()} {target.decode()}")
             if kind == RESET:
                 return reset(writer)
+            if kind == HELD:
+                await reader.read()
+                return
             if kind in (ERROR_500, ERROR_503):
                 writer.write(b"HTTP/1.1 %s Injected\r\nContent-Length: 0\r\n\r\n" % kind.encode())
                 await writer.drain()

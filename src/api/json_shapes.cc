@@ -16,6 +16,12 @@ json or_null(const std::optional<T>& value) {
 
 json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
 
+/// As it is written in sluice.yaml and bodies.
+std::string disposition_text(const Disposition& disposition) {
+  const std::string kind(to_string(disposition.kind));
+  return disposition.folder.empty() ? kind : kind + ":" + disposition.folder;
+}
+
 json failure_json(const FileResult& result) {
   json j = {{"file_path", result.file.path}, {"outcome", to_string(result.outcome)}};
   if (result.error) {
@@ -62,6 +68,11 @@ json report_json(const RunReport& report) {
   j["failures"] = json::array();
   for (const FileResult& failure : report.failures) j["failures"].push_back(failure_json(failure));
   j["waiting_for_approval"] = waiting_json(report.waiting);
+  const DisposedFiles& disposed = report.disposed;
+  j["disposed"] = {{"moved", disposed.moved},
+                   {"deleted", disposed.deleted},
+                   {"tagged", disposed.tagged},
+                   {"error", disposed.error ? json(disposed.error->message) : json(nullptr)}};
   j["warnings"] = report.warnings;
   return j;
 }
@@ -190,6 +201,7 @@ json ingestion_json(const Ingestion& ingestion) {
   j["tenant_id"] = ingestion.tenant;
   j["cluster_id"] = text_or_null(ingestion.cluster);
   j["schedule"] = text_or_null(ingestion.schedule);
+  j["disposition"] = {{"done", disposition_text(ingestion.disposition.done)}, {"failed", disposition_text(ingestion.disposition.failed)}};
   j.erase("request");
   j.erase("cluster");
   const json request = json::parse(ingestion.request, nullptr, false);

@@ -38,6 +38,7 @@ const std::string_view kSchemasJson = R"json({
 "TextFormat": {"type": ["object", "null"], "additionalProperties": false, "properties": {
   "pattern": {"type": "string", "maxLength": 10000, "description": "a regular expression; its named groups are the columns"},
   "encoding": {"$ref": "#/components/schemas/Encoding"}}},
+"Disposition": {"type": "string", "minLength": 1, "maxLength": 2000, "description": "keep, delete, tag (S3), or move: and an absolute folder or s3://BUCKET/PREFIX"},
 "FormatType": {"type": ["string", "null"], "minLength": 1, "maxLength": 20, "description": "AUTO, JSON, CSV: a format of sluice.yaml, in any case"},
 "Source": {"type": "object", "required": ["id", "source_type", "source_config"], "additionalProperties": false, "properties": {
   "id": {"type": "string", "minLength": 1, "maxLength": 100},
@@ -79,6 +80,8 @@ const std::string_view kSchemasJson = R"json({
     "ignore": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "modified_after": {"type": ["string", "null"], "maxLength": 50}}},
   "archives": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "members": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}}, "nested": {"type": "boolean"}}},
+  "disposition": {"type": ["object", "null"], "additionalProperties": false, "description": "what becomes of files after the load", "properties": {
+    "done": {"$ref": "#/components/schemas/Disposition"}, "failed": {"$ref": "#/components/schemas/Disposition"}}},
   "start_from": {"type": ["string", "null"], "maxLength": 50, "description": "now, or a time: earlier files are SKIPPED"},
   "batch": {"type": ["object", "null"], "additionalProperties": false, "properties": {
     "files_max": {"type": "integer", "minimum": 1, "maximum": 1000000000}, "bytes_max": {"type": ["string", "integer"], "minimum": 1, "maxLength": 30}}},

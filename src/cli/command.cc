@@ -74,6 +74,7 @@ int exit_code_of(const Error& error) {
 }
 
 int exit_code_of(const RunReport& report) {
+  if (report.disposed.error && report.run.state == RunState::kCompleted) return exit_code_of(*report.disposed.error);
   switch (report.run.state) {
     case RunState::kFailed: return kExitFailed;
     case RunState::kCancelled: return kExitInterrupted;

@@ -136,7 +136,14 @@ void Console::summary(const RunReport& report, const std::string& table) {
     const char* which = refused ? "FILE" : "--status failed";
     fmt::print(err_, "{}\n", paint(kRed, fmt::format("{} file(s) failed; `sluice files {} {}` shows why", m.files_failed, table, which)));
   }
+  const DisposedFiles& disposed = report.disposed;
+  if (disposed.any()) {
+    std::string text = fmt::format("Moved {} file(s), deleted {}", disposed.moved, disposed.deleted);
+    if (disposed.tagged > 0) text += fmt::format(", tagged {}", disposed.tagged);
+    line(text);
+  }
   if (!report.run.error.empty()) error(report.run.error);
+  if (disposed.error) error(disposed.error->message);
 }
 
 void Console::line(const std::string& text) {

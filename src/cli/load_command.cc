@@ -10,9 +10,9 @@
 #include "api/json_shapes.h"
 #include "cli/execute.h"
 #include "cli/text_table.h"
+#include "config/dispositions.h"
 #include "config/load_options.h"
 #include "config/validate.h"
-#include "pipeline/disposition.h"
 #include "storage/listing_feed.h"
 #include "storage/local_path.h"
 
@@ -26,39 +26,7 @@ struct LoadFlags {
   std::string warehouse, files_from;
   bool dry_run = false, allow_empty = false;
   int threads = 0;
-  std::string move_done, move_failed, disposition_done, disposition_failed;
 };
-
-Result<Disposition> read_disposition(std::string_view flag, const std::string& text, const std::string& folder) {
-  if (!text.empty() && !folder.empty()) return invalid_input(fmt::format("--move-{0} and --disposition-{0}: give one of them", flag));
-  if (text.empty() && folder.empty()) return Disposition{};
-  auto read = parse_disposition(folder.empty() ? text : "move:" + folder);
-  if (!read) return std::unexpected(read.error().within(fmt::format("--disposition-{}", flag)));
-  return read;
-}
-
-Result<Dispositions> dispositions_of(const LoadFlags& flags, const Ingestion& ingestion) {
-  Dispositions dispositions;
-  TRY_ASSIGN(dispositions.done, read_disposition("done", flags.disposition_done, flags.move_done));
-  TRY_ASSIGN(dispositions.failed, read_disposition("failed", flags.disposition_failed, flags.move_failed));
-  TRY(check_dispositions(ingestion, dispositions));
-  return dispositions;
-}
-
-/// After a run that ended by itself. What stays is said, and changes nothing about the run; nor does an error say again why the run failed.
-Result<void> dispose(CommandLine& line, Assembly& parts, const Ingestion& ingestion, const Dispositions& dispositions) {
-  if (!dispositions.any() || line.exit_code == kExitInterrupted || line.exit_code == kExitUsage) return {};
-  TRY_ASSIGN(auto sink, parts.open_sink(ingestion));
-  Context context;
-  context.stop = line.stop;
-  TRY_ASSIGN(const DisposedFiles disposed, dispose_files(parts.engine_parts(), ingestion, *sink, dispositions, context));
-  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
-  for (const std::string& warning : disposed.warnings) console.warning(warning);
-  if (!line.flags.json && !line.flags.quiet && disposed.moved + disposed.deleted > 0) {
-    line.print(fmt::format("Moved {} file(s), deleted {}\n", disposed.moved, disposed.deleted));
-  }
-  return {};
-}
 
 /// One path a line ("-": standard input); blank lines are passed over. Names may hold anything but a newline.
 Result<std::vector<std::string>> read_file_list(const std::string& name) {
@@ -153,11 +121,11 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
     opened.config.catalogs.at(ingestion.table.catalog).properties.try_emplace("s3.endpoint", flags.load.s3_endpoint);
   }
 
-  TRY_ASSIGN(const Dispositions dispositions, dispositions_of(flags, ingestion));
   RunOptions options;
   if (!flags.files_from.empty()) {
     TRY_ASSIGN(options.files_from, read_file_list(flags.files_from));
     if (ingestion.sources.front().paths.empty()) ingestion.sources.front().paths = options.files_from;
+    TRY(check_dispositions(ingestion));
   } else if (!flags.allow_empty) {
     TRY(check_paths_match(line, ingestion, flags.load.paths));
   }
@@ -170,8 +138,6 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   settle_start_from(ingestion, known, line.clock.now());
   TRY_ASSIGN(ingestion, opened.parts->registry().put_ingestion(ingestion));
   line.exit_code = execute_run(line, *opened.parts, ingestion, options, flags.threads);
-  const bool failed = line.exit_code == kExitFailed;
-  if (auto done = dispose(line, *opened.parts, ingestion, dispositions); !done && !failed) line.exit_code = line.fail(done.error());
   return {};
 }
 
@@ -240,12 +206,12 @@ void add_run_flags(CLI::App& command, LoadFlags& flags) {
   command.add_option("--threads", flags.threads, "Files read at once (default: one per core)")->check(CLI::Range(1, 1024))->group("Run");
 }
 
-void add_disposition_flags(CLI::App& command, LoadFlags& flags) {
+void add_disposition_flags(CLI::App& command, LoadOptions& load) {
   const char* group = "After the load";
-  command.add_option("--move-done", flags.move_done, "Folder that files go to once they are loaded")->group(group);
-  command.add_option("--move-failed", flags.move_failed, "Folder that files go to once they are not tried again")->group(group);
-  command.add_option("--disposition-done", flags.disposition_done, "keep (default), delete or move:PATH")->group(group);
-  command.add_option("--disposition-failed", flags.disposition_failed, "keep (default), delete or move:PATH")->group(group);
+  command.add_option("--move-done", load.move_done, "Folder that files go to once they are loaded")->group(group);
+  command.add_option("--move-failed", load.move_failed, "Folder that files go to once they are not tried again")->group(group);
+  command.add_option("--disposition-done", load.disposition_done, "keep (default), delete, move:PATH or tag")->group(group);
+  command.add_option("--disposition-failed", load.disposition_failed, "keep (default), delete, move:PATH or tag")->group(group);
 }
 
 }  // namespace
@@ -263,7 +229,7 @@ void add_load_command(CLI::App& app, CommandLine& line) {
   add_reading_flags(*command, flags->load);
   add_table_flags(*command, *flags);
   add_run_flags(*command, *flags);
-  add_disposition_flags(*command, *flags);
+  add_disposition_flags(*command, flags->load);
   command->callback([&line, flags] {
     if (auto done = load(line, *flags); !done) line.exit_code = line.usage(done.error());
   });

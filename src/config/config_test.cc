@@ -164,6 +164,20 @@ ingestions:
   EXPECT_THAT(i.metadata_columns, ElementsAre("_source_file", "_source_row"));
 }
 
+// Files that go to another folder than meant, or stay although they were to go.
+TEST(Config, DispositionsArrive) {
+  const std::string s3 = "ingestions:\n  o:\n    table: a.b\n    source: {paths: [\"s3://b/in/*.json\"]}\n    ";
+  using enum Disposition::Kind;
+  EXPECT_EQ(only(with("disposition: {done: \"move:done\", failed: delete}")).disposition,
+            (Dispositions{{kMove, "file:///conf/done/"}, {kDelete, ""}}));
+  EXPECT_EQ(only(with("disposition: {done: \"move:/abs/x/\"}")).disposition, (Dispositions{{kMove, "file:///abs/x/"}, {}}));
+  EXPECT_EQ(only(s3 + "disposition: {done: tag, failed: \"move:s3://other/failed\"}").disposition,
+            (Dispositions{{kTag, ""}, {kMove, "s3://other/failed/"}}));
+  EXPECT_FALSE(only(with("disposition: {done: keep, failed: keep}")).disposition.any());
+  EXPECT_THAT(error_of(s3 + "disposition: {done: \"move:s3://b/in\"}"), HasSubstr("would list the moved files again"));
+  EXPECT_TRUE(only(s3 + "disposition: {done: \"move:s3://b/in/done\"}").disposition.any());  // * does not cross /
+}
+
 // Objects of sluice.yaml that lose their endpoint, or take a table's limits.
 TEST(Config, ObjectsAreATarget) {
   const Ingestion i =
@@ -288,7 +302,10 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
            {"branch: dev", "6:13", "not available yet"},
            {"format_version: 3", "6:21", "not available yet"},
            {"sort_by: [a]", "6:14", "not available yet"},
-           {"disposition: {done: delete}", "6:25", "not available yet"},
+           {"disposition: {done: move}", "6:25", "keep | delete | move:PATH | tag"},
+           {"disposition: {done: \"move:x\"}\n    tracking: false", "3:5", "without tracking"},
+           {"disposition: {failed: tag}", "3:5", "disposition.failed: tag: files of"},
+           {"disposition: {failed: \"move:s3://b/x\"}", "3:5", "within their own store"},
            {"schedule: \"* * *\"", "3:5", "3 fields"},
            {"partition_by: {a: b}", "6:19", "single value"},
            {"table_properties: {a: [1]}", "6:27", "single value"},

@@ -64,6 +64,19 @@ TEST(IngestionFromRequest, BuildsWhatTheBodySays) {
                                       {"s3.region", "us-east-1"}}));
 }
 
+// Prevents: files of a request that go to a folder of the service's own choice.
+TEST(IngestionFromRequest, DispositionsNameAbsoluteFolders) {
+  json request = body();
+  request["disposition"] = {{"done", "move:s3://test-bucket/done"}, {"failed", "tag"}};
+  const Ingestion ingestion = ingestion_from_request(request, kCatalogs, nullptr).value();
+  EXPECT_EQ(ingestion.disposition.done, (Disposition{Disposition::Kind::kMove, "s3://test-bucket/done/"}));
+  EXPECT_EQ(ingestion.disposition.failed.kind, Disposition::Kind::kTag);
+  request["disposition"] = {{"done", "move:done"}};
+  EXPECT_THAT(refusal(request), HasSubstr("name an absolute folder, or s3://BUCKET/PREFIX"));
+  request["disposition"] = {{"done", "move:/done"}};
+  EXPECT_THAT(refusal(request), HasSubstr("within their own store only"));
+}
+
 // Prevents: secrets kept in the definition beside the sealed ones.
 TEST(IngestionFromRequest, KeepsTheBodyWithoutSecrets) {
   const Ingestion ingestion = ingestion_from_request(body(), kCatalogs, nullptr).value();

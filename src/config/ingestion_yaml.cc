@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/column_yaml.h"
+#include "config/dispositions.h"
 #include "config/fields.h"
 #include "config/object_target.h"
 #include "config/validate.h"
@@ -212,17 +213,24 @@ Result<void> read_properties(YamlMap& map, Ingestion& ingestion) {
   });
 }
 
+/// Where files go after the load. A request stands in no folder: it has no relative paths.
+Result<void> read_dispositions(YamlMap& map, Dispositions& dispositions) {
+  const YamlFile& file = map.file();
+  const auto absolute = [&file](const std::string& path) -> Result<std::string> {
+    if (file.trusted || is_local(path) || !scheme_of(path).empty()) return absolute_in(file, path);
+    return invalid_input(fmt::format("move:{}: name an absolute folder, or s3://BUCKET/PREFIX", path));
+  };
+  const auto read = [&](std::string_view text) { return read_disposition(text, absolute); };
+  TRY(map.apply("done", read, dispositions.done));
+  return map.apply("failed", read, dispositions.failed);
+}
+
 /// Keys of later versions: their defaults are accepted, so that a file can spell them out.
 Result<void> read_reserved(YamlMap& map) {
   TRY(map.reserve("sort_by", ""));
   TRY(map.apply_map("write", [](YamlMap& write) { return write.reserve("mode", "append"); }));
   TRY(map.reserve("branch", "main"));
-  TRY(map.reserve("format_version", "2"));
-  TRY(map.apply_map("disposition", [](YamlMap& disposition) -> Result<void> {
-    TRY(disposition.reserve("done", "keep"));
-    return disposition.reserve("failed", "keep");
-  }));
-  return {};
+  return map.reserve("format_version", "2");
 }
 
 }  // namespace
@@ -242,6 +250,7 @@ Result<Ingestion> read_ingestion(const YamlFile& file, const std::string& name, 
   TRY(read_properties(map, ingestion));
   TRY(read_rows(map, ingestion, warnings));
   TRY(read_work(map, ingestion));
+  TRY(map.apply_map("disposition", [&](YamlMap& disposition) { return read_dispositions(disposition, ingestion.disposition); }));
   TRY(map.apply_text("schedule", ingestion.schedule));
   TRY(map.apply_text("timezone", ingestion.timezone));
   TRY(read_reserved(map));

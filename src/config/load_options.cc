@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "config/column_yaml.h"
+#include "config/dispositions.h"
 #include "config/fields.h"
 #include "config/object_target.h"
 #include "config/validate.h"
@@ -105,6 +106,17 @@ Result<void> apply_limits(const LoadOptions& options, Ingestion& ingestion) {
   return {};
 }
 
+/// `folder` is short for the disposition `move:folder`.
+Result<void> apply_disposition(std::string_view end, const std::optional<std::string>& folder, const std::optional<std::string>& text,
+                               Disposition& into) {
+  if (folder && text) return invalid_input(fmt::format("--move-{0} and --disposition-{0}: give one of them", end));
+  const auto read = [](const std::string& given) {
+    return read_disposition(given, [](const std::string& path) { return absolute_uri(path); });
+  };
+  if (folder) return apply(fmt::format("--move-{}", end).c_str(), std::optional("move:" + *folder), read, into);
+  return apply(fmt::format("--disposition-{}", end).c_str(), text, read, into);
+}
+
 Result<void> apply_table(const LoadOptions& options, std::span<const std::string> catalogs, Ingestion& ingestion) {
   const std::string table = options.catalog.empty() ? options.table : fmt::format("{}.{}", options.catalog, options.table);
   if (!options.catalog.empty() && std::find(catalogs.begin(), catalogs.end(), options.catalog) == catalogs.end()) {
@@ -143,6 +155,8 @@ Result<Ingestion> build_ingestion(const LoadOptions& options, std::span<const st
   TRY(apply_rows(options, ingestion));
   TRY(apply_readiness(options, ingestion));
   TRY(apply_limits(options, ingestion));
+  TRY(apply_disposition("done", options.move_done, options.disposition_done, ingestion.disposition.done));
+  TRY(apply_disposition("failed", options.move_failed, options.disposition_failed, ingestion.disposition.failed));
   TRY(validate(ingestion));
   return ingestion;
 }

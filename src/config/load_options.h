@@ -52,6 +52,10 @@ struct LoadOptions {
   std::optional<std::string> run_files_max;       // --run-files-max
   std::optional<std::string> order;               // --order
   std::optional<std::string> retry_attempts_max;  // --retry-attempts-max
+  std::optional<std::string> move_done;           // --move-done
+  std::optional<std::string> move_failed;         // --move-failed
+  std::optional<std::string> disposition_done;    // --disposition-done
+  std::optional<std::string> disposition_failed;  // --disposition-failed
   std::optional<std::string> metadata_columns;    // --metadata-columns, separated by commas; "" for none
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/cron.h"
+#include "config/dispositions.h"
 #include "config/object_target.h"
 #include "formats/line_pattern.h"
 #include "iceberg/partition_spec.h"
@@ -77,6 +78,7 @@ Result<void> validate(Ingestion& ingestion) {
       return std::unexpected(checked.error().within(fmt::format("source \"{}\"", source.id.text)));
     }
   }
+  TRY(check_dispositions(ingestion));
   for (const std::string& glob : ingestion.archives.members) TRY(Glob::parse(glob));
   for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
   const BadRows& bad = ingestion.on_bad_row;

@@ -54,6 +54,9 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<void> adopt(const IngestionId& ingestion, std::span<const BatchId> batches, std::span<const AdoptedFile> files,
                      int64_t seq_floor) override;
   Result<int64_t> count_adopted(const IngestionId& ingestion) override;
+  Result<std::vector<EndedFile>> ended_files(const IngestionId& ingestion, const SourceId& source, int attempts_max,
+                                             std::span<const std::string> paths) override;
+  Result<void> record_disposed(const IngestionId& ingestion, const SourceId& source, std::span<const EndedFile> files) override;
 
   // Registry
   Result<Ingestion> put_ingestion(const Ingestion& ingestion) override;

@@ -212,11 +212,17 @@ CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key
 CREATE INDEX idx_object_keys_ingestion ON object_keys (ingestion_id, target);
 )sql";
 
+constexpr std::string_view kDispositions = R"sql(
+ALTER TABLE processed_files ADD COLUMN disposed_version TEXT NOT NULL DEFAULT '';  -- of a file that stays: what was tagged
+ALTER TABLE processed_files ADD COLUMN disposed_as TEXT NOT NULL DEFAULT '';       -- done | failed
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "files, batches, runs, ingestions", kFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
     {3, "members of archives", kArchives},
     {4, "keys of Parquet objects", kObjectKeys},
+    {5, "what was disposed of", kDispositions},
 };
 
 }  // namespace

@@ -116,6 +116,20 @@ struct AdoptedFile {
   std::string key_target;         ///< rule S: `range` is the file's own object below this prefix, and the key is claimed for it
 };
 
+/// How a listed file ended. An archive ends as its members did: failed with one of them, done with all; skipped ones decide nothing.
+enum class FileEnd {
+  kDone,    ///< its present version was loaded by a committed batch
+  kFailed,  ///< as often as it is tried
+};
+std::string_view to_string(FileEnd end);  ///< "done", "failed"
+
+struct EndedFile {
+  std::string path;
+  std::string version;  ///< that has ended
+  FileEnd end = FileEnd::kDone;
+  bool disposed = false;  ///< record_disposed() was told of this version and end
+};
+
 class WorkLedger {
  public:
   virtual ~WorkLedger() = default;
@@ -182,6 +196,13 @@ class WorkLedger {
   virtual Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) = 0;
 
   virtual Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) = 0;
+
+  /// --- after the load
+  /// Those of the source's files that have ended; the others are pending, skipped, or not loaded at their present version.
+  virtual Result<std::vector<EndedFile>> ended_files(const IngestionId& ingestion, const SourceId& source, int attempts_max,
+                                                     std::span<const std::string> paths) = 0;
+  /// Remembers that the files, which stay where they are, were disposed of. One that is at another version by now is left out.
+  virtual Result<void> record_disposed(const IngestionId& ingestion, const SourceId& source, std::span<const EndedFile> files) = 0;
 
   /// Keeps a checked copy of the ledger beside it, where it is a file and the last copy is old enough; true: made one now. kCorruption: the
   /// ledger is damaged. A database server has its own backups.

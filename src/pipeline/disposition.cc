@@ -3,20 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "pipeline/mark_rules.h"
 #include "pipeline/run_loop.h"
 #include "storage/glob.h"
-#include "storage/local_move.h"
 #include "storage/local_path.h"
 
 namespace sluice {
 namespace {
 
-constexpr size_t kAtOnceMax = 10'000;  // files disposed of between two listings
 constexpr int kSuffixesMax = 1000;
 constexpr size_t kWarningsMax = 20;
-constexpr std::string_view kMovePrefix = "move:";
 
 /// The folder that a source's pattern starts at, ending in "/"; moved files keep their path below it.
 Result<std::string> folder_of_pattern(const std::string& pattern) {
@@ -27,118 +29,91 @@ Result<std::string> folder_of_pattern(const std::string& pattern) {
   return folder;
 }
 
-/// Whether files below `folder` may be listed by the pattern; a literal may be a folder, with all that is below it.
-Result<bool> may_list(const std::string& pattern, const std::string& folder) {
-  TRY_ASSIGN(const std::string uri, absolute_uri(pattern));
-  TRY_ASSIGN(const Glob glob, Glob::parse(uri));
-  if (glob.is_literal()) return folder.starts_with(uri.ends_with('/') ? uri : uri + "/");
-  return glob.below(folder) != Below::kNothing;
-}
-
-Result<void> check_target(const Ingestion& ingestion, const Disposition& disposition) {
-  if (disposition.kind != Disposition::Kind::kMove) return {};
-  for (const Source& source : ingestion.sources) {
-    for (const std::string& path : source.paths) {
-      TRY_ASSIGN(const std::string uri, absolute_uri(path));
-      if (scheme_of(uri) != scheme_of(disposition.folder)) {
-        return invalid_input(fmt::format("move:{}: files of {} can be moved within their own store only", disposition.folder, uri));
-      }
-      TRY_ASSIGN(const bool again, may_list(path, disposition.folder));
-      if (again) {
-        return invalid_input(
-            fmt::format("move:{}: the source {} would list the moved files again; name a folder outside of it", disposition.folder, uri));
-      }
-    }
-  }
-  return {};
-}
-
 class Disposer {
  public:
-  Disposer(const EngineParts& parts, const Ingestion& ingestion, const Dispositions& dispositions)
-      : parts_(parts), ingestion_(ingestion), dispositions_(dispositions) {}
+  Disposer(const EngineParts& parts, const Ingestion& ingestion, DisposedFiles& result)
+      : parts_(parts), ingestion_(ingestion), result_(result) {}
 
-  Result<DisposedFiles> run(Context& context) {
+  Result<void> run(const std::vector<std::string>& files_from, Context& context) {
     for (const Source& source : ingestion_.sources) {
       TRY_ASSIGN(store_, parts_.stores.store_for(source.paths.front(), source.store));
-      // What is listed is not touched while it is listed; where much is to be done, the rest is listed again.
-      for (bool more = true; more;) {
-        const int64_t before = result_.moved + result_.deleted;
-        TRY_ASSIGN(const auto files, candidates(source, context));
-        for (const Candidate& file : files) dispose(source, file, context);
-        more = files.size() == kAtOnceMax && result_.moved + result_.deleted > before;
+      TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, files_from));
+      // A page is done with before the next one is listed: a listing goes on behind the last name, whatever became of those before it.
+      for (bool last = false; !last;) {
+        TRY_ASSIGN(const FeedPage page, feed->next(context));
+        last = page.last;
+        TRY_ASSIGN(const auto candidates, candidates_of(source, page));
+        dispose_all(source, candidates, context);
+        const auto tagged = std::exchange(tagged_, {});
+        TRY(settle_ledger_write(parts_.clock, context, [&] { return parts_.work.record_disposed(ingestion_.id, source.id, tagged); }));
         TRY(context.check());
       }
+      if (!files_from.empty()) break;  // an explicit list belongs to the first source
     }
-    if (stay_ > kWarningsMax) result_.warnings.push_back(fmt::format("and {} file(s) more stay", stay_ - kWarningsMax));
-    return std::move(result_);
+    return {};
   }
+
+  /// The files that were not named.
+  size_t left_unnamed() const { return stay_ > kWarningsMax ? stay_ - kWarningsMax : 0; }
 
  private:
   struct Candidate {
     ListedFile file;
+    FileEnd end;
     const Disposition* what;
   };
 
-  Result<std::vector<Candidate>> candidates(const Source& source, Context& context) {
+  Result<std::vector<Candidate>> candidates_of(const Source& source, const FeedPage& page) {
+    std::map<std::string_view, const ListedFile*> listed;
+    std::vector<std::string> paths;
+    for (const ListedFile& file : page.files) {
+      listed[file.path] = &file;
+      paths.push_back(file.path);
+    }
     std::vector<Candidate> found;
-    TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, {}));
-    for (bool last = false; !last && found.size() < kAtOnceMax;) {
-      TRY_ASSIGN(FeedPage page, feed->next(context));
-      last = page.last;
-      for (ListedFile& file : page.files) {
-        TRY_ASSIGN(const Disposition* what, disposition_of(source, file));
-        if (what && found.size() < kAtOnceMax) found.push_back({std::move(file), what});
-      }
+    TRY_ASSIGN(const auto ended, parts_.work.ended_files(ingestion_.id, source.id, ingestion_.retry_attempts_max, paths));
+    for (const EndedFile& one : ended) {
+      const Disposition& what = one.end == FileEnd::kDone ? ingestion_.disposition.done : ingestion_.disposition.failed;
+      const ListedFile& file = *listed.at(one.path);
+      const bool stays = what.kind == Disposition::Kind::kKeep || (what.kind == Disposition::Kind::kTag && one.disposed);
+      if (!stays && file.version == one.version) found.push_back({file, one.end, &what});
     }
     return found;
   }
 
-  /// nullptr: it stays.
-  Result<const Disposition*> disposition_of(const Source& source, const ListedFile& file) {
-    TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = file.path}));
-    const auto record = std::ranges::find(page.files, source.id, &FileRecord::source);
-    if (record == page.files.end() || record->version != file.version) return nullptr;
-    TRY_ASSIGN(const End end, end_of(*record));
-    const Disposition* what = end == End::kDone ? &dispositions_.done : end == End::kFailed ? &dispositions_.failed : nullptr;
-    return what && what->kind != Disposition::Kind::kKeep ? what : nullptr;
+  /// Several at once where each waits for a network.
+  void dispose_all(const Source& source, const std::vector<Candidate>& candidates, Context& context) {
+    std::atomic<size_t> next = 0;
+    const auto work = [&](Context own) {
+      for (size_t i = next++; i < candidates.size() && own.check(); i = next++) count(candidates[i], dispose(source, candidates[i], own));
+    };
+    const size_t lanes = std::min(candidates.size(), static_cast<size_t>(store_->lists_at_once()));
+    std::vector<std::jthread> threads;
+    for (size_t lane = 1; lane < lanes; ++lane) threads.emplace_back(work, context);
+    work(context);
   }
 
-  enum class End { kPending, kDone, kFailed };
-
-  Result<End> end_of(const FileRecord& record) {
-    if (record.state == FileState::kFailed) return record.attempts >= ingestion_.retry_attempts_max ? End::kFailed : End::kPending;
-    if (record.state != FileState::kSuccess) return End::kPending;
-    if (record.loaded_version.empty()) return end_of_members(record);
-    return record.loaded_version == record.version ? End::kDone : End::kPending;
-  }
-
-  /// An archive is what its members are: failed when one is, done when all are. Skipped ones decide nothing.
-  Result<End> end_of_members(const FileRecord& archive) {
-    End end = End::kDone;
-    TRY_ASSIGN(const auto members, parts_.work.known_members(ingestion_.id, archive.source, archive.path));
-    for (;;) {
-      TRY_ASSIGN(const auto member, members->next());
-      if (!member) return end;
-      TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = member->path}));
-      for (const FileRecord& record : page.files) {
-        if (record.source != archive.source || record.state == FileState::kSkipped) continue;
-        TRY_ASSIGN(const End one,
-                   record.loaded_version.empty() && record.state == FileState::kSuccess ? Result<End>(End::kDone) : end_of(record));
-        if (one == End::kPending) return End::kPending;
-        if (one == End::kFailed) end = End::kFailed;
-      }
-    }
-  }
-
-  void dispose(const Source& source, const Candidate& candidate, Context& context) {
+  Result<void> dispose(const Source& source, const Candidate& candidate, Context& context) {
     const ListedFile& file = candidate.file;
-    const bool moves = candidate.what->kind == Disposition::Kind::kMove;
-    const Result<void> done = moves ? move(source, file, candidate.what->folder, context) : remove(file, context);
+    switch (candidate.what->kind) {
+      case Disposition::Kind::kKeep: return {};
+      case Disposition::Kind::kDelete: return remove(file, context);
+      case Disposition::Kind::kMove: return move(source, file, candidate.what->folder, context);
+      case Disposition::Kind::kTag:
+        return store_->tag({file.path, file.version}, {kDispositionTag, std::string(to_string(candidate.end))}, context);
+    }
+    return {};
+  }
+
+  void count(const Candidate& candidate, const Result<void>& done) {
+    const std::lock_guard lock(mutex_);
+    using enum Disposition::Kind;
+    const Disposition::Kind kind = candidate.what->kind;
     if (done) {
-      ++(moves ? result_.moved : result_.deleted);
-    } else if (++stay_ <= kWarningsMax) {
-      result_.warnings.push_back(done.error().message + "; a later run tries again");
+      ++(kind == kMove ? result_.moved : kind == kDelete ? result_.deleted : result_.tagged);
+      if (kind == kTag) tagged_.push_back({.path = candidate.file.path, .version = candidate.file.version, .end = candidate.end});
+    } else if (done.error().code != ErrorCode::kNotFound && done.error().code != ErrorCode::kCancelled && ++stay_ <= kWarningsMax) {
+      result_.warnings.push_back(done.error().message + "; a later run tries again");  // not found: another worker was first
     }
   }
 
@@ -181,22 +156,23 @@ class Disposer {
 
   /// false: another file has that name.
   Result<bool> move_to(const ListedFile& file, const std::string& target, Context& context) {
-    const auto there = store_->stat(target, context);
-    if (!there && there.error().code != ErrorCode::kNotFound) return std::unexpected(there.error());
-    if (there) {
-      TRY_ASSIGN(const bool same, is_same(file, *there, context));
-      if (same) TRY(remove(file, context));
-      return same;
+    auto there = store_->stat(target, context);
+    if (!there && there.error().code == ErrorCode::kNotFound) {
+      TRY_ASSIGN(const MoveEnd end, store_->rename({file.path, file.version}, target, context));
+      if (end == MoveEnd::kMoved) return true;
+      if (end == MoveEnd::kElsewhere) {
+        TRY_ASSIGN(const bool copied, copy_and_remove(file, target, context));
+        if (copied) return true;
+      }
+      there = store_->stat(target, context);  // somebody was quicker, perhaps another worker with this file
     }
-    if (is_local(file.path)) {
-      TRY_ASSIGN(const std::string from, local_path(file.path));
-      TRY_ASSIGN(const std::string to, local_path(target));
-      TRY_ASSIGN(const MoveEnd end, move_local_file(from, file.version, to));
-      if (end != MoveEnd::kElsewhere) return end == MoveEnd::kMoved;
-    }
-    return copy_and_remove(file, target, context);
+    TRY(there);
+    TRY_ASSIGN(const bool same, is_same(file, *there, context));
+    if (same) TRY(remove(file, context));
+    return same;
   }
 
+  /// false: something lies at the target by now.
   Result<bool> copy_and_remove(const ListedFile& file, const std::string& target, Context& context) {
     TRY_ASSIGN(const ObjectInfo now, store_->stat(file.path, context));
     if (now.version != file.version) return fail(ErrorCode::kConflict, fmt::format("{}: it changed; it stays where it is", file.path));
@@ -230,35 +206,16 @@ class Disposer {
 
   const EngineParts& parts_;
   const Ingestion& ingestion_;
-  const Dispositions& dispositions_;
-  ObjectStore* store_ = nullptr;  ///< of the source in hand
-  DisposedFiles result_;
+  ObjectStore* store_ = nullptr;  // of the source in hand
+  std::mutex mutex_;
+  // Protected by mutex_.
+  DisposedFiles& result_;
+  std::vector<EndedFile> tagged_;  // to be remembered
   size_t stay_ = 0;
 };
 
-}  // namespace
-
-Result<Disposition> parse_disposition(std::string_view text) {
-  if (text == "keep") return Disposition{};
-  if (text == "delete") return Disposition{Disposition::Kind::kDelete, ""};
-  if (text.starts_with(kMovePrefix) && text.size() > kMovePrefix.size()) {
-    TRY_ASSIGN(std::string folder, absolute_uri(text.substr(kMovePrefix.size())));
-    if (!folder.ends_with('/')) folder += '/';
-    return Disposition{Disposition::Kind::kMove, std::move(folder)};
-  }
-  return invalid_input(fmt::format("\"{}\" is no disposition: keep | delete | move:PATH", text));
-}
-
-Result<void> check_dispositions(const Ingestion& ingestion, const Dispositions& dispositions) {
-  if (!ingestion.tracking && dispositions.any()) {
-    return invalid_input("without tracking nobody knows which files are done: no file can be moved or deleted");
-  }
-  TRY(check_target(ingestion, dispositions.done));
-  return check_target(ingestion, dispositions.failed);
-}
-
-Result<DisposedFiles> dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const Dispositions& dispositions,
-                                    Context& context) {
+Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& files_from,
+                     DisposedFiles& result, Context& context) {
   TRY_ASSIGN(const auto confirmed, newest_confirmed(parts.work, ingestion));
   const auto state = sink.load(context);
   if (state) {
@@ -266,7 +223,19 @@ Result<DisposedFiles> dispose_files(const EngineParts& parts, const Ingestion& i
   } else if (confirmed || state.error().code != ErrorCode::kNotFound) {
     return std::unexpected(state.error());
   }
-  return Disposer(parts, ingestion, dispositions).run(context);
+  Disposer disposer(parts, ingestion, result);
+  TRY(disposer.run(files_from, context));
+  if (disposer.left_unnamed() > 0) result.warnings.push_back(fmt::format("and {} file(s) more stay", disposer.left_unnamed()));
+  return {};
+}
+
+}  // namespace
+
+DisposedFiles dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& files_from,
+                            Context& context) {
+  DisposedFiles result;
+  if (auto done = dispose(parts, ingestion, sink, files_from, result, context); !done) result.error = std::move(done).error();
+  return result;
 }
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "pipeline/discovery.h"
+#include "pipeline/disposition.h"
 #include "pipeline/mark_rules.h"
 #include "pipeline/members.h"
 #include "pipeline/recovery.h"
@@ -115,7 +116,16 @@ Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vect
 }  // namespace
 
 Result<RunReport> Engine::run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, RunObserver& observer, Context context) {
-  return RunLoop(parts_, sink, ingestion, options, observer).run(std::move(context));
+  TRY_ASSIGN(RunReport report, RunLoop(parts_, sink, ingestion, options, observer).run(context));
+  if (!ingestion.disposition.any() || report.run.state == RunState::kCancelled) return report;
+  report.disposed = dispose_files(parts_, ingestion, sink, options.files_from, context);
+  std::optional<Error>& error = report.disposed.error;
+  if (error && report.run.error.contains(error->message)) error.reset();  // the run ended for the same reason
+  for (const std::string& warning : report.disposed.warnings) {
+    report.warnings.push_back(warning);
+    observer.warning(warning);
+  }
+  return report;
 }
 
 Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context) {

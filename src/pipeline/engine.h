@@ -61,13 +61,23 @@ struct RunOptions {
   std::vector<std::string> approved;
 };
 
+/// What became of source files after the load (Ingestion::disposition).
+struct DisposedFiles {
+  int64_t moved = 0, deleted = 0, tagged = 0;
+  std::vector<std::string> warnings;  ///< files that are left as they are, with the reason: a later run tries again
+  std::optional<Error> error;         ///< why no further file was looked at
+
+  bool any() const { return moved + deleted + tagged > 0; }
+};
+
 /// What a run came to. `failed` files are in the ledger with their reasons.
 struct RunReport {
   RunRecord run;
   int64_t files_found = 0;
   std::vector<WaitingFiles> waiting;  ///< for approval, when the run ended
   std::vector<FileResult> failures;   ///< the first kReportedFailuresMax of the files that failed, were refused or skipped in this run
-  std::vector<std::string> warnings;
+  DisposedFiles disposed;             ///< in this run, also of files that an earlier one loaded
+  std::vector<std::string> warnings;  ///< those of `disposed`, too
 };
 inline constexpr size_t kReportedFailuresMax = 1000;
 
@@ -101,7 +111,8 @@ class Engine {
   explicit Engine(EngineParts parts) : parts_(parts) {}
 
   /// One run. The ingestion must carry its id (Registry::put_ingestion). An Error means that no run record could be made; a run
-  /// that failed is a report with state FAILED and its error.
+  /// that failed is a report with state FAILED and its error. Files are disposed of once the run is over and recorded, unless it was
+  /// cancelled: what is left then is done by the next run.
   Result<RunReport> run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, RunObserver& observer, Context context);
 
   Result<DryRun> dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context);

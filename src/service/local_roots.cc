@@ -55,6 +55,17 @@ Result<Fd> LocalRoots::open(const std::string& path) const {
   return std::unexpected(allowed.error());
 }
 
+Result<NameInFolder> LocalRoots::open_name(std::string_view uri, bool make) const {
+  TRY(check(uri));
+  TRY_ASSIGN(const std::string path, local_path(uri));
+  const size_t slash = path.rfind('/');
+  const std::string folder = real_path(path.substr(0, slash));
+  const std::string* root = root_of(folder);
+  if (!root) return invalid_input(fmt::format("{}: a link was put in its way", path));
+  TRY_ASSIGN(Fd opened, open_folder_below(*root, folder, make));
+  return NameInFolder{std::move(opened), path.substr(slash + 1), path};
+}
+
 Result<void> LocalRoots::check(const Ingestion& ingestion) const {
   for (const Source& source : ingestion.sources) {
     for (const std::string& path : source.paths) {
@@ -64,6 +75,9 @@ Result<void> LocalRoots::check(const Ingestion& ingestion) const {
     }
   }
   if (!ingestion.schema.contract.empty()) TRY(check(ingestion.schema.contract));
+  for (const Disposition* disposition : {&ingestion.disposition.done, &ingestion.disposition.failed}) {
+    if (is_local(disposition->folder)) TRY(check(disposition->folder));
+  }
   return {};
 }
 
@@ -89,9 +103,22 @@ class RootedStores::RootedStore final : public ObjectStore {
   }
   Result<ObjectInfo> put(const Key& key, std::span<const char>, const PutOptions&, Context&) override { return refused(key); }
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions&, Context&) override { return refused(key); }
-  Result<ObjectInfo> copy(const Key&, const Key& to, const PutOptions&, Context&) override { return refused(to); }
+  Result<ObjectInfo> copy(const Key&, const Key& to, const PutOptions&, Context&) override {
+    return invalid_input(fmt::format("{}: lies on another file system than the file; LOCAL sources move files by renaming them", to));
+  }
+  Result<MoveEnd> rename(const VersionedKey& from, const Key& to, Context&) override {
+    TRY_ASSIGN(const NameInFolder source, roots_.open_name(from.key, false));
+    TRY_ASSIGN(const NameInFolder target, roots_.open_name(to, true));
+    return rename_local_file(source, from.version, target);
+  }
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context&) override {
-    return refused(keys.empty() ? "" : keys.front().key);
+    std::vector<DeleteOutcome> outcomes;
+    for (const VersionedKey& key : keys) {
+      const auto file = roots_.open_name(key.key, false);
+      const Result<void> removed = file ? remove_local_file(*file, key.version) : std::unexpected(file.error());
+      outcomes.push_back({key.key, removed ? std::nullopt : std::optional(removed.error())});
+    }
+    return outcomes;
   }
 
  private:
@@ -111,7 +138,7 @@ class RootedStores::RootedStore final : public ObjectStore {
     TRY(source->read(bytes, context));
     return bytes;
   }
-  static std::unexpected<Error> refused(const Key& key) { return invalid_input(fmt::format("{}: sources are only read", key)); }
+  static std::unexpected<Error> refused(const Key& key) { return invalid_input(fmt::format("{}: nothing is written there", key)); }
 
   ObjectStore& store_;
   const LocalRoots& roots_;

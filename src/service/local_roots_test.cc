@@ -102,5 +102,45 @@ TEST_F(LocalRootsTest, FollowsNoLinkThatComesInBetween) {
   EXPECT_EQ(opened.error().type, error_type::kUnreadable);
 }
 
+// Prevents: files of a tenant that leave the root by their move, or files elsewhere on this machine that are moved or deleted for one.
+TEST_F(LocalRootsTest, MovesAndRemovesBelowTheRootOnly) {
+  const LocalRoots roots({folder_ + "/in"});
+  LocalStore local;
+  SingleStore stores(local);
+  RootedStores rooted(stores, roots);
+  ObjectStore& store = **rooted.store_for("file://" + folder_ + "/in/", {});
+  Context context;
+  const std::string root = "file://" + folder_;
+  const std::string version = store.stat(root + "/in/a.json", context)->version;
+  const std::string secret = local.stat(root + "/out/s.json", context)->version;
+  for (const char* outside : {"/out/a.json", "/in/link/a.json", "/in/../out/a.json"}) {
+    EXPECT_FALSE(store.rename({root + "/in/a.json", version}, root + outside, context).has_value()) << outside;
+  }
+  EXPECT_FALSE(store.rename({root + "/in/link/s.json", secret}, root + "/in/mine.json", context).has_value());
+  EXPECT_EQ(store.rename({root + "/in/a.json", version}, root + "/in/done/x/a.json", context).value(), MoveEnd::kMoved);
+  EXPECT_TRUE(fs::exists(folder_ + "/in/done/x/a.json"));
+  const std::vector<VersionedKey> keys = {
+      {root + "/in/link/s.json", secret}, {root + "/in/done/x/a.json", "1-1"}, {root + "/in/done/x/a.json", version}};
+  const auto outcomes = store.remove(keys, context).value();
+  EXPECT_TRUE(outcomes[0].error && outcomes[1].error);
+  EXPECT_FALSE(outcomes[2].error);
+  EXPECT_TRUE(fs::exists(folder_ + "/out/s.json"));
+  EXPECT_FALSE(fs::exists(folder_ + "/in/done/x/a.json"));
+
+  // Even between the check and the opening.
+  EXPECT_FALSE(open_folder_below(folder_ + "/in/", folder_ + "/in/link/deep", true).has_value());
+  EXPECT_FALSE(fs::exists(folder_ + "/out/deep"));
+}
+
+// Prevents: a disposition that says where the service may not write being found out by its first run.
+TEST_F(LocalRootsTest, ChecksWhereFilesGo) {
+  Ingestion ingestion;
+  ingestion.sources.emplace_back().paths = {"file://" + folder_ + "/in/"};
+  ingestion.disposition.done = {Disposition::Kind::kMove, "file://" + folder_ + "/in/deep/"};
+  EXPECT_TRUE(LocalRoots({folder_ + "/in"}).check(ingestion).has_value());
+  ingestion.disposition.failed = {Disposition::Kind::kMove, "file://" + folder_ + "/out/"};
+  EXPECT_FALSE(LocalRoots({folder_ + "/in"}).check(ingestion).has_value());
+}
+
 }  // namespace
 }  // namespace sluice

@@ -38,4 +38,13 @@ void RunLog::warning(const std::string& text) {
   log_.write(LogLevel::kWarning, "warning", {{"run_id", run_}, {"ingestion_id", ingestion_}, {"message", text}});
 }
 
+void RunLog::disposed(const DisposedFiles& files) {
+  if (files.any()) {
+    log_.write(LogLevel::kInfo, "disposed",
+               {{"run_id", run_}, {"moved", files.moved}, {"deleted", files.deleted}, {"tagged", files.tagged}});
+  }
+  if (files.error)
+    log_.write(LogLevel::kError, "disposed", {{"run_id", run_}, {"ingestion_id", ingestion_}, {"error", files.error->message}});
+}
+
 }  // namespace sluice

@@ -18,6 +18,8 @@ class RunLog final : public RunObserver {
   void confirmed(const PreparedBatch& batch, const Published& published, int64_t files) override;
   void schema_changed(const std::string& text) override;
   void warning(const std::string& text) override;
+  /// After the run; says nothing where nothing was done.
+  void disposed(const DisposedFiles& files);
 
  private:
   Log& log_;

@@ -179,6 +179,7 @@ Result<RunRecord> RunWorkers::run(Assembly& assembly, const TakenRun& taken, std
   Context context;
   context.stop = cancel.get_token();
   TRY_ASSIGN(const RunReport report, Engine(engine_parts).run(ingestion, *sink, options, observer, context));
+  observer.disposed(report.disposed);
   return report.run;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "storage/local_blob.h"
+#include "storage/local_move.h"
 #include "storage/local_path.h"
 #include "storage/local_upload.h"
 #include "storage/posix_file.h"
@@ -159,6 +160,15 @@ Result<std::vector<DeleteOutcome>> LocalStore::remove(std::span<const VersionedK
     if (!synced && synced.error().code != ErrorCode::kNotFound) return std::unexpected(std::move(synced).error());
   }
   return outcomes;
+}
+
+Result<MoveEnd> LocalStore::rename(const VersionedKey& from, const Key& to, Context& context) {
+  TRY(context.check());
+  TRY_ASSIGN(const std::string source_path, local_path(from.key));
+  TRY_ASSIGN(const std::string target_path, local_path(to));
+  TRY_ASSIGN(const NameInFolder source, open_name(source_path, false));
+  TRY_ASSIGN(const NameInFolder target, open_name(target_path, true));
+  return rename_local_file(source, from.version, target);
 }
 
 std::unique_ptr<Blob> LocalStore::open(const ObjectInfo& object) { return make_local_blob(object); }

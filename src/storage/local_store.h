@@ -21,6 +21,7 @@ class LocalStore final : public ObjectStore {
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override;
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override;
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override;
+  Result<MoveEnd> rename(const VersionedKey& from, const Key& to, Context& context) override;
   std::unique_ptr<Blob> open(const ObjectInfo& object) override;
   void remove_empty_folders(const Key& prefix) override;
 

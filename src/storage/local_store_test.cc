@@ -231,6 +231,21 @@ TEST_F(LocalStoreTest, MakesMissingFolders) {
   EXPECT_THAT(names(list(store_)), ElementsAre("a/b/c/d"));
 }
 
+// A file that is renamed over another one is a file lost; one that changed meanwhile was loaded by nobody.
+TEST_F(LocalStoreTest, RenamesOnlyAKnownVersionAndNeverOverAFile) {
+  write("a.json", "a"), write("taken", "b");
+  const std::string from = root() + "a.json", to = root() + "done/deep/a.json";
+  const std::string version = store_.stat(from, context_)->version;
+  EXPECT_EQ(store_.rename({from, version}, root() + "taken", context_).value(), MoveEnd::kTargetTaken);
+  EXPECT_EQ(store_.rename({from, "1-1"}, to, context_).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(store_.rename({from, version}, to, context_).value(), MoveEnd::kMoved);
+  EXPECT_EQ(store_.stat(to, context_)->version, version);
+  EXPECT_EQ(store_.rename({from, version}, to, context_).error().code, ErrorCode::kNotFound);
+  fs::create_symlink("taken", folder_ / "link");
+  const auto link = store_.rename({root() + "link", store_.stat(root() + "link", context_)->version}, root() + "x", context_);
+  EXPECT_THAT(link.error().message, HasSubstr("a link is not moved"));
+}
+
 // The ledger's key is the text of the path: two spellings would load a file twice.
 TEST(LocalPath, MakesAbsoluteUris) {
   EXPECT_EQ(absolute_uri("/data//x/./a b.json").value(), "file:///data/x/a b.json");

@@ -190,6 +190,10 @@ Result<void> make_folders(const std::string& folder) {
 Result<void> sync_folder(const std::string& path) {
   Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.is_open()) return std::unexpected(io_error(errno, "syncing folder", path));
+  return sync_folder(folder, path);
+}
+
+Result<void> sync_folder(const Fd& folder, const std::string& path) {
   // Some file systems (9p, some FUSE) cannot sync a folder and say so; there is nothing more to ask of them.
   if (::fsync(folder.get()) != 0 && errno != EINVAL) return std::unexpected(io_error(errno, "syncing folder", path));
   return {};

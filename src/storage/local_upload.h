@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "storage/object_store.h"
+#include "storage/posix_file.h"
 
 namespace sluice {
 
@@ -17,6 +18,7 @@ Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOp
 
 /// fsync of a folder: its entries are durable.
 Result<void> sync_folder(const std::string& path);
+Result<void> sync_folder(const Fd& folder, const std::string& path);
 /// With those above it, durable.
 Result<void> make_folders(const std::string& folder);
 

@@ -80,6 +80,12 @@ Result<ObjectHead> ObjectStore::head(const Key& key, Context& context) {
   return ObjectHead{std::move(info), {}};
 }
 
+Result<MoveEnd> ObjectStore::rename(const VersionedKey&, const Key&, Context&) { return MoveEnd::kElsewhere; }
+
+Result<void> ObjectStore::tag(const VersionedKey& object, const ObjectTag&, Context&) {
+  return invalid_input(object.key + ": its store keeps no tags");
+}
+
 void ObjectStore::remove_empty_folders(const Key&) {}
 
 Result<void> ObjectStore::remove_unfinished(const Key&, Context&) { return {}; }

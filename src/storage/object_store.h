@@ -91,6 +91,18 @@ struct DeleteOutcome {
   std::optional<Error> error;  ///< nullopt: it is gone (or never was)
 };
 
+/// How a rename ended.
+enum class MoveEnd {
+  kMoved,        ///< durably
+  kTargetTaken,  ///< something lies there: nothing was done
+  kElsewhere,    ///< this store cannot rename, or not to there: nothing was done; copy it
+};
+
+/// A label on an object, beside its bytes and without another version.
+struct ObjectTag {
+  std::string name, value;
+};
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -103,12 +115,17 @@ class ObjectStore {
   virtual Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) = 0;
   virtual Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) = 0;
   virtual Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) = 0;
+  /// Moves an object by renaming it: at once, and never over another. kNotFound: nothing is at `from`; kConflict: another version is.
+  virtual Result<MoveEnd> rename(const VersionedKey& from, const Key& to, Context& context);
+  /// Sets a tag and leaves the object's other ones. kConflict: another version is there (looked at just before: S3 has no condition for
+  /// it); kInvalidInput: this store keeps no tags.
+  virtual Result<void> tag(const VersionedKey& object, const ObjectTag& tag, Context& context);
 
   /// See open_blob(). Reads through read() where a store has no shorter way; must outlive the blob.
   virtual std::unique_ptr<Blob> open(const ObjectInfo& object);
   /// Removes the empty folders below `prefix`, and itself, where the store has folders. Best effort: says nothing.
   virtual void remove_empty_folders(const Key& prefix);
-  /// How many listings are worth having under way at once: above 1 where each waits for a network.
+  /// How many listings, or other small requests, are worth having under way at once: above 1 where each waits for a network.
   virtual int lists_at_once() const { return 1; }
   /// Ends the uploads below `prefix` that were begun, by whomever, and not completed, where a store keeps their parts.
   virtual Result<void> remove_unfinished(const Key& prefix, Context& context);

@@ -14,6 +14,8 @@ namespace sluice {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
+constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;  // to be read: only then it can be synced
+constexpr mode_t kFolderMode = 0777;
 
 struct Meaning {
   ErrorCode code;
@@ -38,6 +40,13 @@ Meaning meaning_of(int error_number) {
   }
 }
 
+/// Why a step below a folder, that follows no link, could not be made.
+Error refused_below(int error_number, std::string_view doing, std::string_view path) {
+  if (error_number != ELOOP && error_number != ENOTDIR) return io_error(error_number, doing, path);
+  return Error{ErrorCode::kInvalidInput, fmt::format("{} {}: a link was put in its way", doing, path),
+               std::string(error_type::kUnreadable)};
+}
+
 }  // namespace
 
 Fd::~Fd() {
@@ -50,26 +59,49 @@ Result<Fd> open_file(const std::string& path) {
   return fd;
 }
 
+Result<Fd> open_folder(const std::string& path) {
+  Fd fd(::open(path.c_str(), kFolder));
+  if (!fd.is_open()) return std::unexpected(io_error(errno, "opening folder", path));
+  return fd;
+}
+
+Result<Fd> open_folder_below(const std::string& folder, const std::string& path, bool make) {
+  TRY_ASSIGN(Fd at, open_folder(folder));
+  for (size_t begin = folder.size(), end = 0; begin < path.size(); begin = end + 1) {
+    end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    if (name.empty()) continue;
+    if (name == "..") return invalid_input(fmt::format("opening folder {}: it leaves {}", path, folder));
+    Fd next(::openat(at.get(), name.c_str(), kFolder | O_NOFOLLOW));
+    if (!next.is_open() && errno == ENOENT && make) {
+      if (::mkdirat(at.get(), name.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+        return std::unexpected(io_error(errno, "making folder", path));
+      }
+      ::fsync(at.get());
+      next = Fd(::openat(at.get(), name.c_str(), kFolder | O_NOFOLLOW));
+    }
+    if (!next.is_open()) return std::unexpected(refused_below(errno, "opening folder", path));
+    at = std::move(next);
+  }
+  return at;
+}
+
 Result<Fd> open_file_below(const std::string& folder, const std::string& path) {
-  constexpr int kFolder = O_PATH | O_DIRECTORY | O_CLOEXEC, kFile = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-  Fd at(::open(folder.c_str(), kFolder));
+  constexpr int kOnTheWay = O_PATH | O_DIRECTORY | O_CLOEXEC, kFile = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  Fd at(::open(folder.c_str(), kOnTheWay));
   int error = errno;
   for (size_t begin = folder.size(); at.is_open() && begin <= path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
     const std::string name = path.substr(begin, end - begin);
     if (name == "..") return invalid_input(fmt::format("reading {}: it leaves {}", path, folder));
     const bool last = end == path.size();
-    Fd next(::openat(at.get(), name.c_str(), (last ? kFile : kFolder) | O_NOFOLLOW));
+    Fd next(::openat(at.get(), name.c_str(), (last ? kFile : kOnTheWay) | O_NOFOLLOW));
     if (!next.is_open()) error = errno;
     at = std::move(next);
     begin = end + 1;
   }
   if (at.is_open()) return at;
-  if (error == ELOOP || error == ENOTDIR) {
-    return std::unexpected(
-        Error{ErrorCode::kInvalidInput, fmt::format("reading {}: a link was put in its way", path), std::string(error_type::kUnreadable)});
-  }
-  return std::unexpected(io_error(error, "reading", path));
+  return std::unexpected(refused_below(error, "reading", path));
 }
 
 Error io_error(int error_number, std::string_view doing, std::string_view path) {

@@ -38,6 +38,11 @@ Result<Fd> open_file(const std::string& path);
 /// which ends in "/".
 Result<Fd> open_file_below(const std::string& folder, const std::string& path);
 
+Result<Fd> open_folder(const std::string& path);
+
+/// The same for a folder below `folder`, or that itself (then `path` may lack its "/"); `make`: missing ones are made.
+Result<Fd> open_folder_below(const std::string& folder, const std::string& path, bool make);
+
 /// "reading /data/a.json: permission denied", with the code and type that tell the caller what to do.
 Error io_error(int error_number, std::string_view doing, std::string_view path);
 

@@ -261,6 +261,41 @@ Result<void> S3Store::remove_one(const S3Address& address, const std::string& ve
   return std::unexpected(s3_refusal(response, "deleting", address.text(), client_->options()));
 }
 
+Result<std::vector<ObjectTag>> S3Store::tags_of(const S3Address& address, Context& context) {
+  TRY_ASSIGN(const HttpResponse response, client_->call({.bucket = address.bucket, .key = address.key, .query = "tagging"}, context));
+  if (response.status == 200) return parse_s3_tagging(response.body);
+  if (parse_s3_error(response.body).code.starts_with("NoSuchTagSet")) return std::vector<ObjectTag>{};  // some stores' word for none
+  return std::unexpected(s3_refusal(response, "reading the tags", address.text(), client_->options()));
+}
+
+Result<void> S3Store::tag(const VersionedKey& object, const ObjectTag& tag, Context& context) {
+  TRY_ASSIGN(const S3Address address, S3Address::parse(object.key));
+  TRY_ASSIGN(std::vector<ObjectTag> tags, tags_of(address, context));
+  const auto known = std::ranges::find(tags, tag.name, &ObjectTag::name);
+  const bool is_set = known != tags.end() && known->value == tag.value;
+  if (known == tags.end()) {
+    tags.push_back(tag);
+  } else {
+    known->value = tag.value;
+  }
+  const auto body = std::make_shared<const std::string>(s3_tagging_body(tags));
+  TRY_ASSIGN(const ObjectHead head, s3_head(*client_, address, context));
+  if (head.info.version != object.version) {
+    return fail(ErrorCode::kConflict, fmt::format("{}: it is no longer at version {}; it is not tagged", object.key, object.version));
+  }
+  if (is_set) return {};
+  TRY_ASSIGN(const HttpResponse response,
+             client_->call({.method = "PUT",
+                            .bucket = address.bucket,
+                            .key = address.key,
+                            .query = "tagging",
+                            .headers = {{"Content-MD5", to_base64(bytes_of(md5(*body)))}, {"Content-Type", "application/xml"}},
+                            .body = body},
+                           context));
+  if (response.status / 100 == 2) return {};
+  return std::unexpected(s3_refusal(response, "tagging", address.text(), client_->options()));
+}
+
 std::unique_ptr<Blob> S3Store::open(const ObjectInfo& object) { return make_s3_blob(*this, object); }
 
 Result<void> S3Store::remove_unfinished(const Key& prefix, Context& context) {

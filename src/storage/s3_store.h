@@ -28,6 +28,7 @@ class S3Store final : public ObjectStore {
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override;
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override;
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override;
+  Result<void> tag(const VersionedKey& object, const ObjectTag& tag, Context& context) override;
   std::unique_ptr<Blob> open(const ObjectInfo& object) override;
   int lists_at_once() const override { return 8; }
   Result<void> remove_unfinished(const Key& prefix, Context& context) override;
@@ -36,6 +37,7 @@ class S3Store final : public ObjectStore {
   Result<void> probe(const S3Address& address, const std::shared_ptr<const std::string>& bytes, Context& context);
   Result<void> remove_many(const S3Address& bucket, std::span<const std::string> keys, std::map<std::string, Error>& faults,
                            Context& context);
+  Result<std::vector<ObjectTag>> tags_of(const S3Address& address, Context& context);
   Result<void> remove_one(const S3Address& address, const std::string& version, Context& context);
 
   const std::shared_ptr<S3Client> client_;

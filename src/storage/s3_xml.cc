@@ -148,4 +148,25 @@ Result<std::vector<S3DeleteFault>> parse_s3_delete_result(std::string_view body)
   return faults;
 }
 
+Result<std::vector<ObjectTag>> parse_s3_tagging(std::string_view body) {
+  pugi::xml_document document;
+  TRY_ASSIGN(const pugi::xml_node result, parse(document, body, "Tagging"));
+  std::vector<ObjectTag> tags;
+  for (const pugi::xml_node node : result.child("TagSet").children("Tag"))
+    tags.push_back({node.child_value("Key"), node.child_value("Value")});
+  return tags;
+}
+
+std::string s3_tagging_body(std::span<const ObjectTag> tags) {
+  std::string out = "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>";
+  for (const ObjectTag& tag : tags) {
+    out += "<Tag><Key>";
+    append_xml(out, tag.name);
+    out += "</Key><Value>";
+    append_xml(out, tag.value);
+    out += "</Value></Tag>";
+  }
+  return out + "</TagSet></Tagging>";
+}
+
 }  // namespace sluice

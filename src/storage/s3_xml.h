@@ -54,6 +54,10 @@ struct S3DeleteFault {
 };
 Result<std::vector<S3DeleteFault>> parse_s3_delete_result(std::string_view body);
 
+/// Tagging: the tags of an object, and the body that replaces them all.
+Result<std::vector<ObjectTag>> parse_s3_tagging(std::string_view body);
+std::string s3_tagging_body(std::span<const ObjectTag> tags);
+
 /// "abc" of "\"abc\"".
 std::string without_quotes(std::string_view etag);
 

@@ -137,6 +137,15 @@ Result<int64_t> FaultyLedger::count_adopted(const IngestionId& ingestion) {
   return plan_.run("ledger.count_adopted", Effect::kWrite, [&] { return ledger_.count_adopted(ingestion); });
 }
 
+Result<std::vector<EndedFile>> FaultyLedger::ended_files(const IngestionId& ingestion, const SourceId& source, int attempts_max,
+                                                         std::span<const std::string> paths) {
+  return plan_.run("ledger.ended_files", Effect::kRead, [&] { return ledger_.ended_files(ingestion, source, attempts_max, paths); });
+}
+
+Result<void> FaultyLedger::record_disposed(const IngestionId& ingestion, const SourceId& source, std::span<const EndedFile> files) {
+  return plan_.run("ledger.record_disposed", Effect::kRepeatable, [&] { return ledger_.record_disposed(ingestion, source, files); });
+}
+
 Result<Ingestion> FaultyRegistry::put_ingestion(const Ingestion& ingestion) {
   return plan_.run("registry.put_ingestion", Effect::kWrite, [&] { return registry_.put_ingestion(ingestion); });
 }

@@ -81,6 +81,12 @@ class NotingLedger final : public WorkLedger, public Registry {
     return note<void>("ledger.adopt");
   }
   Result<int64_t> count_adopted(const IngestionId&) override { return note<int64_t>("ledger.count_adopted"); }
+  Result<std::vector<EndedFile>> ended_files(const IngestionId&, const SourceId&, int, std::span<const std::string>) override {
+    return note<std::vector<EndedFile>>("ledger.ended_files");
+  }
+  Result<void> record_disposed(const IngestionId&, const SourceId&, std::span<const EndedFile>) override {
+    return note<void>("ledger.record_disposed");
+  }
   Result<Ingestion> put_ingestion(const Ingestion&) override { return note<Ingestion>("registry.put_ingestion"); }
   Result<std::optional<Ingestion>> find_ingestion(std::string_view, std::string_view) override {
     return note<std::optional<Ingestion>>("registry.find_ingestion");
@@ -134,6 +140,8 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.forget_all", [](WorkLedger& l, Registry&) { return outcome(l.forget_all({}, {}, 0)); }},
       {"ledger.adopt", [](WorkLedger& l, Registry&) { return outcome(l.adopt({}, {}, {}, 0)); }},
       {"ledger.count_adopted", [](WorkLedger& l, Registry&) { return outcome(l.count_adopted({})); }},
+      {"ledger.ended_files", [](WorkLedger& l, Registry&) { return outcome(l.ended_files({}, {}, 3, {})); }},
+      {"ledger.record_disposed", [](WorkLedger& l, Registry&) { return outcome(l.record_disposed({}, {}, {})); }},
       {"registry.put_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.put_ingestion({})); }},
       {"registry.find_ingestion", [](WorkLedger&, Registry& r) { return outcome(r.find_ingestion({}, {})); }},
       {"registry.ingestions", [](WorkLedger&, Registry& r) { return outcome(r.ingestions({})); }},

@@ -2,8 +2,13 @@
 
 import uuid
 import zipfile
+from urllib.parse import urlsplit
 
+import pytest
+
+from fault_proxy import HELD, Fault, FaultProxy
 from program import numbered
+from server_process import wait_until
 
 TABLE = "t.events"
 MOVES = ("--move-done", "done", "--move-failed", "failed")
@@ -115,3 +120,125 @@ def test_an_archive_goes_where_its_members_went(home):
     home.run(*arguments, code=3)
     assert (names(home, "done"), names(home, "failed"), names(home, "in")) == (["good.zip"], ["rotten.zip"], [])
     assert home.lake.count(TABLE) == 3
+
+
+class Bucket:
+    """A bucket of a test's own; the program finds it at `endpoint`."""
+
+    def __init__(self, home, s3_server, endpoint=None):
+        self.name = s3_server.make_bucket(f"leaves-{uuid.uuid4().hex[:8]}")
+        self.s3 = s3_server.client
+        home.extra_environment = {**s3_server.environment, "AWS_ENDPOINT_URL": endpoint or s3_server.endpoint}
+
+    def put(self, key, text):
+        self.s3.put_object(Bucket=self.name, Key=key, Body=text.encode())
+
+    def texts(self, prefix):
+        """{key below the prefix: text}"""
+        keys = [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])]
+        return {key.removeprefix(prefix): self.s3.get_object(Bucket=self.name, Key=key)["Body"].read().decode() for key in keys}
+
+    def tags(self, key):
+        return {tag["Key"]: tag["Value"] for tag in self.s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]}
+
+    def tag(self, key, **tags):
+        pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+        self.s3.put_object_tagging(Bucket=self.name, Key=key, Tagging={"TagSet": pairs})
+
+
+# Prevents: files that are lost, in two places, or left for ever, because the process died between confirm and the first move, in the middle
+# of many, or between a copy and the removal.
+@pytest.mark.parametrize("what, first", [("HEAD /{}/done/", 1), ("PUT /{}/done/", 8), ("DELETE /{}/in/", 8)])
+def test_killed_while_objects_leave(home, s3_server, what, first):
+    proxy = FaultProxy(urlsplit(s3_server.endpoint).hostname, urlsplit(s3_server.endpoint).port, "http")
+    bucket = Bucket(home, s3_server, proxy.url)
+    texts = {f"{number:02}.json": f'{{"id": {number}}}\n' for number in range(30)}
+    for name, text in texts.items():
+        bucket.put(f"in/{name}", text)
+    arguments = ("load", f"s3://{bucket.name}/in/", "--table", TABLE, "--move-done", f"s3://{bucket.name}/done")
+    proxy.plan(Fault(HELD, first, 1_000_000, what.format(bucket.name)))
+    process = home.start(*arguments)
+    wait_until(lambda: proxy.fired or process.poll() is not None, "the moves to begin")
+    assert process.poll() is None and home.states() == {"SUCCESS": 30}
+    process.kill()
+    home.finish(process)
+    proxy.plan()
+    assert len(bucket.texts("in/")) >= 30 - first and set(bucket.texts("in/")) | set(bucket.texts("done/")) == set(texts)
+    outcome = home.run(*arguments)
+    assert "warning" not in outcome.err, outcome
+    assert bucket.texts("in/") == {} and bucket.texts("done/") == texts and home.lake.count(TABLE) == 30
+    proxy.close()
+
+
+# Prevents: the same for local files, which are renamed.
+def test_killed_in_the_middle_of_many_moves(home):
+    for number in range(3000):
+        home.write_rows(f"in/{number:04}.json", numbered(1, number))
+    arguments = ("load", "in", "--table", TABLE, "--move-done", "done")
+    process = home.start(*arguments)
+    done = home.folder / "done"
+    while process.poll() is None and not (done.is_dir() and next(done.iterdir(), None)):
+        pass
+    process.kill()
+    home.finish(process)
+    assert 0 < len(names(home, "done")) < 3000, "killed too late: the test proves nothing"
+    home.run(*arguments)
+    assert names(home, "in") == [] and len(names(home, "done")) == 3000 and home.lake.count(TABLE) == 3000
+    assert all((done / f"{number:04}.json").read_text() == f'{{"id": {number}, "name": "n{number}"}}\n' for number in (0, 1500, 2999))
+
+
+# Prevents: tags of others that are lost, objects that are tagged again by every run, and a tag that says failed of a file that is done.
+def test_objects_are_tagged(home, s3_server):
+    bucket = Bucket(home, s3_server)
+    bucket.put("in/good ä.json", '{"id": 1}\n')
+    bucket.put("in/bad.json", '{"id": ')
+    bucket.tag("in/good ä.json", team="a+b:c")
+    tagging = ("--disposition-done", "tag", "--disposition-failed", "tag", "--retry-attempts-max", 1)
+    arguments = ("load", f"s3://{bucket.name}/in/", "--table", TABLE, *tagging)
+    outcome = home.run(*arguments, code=3)
+    assert "tagged 2" in outcome.out, outcome
+    assert bucket.tags("in/good ä.json") == {"team": "a+b:c", "sluice": "done"} and bucket.tags("in/bad.json") == {"sluice": "failed"}
+    bucket.tag("in/good ä.json", team="a+b:c")
+    assert "tagged" not in home.run(*arguments).out and bucket.tags("in/good ä.json") == {"team": "a+b:c"}
+    assert home.ledger("select file_etag = disposed_version same, disposed_as from processed_files order by 2") == [
+        {"same": 1, "disposed_as": "done"}, {"same": 1, "disposed_as": "failed"},
+    ]  # fmt: skip
+    bucket.put("in/bad.json", '{"id": 2}\n')
+    bucket.put("in/good ä.json", '{"id": 3}\n')
+    assert "tagged 2" in home.run(*arguments).out
+    assert bucket.tags("in/bad.json") == {"sluice": "done"} and bucket.tags("in/good ä.json") == {"sluice": "done"}
+    assert home.lake.count(TABLE) == 3
+
+
+# Prevents: tags promised for files that cannot have any.
+def test_local_files_are_not_tagged(home):
+    home.write_rows("in/a.json", numbered(1))
+    outcome = home.run("load", "in", "--table", TABLE, "--disposition-done", "tag", code=2)
+    assert "are local and have no tags" in outcome.err, outcome
+
+
+# Prevents: a disposition that only `sluice load` knows; a failed file that does not come back when it was repaired.
+def test_every_command_that_runs_disposes(home):
+    home.write(
+        "sluice.yaml",
+        "ingestions:\n  events:\n    source: {paths: [in]}\n    table: t.events\n    on_change: append\n    retry: {attempts_max: 1}\n"
+        '    disposition: {done: "move:done", failed: "move:failed"}\n',
+    )
+    home.write_rows("in/a.json", numbered(2))
+    home.write("in/bad.json", '{"id": ')
+    ran = home.run("run", "events", "--json", code=3).json
+    assert ran["disposed"] == {"moved": 2, "deleted": 0, "tagged": 0, "error": None}
+    assert (names(home, "done"), names(home, "failed"), names(home, "in")) == (["a.json"], ["bad.json"], [])
+    assert home.states() == {"SUCCESS": 1, "FAILED": 1}
+    (home.folder / "failed/bad.json").rename(home.folder / "in/bad.json")
+    home.run("run", "events", code=0)  # as it was: it is not tried again, and goes back
+    assert names(home, "failed") == ["bad.json"]
+    (home.folder / "failed/bad.json").rename(home.folder / "in/bad.json")
+    home.run("retry", "events", code=1)
+    assert names(home, "failed") == ["bad.json"]
+    home.write_rows("in/bad.json", numbered(1, 10))  # repaired
+    home.run("run", "events")
+    assert (names(home, "done"), names(home, "in")) == (["a.json", "bad.json"], []) and home.lake.count(TABLE) == 3
+    home.write_rows("in/a.json", numbered(1, 20))  # another file of a known name
+    home.run("run", "events")
+    assert names(home, "done") == ["a.json", "a.json.1", "bad.json"] and home.lake.count(TABLE) == 4

@@ -19,6 +19,8 @@ class ForwardingStore : public ObjectStore {
   }
   Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& o, Context& c) override { return inner_.copy(from, to, o, c); }
   Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& c) override { return inner_.remove(keys, c); }
+  Result<MoveEnd> rename(const VersionedKey& from, const Key& to, Context& c) override { return inner_.rename(from, to, c); }
+  Result<void> tag(const VersionedKey& object, const ObjectTag& tag, Context& c) override { return inner_.tag(object, tag, c); }
   std::unique_ptr<Blob> open(const ObjectInfo& object) override { return inner_.open(object); }
 
  protected:

@@ -1,0 +1,90 @@
+// After the load, under faults: every operation of a small life whose files go to other folders goes wrong in every way. The bug that
+// each case prevents: a file that is lost, that is in two places, or that stays where it was for ever.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "crash_world.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kFailedCasesMax = 5;
+constexpr const char* kDone = "file:///done/";
+constexpr const char* kFailed = "file:///failed/";
+
+/// How often a text lies below a folder, by the text.
+std::map<std::string, int> texts_below(World& world, const std::string& folder) {
+  std::map<std::string, int> texts;
+  for (const Key& key : world.store.keys()) {
+    if (key.starts_with(folder)) ++texts[read_now(world.store, {key, "", {}}).value()];
+  }
+  return texts;
+}
+
+void two_loads_that_leave(FaultyWorld& faulty) {
+  faulty.world.ingestion.disposition = {{Disposition::Kind::kMove, kDone}, {Disposition::Kind::kMove, kFailed}};
+  // Another file has a name that one of ours will want.
+  Context context;
+  ASSERT_TRUE(faulty.world.store.put(std::string(kDone) + "b.json", std::string_view("theirs"), {}, context));
+  two_loads(faulty);
+}
+
+std::vector<FaultPlan::Operation> run_leaving_case(const std::vector<Fault>& faults, const std::string& when) {
+  FaultyWorld faulty(faults);
+  two_loads_that_leave(faulty);
+  auto operations = faulty.plan().operations();
+  faulty.run_until_quiet();
+  faulty.land_all();
+  faulty.run_until_quiet();
+  EXPECT_EQ(texts_below(faulty.world, "file:///in/"), (std::map<std::string, int>{})) << when;
+  std::map<std::string, int> done = texts_below(faulty.world, kDone);
+  // The older version of a.json is only there if it was moved before it changed.
+  const auto older = std::ranges::find_if(done, [](const auto& one) { return one.first.starts_with("{\"id\": 1}"); });
+  if (older != done.end()) {
+    EXPECT_EQ(older->second, 1) << when;
+    done.erase(older);
+  }
+  EXPECT_EQ(done.size(), 4U) << when;  // b.json, the newer a.json, c.json, and theirs
+  for (const auto& [text, count] : done) EXPECT_EQ(count, 1) << text << when;
+  EXPECT_TRUE(done.contains("theirs")) << when;
+  const auto failed = texts_below(faulty.world, kFailed);
+  EXPECT_EQ(failed.size(), 1U) << when;
+  for (const auto& [text, count] : failed) EXPECT_EQ(count, 1) << text << when;
+  std::multiset<int64_t> ids = faulty.world.ids();
+  if (!ids.contains(1)) ids.insert({1, 2});
+  EXPECT_EQ(ids, faulty.expected) << when;
+  return operations;
+}
+
+class DispositionSweep : public testing::TestWithParam<FaultKind> {};
+
+TEST_P(DispositionSweep, EveryOperationOnce) {
+  const auto operations = run_leaving_case({}, "without faults");
+  ASSERT_NE(std::ranges::find(operations, "store.copy", &FaultPlan::Operation::name), operations.end());
+  ASSERT_NE(std::ranges::find(operations, "ledger.ended_files", &FaultPlan::Operation::name), operations.end());
+  int failed = 0;
+  for (int64_t at = 1; at <= std::ssize(operations) && failed < kFailedCasesMax; ++at) {
+    const std::vector<Fault> faults = {{.at = at, .kind = GetParam()}};
+    const std::string when = name_of(faults, operations);
+    SCOPED_TRACE(when);
+    const int before = testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+    run_leaving_case(faults, when);
+    failed += testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() > before;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DispositionSweep,
+                         testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownWithout, FaultKind::kCrashBefore,
+                                         FaultKind::kCrashAfter, FaultKind::kStall),
+                         [](const auto& info) {
+                           std::string name(to_string(info.param));
+                           std::ranges::replace(name, ' ', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace sluice
