@@ -39,6 +39,9 @@ const std::string_view kSchemasJson = R"json({
   "pattern": {"type": "string", "maxLength": 10000, "description": "a regular expression; its named groups are the columns"},
   "encoding": {"$ref": "#/components/schemas/Encoding"}}},
 "Disposition": {"type": "string", "minLength": 1, "maxLength": 2000, "description": "keep, delete, tag (S3), or move: and an absolute folder or s3://BUCKET/PREFIX"},
+"Sql": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+  "table": {"type": "string", "maxLength": 1000, "description": "of a dump; without it: the only one with rows"},
+  "dialect": {"type": "string", "enum": ["auto", "postgresql", "mysql", "sqlite"]}}},
 "FormatType": {"type": ["string", "null"], "minLength": 1, "maxLength": 20, "description": "AUTO, JSON, CSV: a format of sluice.yaml, in any case"},
 "Source": {"type": "object", "required": ["id", "source_type", "source_config"], "additionalProperties": false, "properties": {
   "id": {"type": "string", "minLength": 1, "maxLength": 100},
@@ -47,6 +50,7 @@ const std::string_view kSchemasJson = R"json({
   "format_type": {"$ref": "#/components/schemas/FormatType"},
   "csv": {"$ref": "#/components/schemas/Csv"},
   "text": {"$ref": "#/components/schemas/TextFormat"},
+  "sql": {"$ref": "#/components/schemas/Sql"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200}}},
 "IngestionRequest": {"type": "object", "required": ["name", "destination_config"], "additionalProperties": false, "properties": {
@@ -62,6 +66,7 @@ const std::string_view kSchemasJson = R"json({
   "cluster_id": {"type": ["string", "null"], "maxLength": 200},
   "csv": {"$ref": "#/components/schemas/Csv"},
   "text": {"$ref": "#/components/schemas/TextFormat"},
+  "sql": {"$ref": "#/components/schemas/Sql"},
   "json": {"type": ["object", "null"]},
   "source_system": {"type": ["string", "null"], "maxLength": 200},
   "partition_by": {"type": ["array", "null"], "maxItems": 100, "items": {"$ref": "#/components/schemas/Text"}},

@@ -142,7 +142,7 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
 }
 
 void add_reading_flags(CLI::App& command, LoadOptions& load) {
-  command.add_option("--format", load.format, "auto, json, csv, tsv, text, parquet, avro or orc")->capture_default_str();
+  command.add_option("--format", load.format, "auto, json, csv, tsv, text, parquet, avro, orc or sql")->capture_default_str();
   command.add_option("--delimiter", load.delimiter, "CSV: one character, or \\t (default: found in each file, as the next seven)")
       ->group("Reading");
   command.add_option("--quote", load.quote, "CSV: one character, or none")->group("Reading");
@@ -156,6 +156,8 @@ void add_reading_flags(CLI::App& command, LoadOptions& load) {
   command.add_option("--skip", load.skip, "CSV: lines to pass over before the first record")->group("Reading");
   command.add_option("--pattern", load.pattern, "text: a regular expression; its named groups are the columns")->group("Reading");
   command.add_option("--null", load.null_tokens, "CSV: unquoted text that means null (repeatable)")->group("Reading");
+  command.add_option("--sql-table", load.sql_table, "SQL dump: the table to load (default: the only one with rows)")->group("Reading");
+  command.add_option("--sql-dialect", load.sql_dialect, "SQL dump: auto (default), postgresql, mysql or sqlite")->group("Reading");
   command.add_option("--on-bad-row", load.on_bad_row, "fail (default): a bad row fails its file; skip: it goes to quarantine")
       ->group("Reading");
   command.add_option("--bad-rows-max", load.bad_rows_max, "With skip: at most this many per file, 10 or 1%")->group("Reading");

@@ -196,7 +196,12 @@ Result<BadRowAction> read_bad_row_action(std::string_view text) {
 }
 
 Result<std::string> read_format(std::string_view text) {
-  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "text"sv, "parquet"sv, "avro"sv, "orc"sv});
+  return read_choice(text, "format", std::array{"auto"sv, "json"sv, "csv"sv, "tsv"sv, "text"sv, "parquet"sv, "avro"sv, "orc"sv, "sql"sv});
+}
+
+Result<DumpDialect> read_sql_dialect(std::string_view text) {
+  if (const auto dialect = parse_sql_dialect(text)) return *dialect;
+  return std::unexpected(no_choice(text, "SQL dialect", std::array{"auto"sv, "postgresql"sv, "mysql"sv, "sqlite"sv}));
 }
 
 Result<std::string> read_order(std::string_view text) { return read_choice(text, "order", std::array{"name"sv, "time"sv}); }

@@ -33,8 +33,9 @@ Result<void> parse_bad_rows_max(std::string_view text, BadRows& into);
 Result<SchemaMode> read_schema_mode(std::string_view text);
 Result<OnChange> read_on_change(std::string_view text);
 Result<BadRowAction> read_bad_row_action(std::string_view text);
-Result<std::string> read_format(std::string_view text);  ///< auto | json | csv | tsv | text | parquet | avro | orc
-Result<std::string> read_order(std::string_view text);   ///< name | time
+Result<std::string> read_format(std::string_view text);  ///< auto | json | csv | tsv | text | parquet | avro | orc | sql
+Result<DumpDialect> read_sql_dialect(std::string_view text);
+Result<std::string> read_order(std::string_view text);  ///< name | time
 Result<std::string> read_metadata_column(std::string_view text);
 /// A time; `now` is left to the caller, who knows the clock.
 Result<Timestamp> read_instant(std::string_view text);

@@ -18,9 +18,19 @@ namespace {
 using nlohmann::json;
 
 /// Keys of a body that sluice.yaml spells otherwise; all others are the same there.
-constexpr std::string_view kOwnKeys[] = {"name",          "source_type", "source_config", "destination_config",
-                                         "format_type",   "tenant_id",   "cluster_id",    "sources",
-                                         "source_system", "csv",         "text",          "json"};
+constexpr std::string_view kOwnKeys[] = {"name",
+                                         "source_type",
+                                         "source_config",
+                                         "destination_config",
+                                         "format_type",
+                                         "tenant_id",
+                                         "cluster_id",
+                                         "sources",
+                                         "source_system",
+                                         "csv",
+                                         "text",
+                                         "json",
+                                         "sql"};
 
 struct StoreKey {
   const char* rest;
@@ -71,7 +81,7 @@ Result<json> source_of(const json& source, const std::string& id) {
   std::string format = text_at(source, "format_type");
   std::ranges::transform(format, format.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!format.empty()) result["format"] = format;
-  for (const char* key : {"csv", "text", "json", "source_system"}) {
+  for (const char* key : {"csv", "text", "json", "sql", "source_system"}) {
     if (source.contains(key) && !source[key].is_null()) result[key] = source[key];
   }
   return result;

@@ -40,6 +40,11 @@ Result<void> read_plain_text(YamlMap& map, TextOptions& text) {
   return map.apply("encoding", read_encoding, text.encoding);
 }
 
+Result<void> read_sql(YamlMap& map, SqlOptions& sql) {
+  TRY(map.apply_text("table", sql.table));
+  return map.apply("dialect", read_sql_dialect, sql.dialect);
+}
+
 Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, node, "source"));
   Source source;
@@ -58,6 +63,7 @@ Result<Source> read_source(const YamlFile& file, const YAML::Node& node) {
   TRY(map.apply_map("csv", [&](YamlMap& csv) { return read_csv(csv, source.csv); }));
   TRY(map.apply_map("text", [&](YamlMap& text) { return read_plain_text(text, source.text); }));
   TRY(map.apply_map("json", [](YamlMap&) { return Result<void>(); }));
+  TRY(map.apply_map("sql", [&](YamlMap& sql) { return read_sql(sql, source.sql); }));
   TRY(map.apply_text("source_system", source.source_system));
   TRY_ASSIGN(source.store, map.take_prefixed(kStoreProperties));
   TRY(map.finish());

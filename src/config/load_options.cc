@@ -61,6 +61,8 @@ Result<void> apply_source(const LoadOptions& options, Source& source) {
   }
   if (!options.s3_endpoint.empty()) source.store["s3.endpoint"] = options.s3_endpoint;
   TRY(apply("--format", std::optional(options.format), read_format, source.format));
+  source.sql.table = options.sql_table;
+  TRY(apply("--sql-dialect", options.sql_dialect, read_sql_dialect, source.sql.dialect));
   return apply_text(options, source);
 }
 

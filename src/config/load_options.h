@@ -32,6 +32,8 @@ struct LoadOptions {
   std::optional<std::string> skip;                // --skip
   std::string pattern;                            // --pattern
   std::vector<std::string> null_tokens;           // --null
+  std::string sql_table;                          // --sql-table
+  std::optional<std::string> sql_dialect;         // --sql-dialect
   std::optional<std::string> schema_mode;         // --schema-mode
   std::string contract;                           // --contract
   bool strict_mode = false;                       // --strict

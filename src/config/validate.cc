@@ -8,6 +8,7 @@
 #include "config/dispositions.h"
 #include "config/object_target.h"
 #include "formats/line_pattern.h"
+#include "formats/sql_format.h"
 #include "iceberg/partition_spec.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
@@ -49,6 +50,17 @@ Result<void> check_source(const Source& source) {
   return {};
 }
 
+/// Objects take every table of a dump unless one is named; a table takes one.
+Result<void> settle_sql_tables(Ingestion& ingestion) {
+  for (Source& source : ingestion.sources) {
+    if (ingestion.parquet && source.sql.table.empty()) source.sql.table = kEverySqlTable;
+    if (!ingestion.parquet && source.sql.table == kEverySqlTable) {
+      return invalid_input("sql.table: \"*\" is every table of a dump, each as a Parquet object; for a table name one of them");
+    }
+  }
+  return {};
+}
+
 Result<void> check_limits(const Ingestion& ingestion) {
   if (ingestion.batch.files_max < 1) return invalid_input("batch.files_max must be 1 or more");
   if (ingestion.batch.bytes_max < 1) return invalid_input("batch.bytes_max must be 1 byte or more");
@@ -79,6 +91,7 @@ Result<void> validate(Ingestion& ingestion) {
     }
   }
   TRY(check_dispositions(ingestion));
+  TRY(settle_sql_tables(ingestion));
   for (const std::string& glob : ingestion.archives.members) TRY(Glob::parse(glob));
   for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
   const BadRows& bad = ingestion.on_bad_row;

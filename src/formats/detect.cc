@@ -17,6 +17,8 @@
 #include "formats/json_format.h"
 #include "formats/orc_format.h"
 #include "formats/parquet_format.h"
+#include "formats/sql_format.h"
+#include "formats/sql_head.h"
 #include "formats/text_format.h"
 
 namespace sluice {
@@ -41,6 +43,7 @@ const Format* format_of_name(std::string_view name) {
   if (name == "parquet") return &parquet_format();
   if (name == "avro") return &avro_format();
   if (name == "orc") return &orc_format();
+  if (name == "sql") return &sql_format();
   return nullptr;
 }
 
@@ -120,7 +123,7 @@ struct Recognised {
 Result<Recognised> format_of_source(const Source& source) {
   if (const Format* format = format_of_name(lower_case(source.format))) return Recognised{format, "given"};
   return invalid_input(
-      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, text, parquet, avro, orc", source.format));
+      fmt::format("unknown format \"{}\"; known: auto, json (ndjson, jsonl), csv, tsv, text, parquet, avro, orc, sql", source.format));
 }
 
 /// What a name leaves open that says "text", nothing, or what is not so.
@@ -142,6 +145,7 @@ Result<Recognised> format_of_head(std::string_view head, bool whole, std::string
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
+  if (looks_like_sql(text)) return Recognised{&sql_format(), "content"};
   const Format* const named = format_of_path(path);
   const bool has_no_tab = named == &tsv_format() && !head.contains('\t');
   const bool is_open = named == nullptr || has_no_tab || (named == &text_format() && source.text.pattern.empty());

@@ -17,6 +17,8 @@ bool same_name(std::string_view a, std::string_view b, DumpDialect dialect) {
 
 }  // namespace
 
+bool SqlColumns::any_generated() const { return std::ranges::any_of(defined_, &SqlColumn::generated); }
+
 SqlColumn SqlColumns::named(const std::string& name, DumpDialect dialect) const {
   const auto found = std::ranges::find_if(defined_, [&](const SqlColumn& column) { return same_name(column.name, name, dialect); });
   return found == defined_.end() ? SqlColumn{.name = name} : *found;
@@ -27,9 +29,9 @@ std::vector<SqlColumn> SqlColumns::of_rows(const std::vector<std::string>& names
   if (!names.empty()) {
     for (const std::string& name : names) columns.push_back(named(name, dialect));
   } else if (!defined_.empty()) {
-    // PostgreSQL writes DEFAULT for what it computes, the others leave it out.
+    // PostgreSQL writes DEFAULT for what it computes, MariaDB its values, the others leave it out.
     for (const SqlColumn& column : defined_) {
-      if (!column.generated || dialect == DumpDialect::kPostgresql) columns.push_back(column);
+      if (!column.generated || count == defined_.size()) columns.push_back(column);
     }
   } else {
     for (size_t i = 0; i < count; ++i) columns.push_back({.name = csv_column_name(i)});
@@ -76,10 +78,10 @@ std::vector<Field> SqlGuess::fields() const {
   return fields;
 }
 
-std::vector<std::string> warnings_about(const std::vector<SqlColumn>& columns) {
+std::vector<std::string> warnings_about(const std::vector<SqlColumn>& columns, SqlGuess& guess) {
   std::vector<std::string> warnings;
   for (const SqlColumn& column : columns) {
-    if (column.generated) {
+    if (!guess.knows(column)) {
       warnings.push_back(fmt::format("column {} is computed by the database: a dump does not hold its values", column.name));
     } else if (!column.type.known) {
       warnings.push_back(

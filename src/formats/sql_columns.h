@@ -17,6 +17,7 @@ class SqlColumns {
   /// What CREATE TABLE says.
   void define(std::vector<SqlColumn> columns) { defined_ = std::move(columns); }
   const std::vector<SqlColumn>& defined() const { return defined_; }
+  bool any_generated() const;
 
   /// The columns of rows that name these; or none, then all, or where none is defined `count` of them. Of a column that is not defined
   /// nothing but its name is known.
@@ -36,6 +37,7 @@ class SqlGuess {
   void see_column(const SqlColumn& column) { entry(column); }
   void see_value(const SqlColumn& column, const SqlValue& value);
   bool all_declared() const;
+  bool knows(const SqlColumn& column) { return names_.find(column.name) >= 0; }
   /// In order of appearance; without a type where nothing told one.
   std::vector<Field> fields() const;
 
@@ -53,6 +55,6 @@ class SqlGuess {
 };
 
 /// What people should know of these columns: types read as string, columns without values.
-std::vector<std::string> warnings_about(const std::vector<SqlColumn>& columns);
+std::vector<std::string> warnings_about(const std::vector<SqlColumn>& columns, SqlGuess& guess);
 
 }  // namespace sluice

@@ -29,6 +29,12 @@ bool reads_as_utf8(std::string_view encoding) {
          name == "DEFAULT";
 }
 
+std::string backquoted(std::string_view name) {
+  std::string quoted = "`";
+  for (const char c : name) quoted += c == '`' ? "``" : std::string(1, c);
+  return quoted + "`";
+}
+
 /// The word behind `key`, without quotes; empty: there is none.
 std::string_view word_behind(std::string_view text, std::string_view key) {
   const size_t at = text.find(key);
@@ -39,6 +45,19 @@ std::string_view word_behind(std::string_view text, std::string_view key) {
 }
 
 }  // namespace
+
+std::string statements_between(const SqlSettings& from, const SqlSettings& to) {
+  if (from == to) return {};
+  std::string text;
+  if (from.delimiter != ";") text += "DELIMITER ;\n";
+  if (from.backslash_escapes != to.backslash_escapes) {
+    text += fmt::format("SET standard_conforming_strings = {};\n", to.backslash_escapes ? "off" : "on");
+  }
+  if (from.utc != to.utc) text += fmt::format("SET TIME_ZONE = '{}';\n", to.utc ? "+00:00" : "SYSTEM");
+  if (from.database != to.database) text += fmt::format("USE {};\n", backquoted(to.database));
+  if (to.delimiter != ";") text += fmt::format("DELIMITER {}\n", to.delimiter);
+  return text;
+}
 
 SqlDump::SqlDump(std::unique_ptr<ByteSource> source, const SqlOptions& options, bool keep_statements, size_t block_bytes)
     : tokens_(std::move(source), options.dialect, block_bytes), keep_statements_(keep_statements) {}
@@ -59,6 +78,7 @@ SqlItem SqlDump::next_item() {
       case State::kCopyRows: step = next_copy_row(); break;
       case State::kStatements: step = next_statement(); break;
     }
+    has_given_ |= step.has_value();
     if (step) return *step;
   }
 }
@@ -73,7 +93,8 @@ std::string SqlDump::raw() {
 
 /// At the front of a statement: psql's commands, the client's DELIMITER and empty statements are passed over.
 SqlDump::Step SqlDump::next_statement() {
-  tokens_.capture_from_next(keep_statements_ ? static_cast<size_t>(kRowBytesMax) : kBadRowTextBytesMax);
+  if (std::exchange(has_given_, false)) statement_end_byte_ = tokens_.text().byte();
+  tokens_.capture_from_next(keep_statements_ ? static_cast<size_t>(kRowBytesMax) : kSqlDefinitionBytesMax);
   const SqlToken& token = tokens_.next();
   apply_executed_comments();
   if (token.kind == SqlTokenKind::kEnd) return SqlItem::kEnd;
@@ -143,8 +164,11 @@ void SqlDump::set(const std::string& name, std::string_view value) {
   if ((name == "CLIENT_ENCODING" || name == "NAMES") && !reads_as_utf8(value)) {
     refuse(fmt::format("the dump says that its text is {}; only UTF-8 is read: dump it as UTF-8, or convert it and what it says", value));
   }
-  if (name == "STANDARD_CONFORMING_STRINGS") tokens_.set_backslash_escapes(value == "OFF" || value == "FALSE" || value == "0");
-  if (name == "TIME_ZONE") utc_ = value == "+00:00";
+  if (name == "STANDARD_CONFORMING_STRINGS") {
+    settings_.backslash_escapes = value == "OFF" || value == "FALSE" || value == "0";
+    tokens_.set_backslash_escapes(settings_.backslash_escapes);
+  }
+  if (name == "TIME_ZONE") settings_.utc = value == "+00:00";
   if (name == "SQL_MODE" && value.find("NO_BACKSLASH_ESCAPES") != std::string_view::npos)
     refuse("SQL mode NO_BACKSLASH_ESCAPES is not supported");
 }
@@ -166,14 +190,15 @@ void SqlDump::read_set() {
 }
 
 void SqlDump::read_use() {
-  if (tokens_.next().is_identifier()) database_ = std::string(tokens_.token().text);
+  if (tokens_.next().is_identifier()) settings_.database = std::string(tokens_.token().text);
   skip_statement();
 }
 
 void SqlDump::read_delimiter() {
   const std::string line = tokens_.rest_of_line();
   const std::string_view delimiter = word_behind(line, "");
-  tokens_.set_delimiter(delimiter.empty() ? ";" : std::string(delimiter));
+  settings_.delimiter = delimiter.empty() ? ";" : std::string(delimiter);
+  tokens_.set_delimiter(settings_.delimiter);
 }
 
 /// psql's `\connect [-reuse-previous=on] database`; its other commands change nothing.
@@ -182,7 +207,7 @@ void SqlDump::connect(std::string_view line) {
   line.remove_prefix(line.find(' ') + 1);
   if (line.starts_with('-')) line.remove_prefix(std::min(line.find(' '), line.size()));
   if (const size_t at = line.find("dbname="); at != std::string_view::npos) line.remove_prefix(at + 7);
-  if (const std::string_view database = word_behind(line, ""); !database.empty()) database_ = std::string(database);
+  if (const std::string_view database = word_behind(line, ""); !database.empty()) settings_.database = std::string(database);
 }
 
 void SqlDump::skip_statement() {
@@ -220,11 +245,12 @@ SqlDump::Step SqlDump::read_create() {
   }
   token = &tokens_.next();
   while (is_any(*token, {"IF", "NOT", "EXISTS", "ONLY"})) token = &tokens_.next();
-  table_ = read_sql_table_name(tokens_, database_);
+  table_ = read_sql_table_name(tokens_, settings_.database);
   columns_.clear();
   if (table_.empty() || tokens_.token().ends_statement()) return std::nullopt;
-  if (tokens_.token().is('(')) columns_ = read_sql_columns(tokens_, utc_);
+  if (tokens_.token().is('(')) columns_ = read_sql_columns(tokens_, settings_.utc);
   skip_statement();
+  raw_end_ = tokens_.token().byte;
   return SqlItem::kTable;
 }
 
@@ -233,7 +259,7 @@ SqlDump::Step SqlDump::read_insert() {
   while (is_any(*token, {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "OR", "REPLACE", "ABORT", "FAIL", "ROLLBACK", "INTO"})) {
     token = &tokens_.next();
   }
-  table_ = read_sql_table_name(tokens_, database_);
+  table_ = read_sql_table_name(tokens_, settings_.database);
   names_.clear();
   if (tokens_.token().is_word("AS")) {
     tokens_.next();
@@ -285,7 +311,7 @@ SqlDump::Step SqlDump::end_of_rows() {
 
 SqlDump::Step SqlDump::read_copy() {
   tokens_.next();
-  table_ = read_sql_table_name(tokens_, database_);
+  table_ = read_sql_table_name(tokens_, settings_.database);
   names_.clear();
   if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
   const bool from_stdin = tokens_.token().is_word("FROM") && tokens_.next().is_word("STDIN");
@@ -321,7 +347,7 @@ SqlDump::Step SqlDump::next_copy_row() {
 SqlDump::Step SqlDump::read_change(std::string_view verb) {
   const SqlToken* token = &tokens_.next();
   while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK"})) token = &tokens_.next();
-  table_ = read_sql_table_name(tokens_, database_);
+  table_ = read_sql_table_name(tokens_, settings_.database);
   skip_statement();
   raw_end_ = tokens_.token().byte;
   if (table_.empty()) return std::nullopt;

@@ -24,6 +24,21 @@
 
 namespace sluice {
 
+/// What statements before say about how those that follow are to be read.
+struct SqlSettings {
+  std::string database;            ///< that USE or \connect named
+  bool utc = false;                ///< MySQL's timestamps are in UTC: SET TIME_ZONE='+00:00'
+  bool backslash_escapes = false;  ///< PostgreSQL: standard_conforming_strings = off
+  std::string delimiter = ";";     ///< ends statements (MySQL's client)
+
+  bool operator==(const SqlSettings&) const = default;
+};
+/// Statements that lead from one to the other.
+std::string statements_between(const SqlSettings& from, const SqlSettings& to);
+
+/// Of a CREATE TABLE as text.
+inline constexpr size_t kSqlDefinitionBytesMax = kMiB;
+
 enum class SqlItem {
   kEnd,
   kTable,      ///< CREATE TABLE: table(), columns()
@@ -54,8 +69,13 @@ class SqlDump {
   int64_t byte() const { return byte_; }
   int64_t statement_byte() const { return statement_byte_; }  ///< where the statement in hand begins
   int64_t end_byte() { return tokens_.text().byte(); }        ///< behind what was read
-  /// The item as written, without its terminator; of a row or problem the first 64 KiB.
+  /// Behind the last statement that is over and gave an item: its terminator, the end of COPY's rows.
+  int64_t statement_end_byte() const { return statement_end_byte_; }
+  /// Those that hold for the statement in hand.
+  const SqlSettings& settings() const { return settings_; }
+  /// The item as written, without its terminator; of a row the first 64 KiB, else the first kSqlDefinitionBytesMax.
   std::string raw();
+  bool raw_is_cut() const { return tokens_.text().capture_is_cut(); }
 
  private:
   enum class State { kStatements, kInsertRows, kCopyRows };
@@ -94,9 +114,9 @@ class SqlDump {
   std::vector<std::string> names_;
   SqlRow row_;
   SqlProblem problem_;
-  std::string database_;
-  bool utc_ = false;  ///< SET TIME_ZONE='+00:00'
-  int64_t statement_ = 0, statement_byte_ = 0, line_ = 1, byte_ = 0;
+  SqlSettings settings_;
+  bool has_given_ = false;  ///< the statement in hand: an item
+  int64_t statement_ = 0, statement_byte_ = 0, statement_end_byte_ = 0, line_ = 1, byte_ = 0;
   int64_t raw_begin_ = 0, raw_end_ = 0;  ///< of the item as captured, which begins behind byte_ where it is a row of INSERT
 };
 

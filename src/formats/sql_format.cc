@@ -1,47 +1,35 @@
 #include "formats/sql_format.h"
 
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "formats/decompress.h"
 #include "formats/sql_columns.h"
+#include "formats/sql_extract.h"
 #include "formats/sql_listing.h"
 #include "formats/sql_reader.h"
 
 namespace sluice {
 namespace {
 
-/// How statements of dumps begin; each word alone is common in prose and headers. A third of "" may be anything.
-struct Beginning {
-  std::string_view first, second, third;
-};
-constexpr std::array<Beginning, 17> kBeginnings = {{{"CREATE", "TABLE", ""},
-                                                    {"CREATE", "DATABASE", ""},
-                                                    {"CREATE", "SCHEMA", ""},
-                                                    {"CREATE", "TEMPORARY", "TABLE"},
-                                                    {"CREATE", "UNLOGGED", "TABLE"},
-                                                    {"CREATE", "TYPE", ""},
-                                                    {"INSERT", "INTO", ""},
-                                                    {"INSERT", "IGNORE", "INTO"},
-                                                    {"REPLACE", "INTO", ""},
-                                                    {"DROP", "TABLE", ""},
-                                                    {"DROP", "DATABASE", ""},
-                                                    {"ALTER", "TABLE", ""},
-                                                    {"BEGIN", "TRANSACTION", ";"},
-                                                    {"LOCK", "TABLES", ""},
-                                                    {"SET", "", "="},
-                                                    {"SET", "NAMES", ""},
-                                                    {"PRAGMA", "", "="}}};
-
-bool is_part(const std::string& found, std::string_view wanted) { return wanted.empty() ? !found.empty() : found == wanted; }
+constexpr size_t kHeadBytes = 64 * kKiB;  ///< looked at for what wrote the dump
 
 Result<std::unique_ptr<ByteSource>> open_all(Blob& blob, Context& context) { return open_decompressed(blob, {}, context); }
 
-/// The table to read; nullopt: the statements.
+Result<std::string> read_head(Blob& blob, Context& context) {
+  TRY_ASSIGN(auto source, open_all(blob, context));
+  std::string head(kHeadBytes, '\0');
+  TRY_ASSIGN(const size_t size, source->read(head, context));
+  head.resize(size);
+  return head;
+}
+
+/// The table to read, "" for the only one of an extract; nullopt: the statements.
 Result<std::optional<std::string>> choose_table(Blob& blob, const SqlOptions& options, Context& context) {
-  if (!options.table.empty()) return options.table;
+  if (!options.table.empty() && options.table != kEverySqlTable) return options.table;
+  TRY_ASSIGN(const std::string head, read_head(blob, context));
+  if (sql_extract_dialect(head)) return std::string();
   TRY_ASSIGN(auto source, open_all(blob, context));
   TRY_ASSIGN(const SqlListing listing, list_sql_tables(std::move(source), options, context));
   return only_table(listing);
@@ -60,6 +48,8 @@ void see_row(const SqlDump& dump, const std::vector<SqlColumn>& columns, SqlGues
   const auto values = dump.values();
   if (!dump.problem().reason.empty() || values.size() != columns.size()) return;
   for (size_t i = 0; i < values.size(); ++i) {
+    const bool has_none = values[i].kind == SqlValueKind::kDefault || values[i].kind == SqlValueKind::kNull;
+    if (columns[i].generated && has_none) continue;
     guess.see_column(columns[i]);
     guess.see_value(columns[i], values[i]);
   }
@@ -84,17 +74,18 @@ Result<Inferred> infer_table(SqlDump dump, const std::string& table, int64_t sam
       for (const SqlColumn& column : columns.defined()) {
         if (!column.generated) guess.see_column(column);
       }
-      if (guess.all_declared()) break;
+      // Whether it holds what the database computes, only its rows say.
+      if (guess.all_declared() && !columns.any_generated()) break;
     } else if (item == SqlItem::kRow) {
       ++inferred.rows;
       see_row(dump, columns.of_rows(dump.names(), dump.values().size(), dump.dialect()), guess);
       if (first_row_byte < 0) first_row_byte = dump.byte();
-      if (dump.byte() - first_row_byte > sample_bytes) break;
+      if (guess.all_declared() || dump.byte() - first_row_byte > sample_bytes) break;
     }
   }
   inferred.fields = guess.fields();
   for (const Field& field : inferred.fields) inferred.header.push_back(field.name);
-  inferred.warnings = warnings_about(columns.defined());
+  inferred.warnings = warnings_about(columns.defined(), guess);
   return inferred;
 }
 
@@ -118,6 +109,12 @@ class SqlFormat final : public Format {
     TRY_ASSIGN(auto bytes, open_all(blob, context));
     return infer_table(SqlDump(std::move(bytes), source.sql), *table, sample_bytes, options, context);
   }
+
+  Result<std::string> describe(Blob& blob, const Source& source, Context& context) const override {
+    TRY_ASSIGN(const std::string head, read_head(blob, context));
+    const DumpDialect dialect = source.sql.dialect == DumpDialect::kAuto ? guess_sql_dialect(head) : source.sql.dialect;
+    return dialect == DumpDialect::kAuto ? std::string() : fmt::format("dialect {}", to_string(dialect));
+  }
 };
 
 }  // namespace
@@ -125,25 +122,6 @@ class SqlFormat final : public Format {
 const Format& sql_format() {
   static const SqlFormat format;
   return format;
-}
-
-bool looks_like_sql(std::string_view head) {
-  for (const std::string_view tool : {"-- PostgreSQL database", "-- MySQL dump", "-- MariaDB dump", "/*!40101 SET", "/*M!9"}) {
-    if (head.find(tool) != std::string_view::npos) return true;
-  }
-  Context context;
-  const auto blob = make_memory_blob(std::string(head));
-  SqlTokens tokens(*blob->open({}, context), DumpDialect::kPostgresql, kMiB);
-  tokens.text().use(context);
-  std::array<std::string, 3> words;
-  for (std::string& word : words) {
-    word = tokens.next().text;
-    std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  }
-  if (words[0] == "COPY") return head.find(" FROM stdin;") != std::string_view::npos;
-  return std::ranges::any_of(kBeginnings, [&](const Beginning& beginning) {
-    return words[0] == beginning.first && is_part(words[1], beginning.second) && is_part(words[2], beginning.third);
-  });
 }
 
 }  // namespace sluice

@@ -5,13 +5,15 @@
 // Without a name a dump is read twice: what comes last may be another table.
 #pragma once
 
+#include <string_view>
+
 #include "formats/format.h"
 
 namespace sluice {
 
 const Format& sql_format();
 
-/// Whether a text begins as a dump does: behind comments with a statement that dumps hold.
-bool looks_like_sql(std::string_view head);
+/// SqlOptions::table where every table of a dump becomes a file of its own: where files become objects and no table is named.
+inline constexpr std::string_view kEverySqlTable = "*";
 
 }  // namespace sluice

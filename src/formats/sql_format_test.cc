@@ -5,9 +5,12 @@
 #include <vector>
 
 #include <arrow/api.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "formats/sql_extract.h"
+#include "formats/sql_head.h"
 #include "formats/sql_listing.h"
 
 namespace sluice {
@@ -25,6 +28,14 @@ struct LoadedDump {
   std::vector<std::string> warnings;
   std::string error;
 };
+
+/// Bytes as hexadecimal digits.
+std::string shown(const arrow::Scalar& value) {
+  if (!value.is_valid || value.type->id() != arrow::Type::BINARY) return value.ToString();
+  std::string text;
+  for (const unsigned char byte : std::string(static_cast<const arrow::BinaryScalar&>(value).view())) text += fmt::format("{:02X}", byte);
+  return text;
+}
 
 LoadedDump load(const std::string& dump, SqlOptions sql = {}, BadRowAction action = BadRowAction::kFail) {
   Context context;
@@ -51,7 +62,7 @@ LoadedDump load(const std::string& dump, SqlOptions sql = {}, BadRowAction actio
     EXPECT_TRUE((*block)->batch->ValidateFull().ok());
     for (int64_t row = 0; row < (*block)->batch->num_rows(); ++row) {
       std::string text;
-      for (const auto& column : (*block)->batch->columns()) text += '|' + column->GetScalar(row).ValueOrDie()->ToString();
+      for (const auto& column : (*block)->batch->columns()) text += '|' + shown(*column->GetScalar(row).ValueOrDie());
       loaded.rows.push_back(text.substr(1));
     }
     std::ranges::move((*block)->bad_rows, std::back_inserter(loaded.bad_rows));
@@ -160,19 +171,86 @@ TEST(SqlFormat, RefusesOtherEncodings) {
   EXPECT_THAT(load("SET NAMES latin1;\nCREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n").error, HasSubstr("LATIN1"));
 }
 
-// Prevents a member from being opened at bytes that are not its own.
-TEST(SqlListing, GivesTheBytesOfEachTable) {
+// Prevents files of other formats from being taken for dumps, and dumps without a telling name from being refused.
+TEST(SqlHead, KnowsADumpByItsBeginning) {
+  for (const char* dump : {kPostgres, "/*!40101 SET NAMES utf8 */;\n", "-- MySQL dump 10.13  Distrib 8.0\n--\n",
+                           "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(", "insert into t (a, b) values (1,",
+                           "\n\nCREATE TABLE IF NOT EXISTS `a`.`b` (\n", "SET a = 1;\nCOPY t FROM stdin;\n1\n"}) {
+    EXPECT_TRUE(looks_like_sql(dump)) << dump;
+  }
+  for (const char* other :
+       {"", "id,name\n1,a\n", "create,insert\n1,2\n", "Create a table of contents (see below)\n", "-- a title --\nid;name\n1;a\n",
+        "SET a = 1;\nhello\n", "insert into the box\n", "--- \ntitle: x\n---\nSELECT 1;", "set,names\n"}) {
+    EXPECT_FALSE(looks_like_sql(other)) << other;
+  }
+}
+
+std::vector<SqlTableEntry> list(const std::string& dump) {
   Context context;
+  const auto listing = list_sql_tables(*make_memory_blob(dump)->open({}, context), {}, context);
+  EXPECT_TRUE(listing) << (listing ? "" : listing.error().message);
+  return listing ? listing->tables : std::vector<SqlTableEntry>{};
+}
+
+std::string text(const std::string& dump, const SqlPiece& piece) {
+  return dump.substr(static_cast<size_t>(piece.range.offset), static_cast<size_t>(piece.range.length));
+}
+
+// Prevents a table from being cut out with statements of another one, or of none: a new date in a comment would make it a new version.
+TEST(SqlListing, GivesThePiecesOfEachTable) {
   const std::string dump =
-      "CREATE TABLE a (x int);\nCREATE TABLE b (y int);\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);\nINSERT INTO b VALUES (3);\n";
-  const auto blob = make_memory_blob(dump);
-  const auto listing = list_sql_tables(*blob->open({}, context), {}, context);
-  ASSERT_TRUE(listing);
-  ASSERT_THAT(listing->tables, SizeIs(2));
-  const auto text = [&](ByteRange range) { return dump.substr(static_cast<size_t>(range.offset), static_cast<size_t>(range.length)); };
-  EXPECT_EQ(text(listing->tables[0].definition), "CREATE TABLE a (x int);");
-  EXPECT_EQ(text(listing->tables[0].data), "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);\n");
-  EXPECT_EQ(text(listing->tables[1].data), "INSERT INTO b VALUES (3);\n");
+      "CREATE TABLE a (x int);\nCREATE TABLE b (y int);\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);\n-- of b, 2024-01-01\n"
+      "INSERT INTO b VALUES (3);\nLOCK TABLES a WRITE;\nINSERT INTO a VALUES (4),\n(5);\nDELETE FROM c;\n-- done\n";
+  const auto tables = list(dump);
+  ASSERT_THAT(tables, SizeIs(2));
+  EXPECT_EQ(tables[0].definition, "CREATE TABLE a (x int)");
+  ASSERT_THAT(tables[0].rows, SizeIs(2));
+  EXPECT_EQ(text(dump, tables[0].rows[0]), "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);");
+  EXPECT_EQ(text(dump, tables[0].rows[1]), "INSERT INTO a VALUES (4),\n(5);");
+  EXPECT_EQ(tables[0].rows[1].line, 8);
+  ASSERT_THAT(tables[1].rows, SizeIs(1));
+  EXPECT_EQ(text(dump, tables[1].rows[0]), "INSERT INTO b VALUES (3);");
+}
+
+// Prevents rows of COPY from being cut off, and settings of the dump from being lost where a table is cut out of it.
+TEST(SqlListing, KeepsWhatHoldsForAPiece) {
+  const std::string dump =
+      "SET standard_conforming_strings = off;\n\\connect shop\nCREATE TABLE a (x text);\nCOPY a (x) FROM stdin;\n1\n\\.\n"
+      "SET standard_conforming_strings = on;\nINSERT INTO a VALUES ('\\n');\n";
+  const auto tables = list(dump);
+  ASSERT_THAT(tables, SizeIs(1));
+  EXPECT_EQ(tables[0].name.text(), "shop.a");
+  EXPECT_EQ(tables[0].definition_piece.settings, "SET standard_conforming_strings = off;\nUSE `shop`;\n");
+  ASSERT_THAT(tables[0].rows, SizeIs(2));
+  EXPECT_EQ(text(dump, tables[0].rows[0]), "COPY a (x) FROM stdin;\n1\n\\.\n");
+  EXPECT_EQ(tables[0].rows[0].settings, "");
+  EXPECT_EQ(tables[0].rows[1].settings, "SET standard_conforming_strings = on;\n");
+}
+
+// Prevents an error of a table that was cut out from naming a line of the copy, which nobody can look at.
+TEST(SqlExtract, ErrorsNamePlacesOfTheDump) {
+  const std::string extract = sql_extract_line(DumpDialect::kMysql) + sql_place_line({10, 500}) + "CREATE TABLE `a` (x int);\n" +
+                              sql_place_line({70, 9000}) + "INSERT INTO a VALUES (1),\n(now());\n";
+  EXPECT_TRUE(looks_like_sql(extract));
+  EXPECT_THAT(load(extract).error, testing::AllOf(HasSubstr("line 71: \"now\""), HasSubstr("(byte 9027)")));
+  EXPECT_THAT(load(extract).columns, ElementsAre("x int"));
+}
+
+// Prevents one value, one definition or one statement from taking all memory.
+TEST(SqlFormat, RefusesWhatIsAboveItsLimit) {
+  const std::string large(static_cast<size_t>(kRowBytesMax) + 1, 'x');
+  const std::string table = "CREATE TABLE a (x text, y text);\n";
+  EXPECT_THAT(load(table + "INSERT INTO a VALUES (1,'" + large + "');").error, HasSubstr("line 2: a value above the limit of 64 MiB"));
+  EXPECT_THAT(load(table + "COPY a FROM stdin;\n" + large + "\n\\.\n").error, HasSubstr("line 3: a line above the limit of 64 MiB"));
+  EXPECT_THAT(load("SELECT '" + large + "';").error, HasSubstr("line 1: a value above the limit of 64 MiB"));
+  const std::string half(large.size() / 2, 'x');
+  EXPECT_THAT(load(table + "INSERT INTO a VALUES ('" + half + "','" + half + "x');").error, HasSubstr("a row above the limit of 64 MiB"));
+  EXPECT_THAT(load("SELECT '" + half + "', '" + half + "';").error, HasSubstr("a statement above the limit of 64 MiB"));
+  Context context;
+  const auto listing = list_sql_tables(
+      *make_memory_blob("CREATE TABLE a (x int /* " + std::string(kSqlDefinitionBytesMax, 'x') + " */);")->open({}, context), {}, context);
+  ASSERT_FALSE(listing);
+  EXPECT_THAT(listing.error().message, HasSubstr("a CREATE TABLE above the limit of 1 MiB"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The tables of a SQL dump, found in one pass over it. Not thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,15 +14,24 @@
 
 namespace sluice {
 
-/// A dump with more tables is refused (TooLarge).
+/// What is held of one dump; more is refused (TooLarge).
 inline constexpr size_t kSqlTablesMax = 10'000;
+inline constexpr size_t kSqlPiecesMax = 250'000;
+inline constexpr int64_t kSqlDefinitionsBytesMax = 64 * kMiB;
 
-/// One table. Ranges in bytes after decompression; length 0: there is none.
+/// Statements of one table that follow one another.
+struct SqlPiece {
+  std::string settings;  ///< statements that lead from those of its table's piece before to those that hold in it
+  int64_t line = 0;      ///< where it begins, as `range` does
+  ByteRange range;       ///< in bytes after decompression
+};
+
 struct SqlTableEntry {
   SqlTableName name;
-  ByteRange definition = {0, 0};  ///< its (first) CREATE TABLE
-  ByteRange data = {0, 0};        ///< from the first INSERT or COPY to the last; tables whose data lie between each other overlap
-  bool has_rows() const { return data.length > 0; }
+  SqlPiece definition_piece;   ///< its (first) CREATE TABLE
+  std::string definition;      ///< that as text, without the terminator; empty: there is none
+  std::vector<SqlPiece> rows;  ///< INSERT, COPY, and what changes rows behind them
+  bool has_rows = false;       ///< an INSERT or COPY is among them
 };
 
 struct SqlListing {
@@ -31,6 +41,9 @@ struct SqlListing {
 
 /// Reads all of a dump (`source`: plain bytes from its beginning). Errors as SqlDump's.
 Result<SqlListing> list_sql_tables(std::unique_ptr<ByteSource> source, const SqlOptions& options, Context& context);
+
+/// Whether there is a table in it; reads up to the first. Errors as SqlDump's.
+Result<bool> has_sql_table(std::unique_ptr<ByteSource> source, const SqlOptions& options, Context& context);
 
 /// The table to read: the one that has rows. nullopt: the file has no table at all. kInvalidInput: several, none of which was asked for.
 Result<std::optional<std::string>> only_table(const SqlListing& listing);

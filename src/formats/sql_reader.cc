@@ -38,7 +38,7 @@ bool is_json_number(std::string_view text) {
 Result<bool> WantedTable::has(const SqlDump& dump) {
   if (dump.statement() == statement_) return is_wanted_;
   statement_ = dump.statement();
-  is_wanted_ = dump.table().is_called(name_);
+  is_wanted_ = name_.empty() || dump.table().is_called(name_);
   if (!is_wanted_) {
     others_.add(dump.table());
   } else if (!found_) {
@@ -172,6 +172,10 @@ Result<void> SqlReader::take_value(Bound& bound, SqlValue value) {
 
 Result<void> SqlReader::rescue(const Bound& bound, const SqlValue& value) {
   const std::string& name = bound.column.name;
+  if (!plan_.rescue && bound.target < 0) {
+    const std::string reason = fmt::format("the table has no column {}", shown(name));
+    return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
+  }
   if (!plan_.rescue) {
     const Field& field = plan_.columns.fields[static_cast<size_t>(bound.target)];
     const std::string reason = fmt::format("column {}: {} does not fit {}", shown(name), shown(value.text), to_text(*field.type));
@@ -189,7 +193,7 @@ Result<void> SqlReader::rescue(const Bound& bound, const SqlValue& value) {
 }
 
 Result<void> SqlReader::reject(const SqlProblem& problem, RowBlock& block) {
-  BadRow row{.byte = dump_.byte(), .line = dump_.line(), .reason = problem.reason, .text = dump_.raw()};
+  BadRow row{.byte = dump_.byte(), .line = dump_.line(), .reason = problem.reason, .text = dump_.raw().substr(0, kBadRowTextBytesMax)};
   return tally_.add(error_at(problem.line, problem.byte, problem.reason, error_type::kParseError), std::move(row), block);
 }
 
@@ -240,7 +244,8 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
   rows_.rollback_row();
   Error fault{ErrorCode::kInvalidInput, fmt::format("line {}: {} (byte {})", dump_.line(), reason, dump_.byte()),
               std::string(error_type::kParseError), dump_.line(), dump_.byte()};
-  return tally_.add(std::move(fault), {.byte = dump_.byte(), .line = dump_.line(), .reason = reason, .text = text}, block);
+  return tally_.add(std::move(fault),
+                    {.byte = dump_.byte(), .line = dump_.line(), .reason = reason, .text = text.substr(0, kBadRowTextBytesMax)}, block);
 }
 
 Drift SqlStatementReader::drift() const {

@@ -25,6 +25,7 @@ inline constexpr std::string_view kSqlStatementNumber = "statement_number", kSql
 /// Knows the statements of the wanted table. Not thread-safe.
 class WantedTable {
  public:
+  /// `name` empty: the only one there is.
   explicit WantedTable(std::string name) : name_(std::move(name)) {}
 
   /// Whether the item in hand is of it. ParseError: two tables are called so.
@@ -42,6 +43,7 @@ class WantedTable {
 
 class SqlReader final : public Reader {
  public:
+  /// `table`: as in WantedTable.
   SqlReader(std::unique_ptr<ByteSource> source, std::string table, const ReadPlan& plan);
 
   Result<std::optional<RowBlock>> next(Context& context) override;

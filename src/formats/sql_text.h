@@ -39,6 +39,11 @@ class SqlText {
   void skip(size_t count);
 
   int64_t line() const { return line_; }  ///< 1-based, of the next byte
+  /// From here on the text is what lies at that place of another file.
+  void continue_at(int64_t line, int64_t byte) {
+    line_ = line;
+    buffer_byte_ = byte - static_cast<int64_t>(at_);
+  }
   int64_t byte() const { return buffer_byte_ + static_cast<int64_t>(at_); }
 
   /// Keeps what is passed over from here on, up to `bytes_max`; captured() gives it.

@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "formats/format.h"
+#include "formats/sql_extract.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr size_t kExecutedCommentBytesMax = 4 * kKiB;  ///< of SET statements in comments, until somebody asks
 constexpr size_t kDollarTagBytesMax = SqlText::kAheadMax - 2;
+constexpr size_t kPlaceLineBytesMax = 100;
 
 int hex_digit(int c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -32,6 +34,7 @@ bool is_blank(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 }  // namespace
 
 DumpDialect guess_sql_dialect(std::string_view head) {
+  if (const auto said = sql_extract_dialect(head)) return *said;
   if (contains_any(head, {"-- PostgreSQL database", "standard_conforming_strings", "FROM stdin;", "pg_catalog."}))
     return DumpDialect::kPostgresql;
   if (contains_any(head, {"-- MySQL dump", "-- MariaDB dump", "/*!40", "/*!50", "/*M!", "ENGINE="})) return DumpDialect::kMysql;
@@ -45,12 +48,14 @@ bool SqlToken::is_word(std::string_view upper_case) const {
 }
 
 SqlTokens::SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes)
-    : text_(std::move(source), block_bytes), dialect_(dialect), dialect_known_(dialect != DumpDialect::kAuto) {}
+    : text_(std::move(source), block_bytes), dialect_(dialect) {}
 
 DumpDialect SqlTokens::dialect() {
-  if (!dialect_known_) {
-    dialect_known_ = true;
-    dialect_ = guess_sql_dialect(text_.head());
+  if (!begun_) {
+    begun_ = true;
+    const std::string_view head = text_.head();
+    is_extract_ = sql_extract_dialect(head).has_value();
+    if (dialect_ == DumpDialect::kAuto) dialect_ = guess_sql_dialect(head);
   }
   return dialect_;
 }
@@ -125,13 +130,24 @@ bool SqlTokens::pass_blanks() {
       // In MySQL 5--2 is a difference: a blank makes the comment.
       const int behind = text_.peek(2);
       if (dialect_ == DumpDialect::kMysql && behind >= 0 && !is_blank(behind)) return true;
-      pass_line();
+      pass_line_comment();
     } else if (c == '/' && text_.peek(1) == '*') {
       pass_comment();
     } else {
       return true;
     }
   }
+}
+
+void SqlTokens::pass_line_comment() {
+  if (!is_extract_ || !text_.starts_with(kSqlExtractMark)) return pass_line();
+  std::string line;
+  for (int c = text_.peek(); c >= 0 && c != '\n' && line.size() < kPlaceLineBytesMax; c = text_.peek()) {
+    line += static_cast<char>(c);
+    text_.skip(1);
+  }
+  pass_line();
+  if (const auto place = parse_sql_place(line)) text_.continue_at(place->line, place->byte);
 }
 
 void SqlTokens::pass_line() {

@@ -48,6 +48,7 @@ class SqlTokens {
   const SqlToken& token() const { return token_; }
 
   SqlText& text() { return text_; }
+  const SqlText& text() const { return text_; }
   /// The capture of text() begins where the next token does.
   void capture_from_next(size_t bytes_max) { capture_bytes_max_ = bytes_max; }
   DumpDialect dialect();  ///< as said, or guessed from the head
@@ -62,6 +63,7 @@ class SqlTokens {
 
  private:
   bool pass_blanks();
+  void pass_line_comment();
   void pass_comment();
   void pass_line();
   void read_word();
@@ -79,7 +81,8 @@ class SqlTokens {
 
   SqlText text_;
   DumpDialect dialect_;
-  bool dialect_known_;
+  bool begun_ = false;
+  bool is_extract_ = false;         ///< comments say where its pieces come from (sql_extract.h)
   bool backslash_escapes_ = false;  ///< PostgreSQL: standard_conforming_strings = off
   std::string delimiter_ = ";";
   SqlToken token_;

@@ -1,4 +1,4 @@
-// Containers: files whose members are files of their own. Archives today; whatever else names its members joins in find_container().
+// Containers: files whose members are files of their own: archives, and SQL dumps where every table becomes an object.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "model/ingestion.h"
 
 namespace sluice {
 
@@ -20,7 +21,10 @@ inline constexpr int64_t kHeldMemberBytesMax = 256 * kMiB;
 class Container {
  public:
   virtual ~Container() = default;
-  virtual std::string_view format() const = 0;  ///< "zip", "tar.gz": file_format of its record
+  virtual std::string_view format() const = 0;  ///< "zip", "tar.gz", "sql": file_format of its record
+  /// Its members are files that somebody packed: they are chosen by name, and one that is a container again is opened only where that is
+  /// wanted. Else all of them are wanted.
+  virtual bool is_archive() const = 0;
   /// Its bytes are read here and there.
   virtual bool needs_random_access() const = 0;
   /// A member can be had without reading those before it, so that several passes at once pay.
@@ -29,10 +33,12 @@ class Container {
   virtual Result<std::unique_ptr<MemberPass>> open(Blob& blob, Context& context) const = 0;
 };
 
-/// nullptr: the file is no container. By content; what is compressed is looked into. Errors are those of reading.
-Result<std::unique_ptr<const Container>> find_container(std::string_view path, Blob& blob, Context& context);
+/// nullptr: the file is no container. By content; what is compressed is looked into. A dump is one where `source` wants every table and it
+/// has any (kEverySqlTable). Errors are those of reading.
+Result<std::unique_ptr<const Container>> find_container(const Source& source, std::string_view path, Blob& blob, Context& context);
 /// The same of a file held whole.
-Result<std::unique_ptr<const Container>> find_container(std::string_view path, std::string_view bytes, Context& context);
+Result<std::unique_ptr<const Container>> find_container(const Source& source, std::string_view path, std::string_view bytes,
+                                                        Context& context);
 
 /// The blob's bytes in memory; TooLarge above kHeldMemberBytesMax.
 Result<std::unique_ptr<Blob>> hold_in_memory(Blob& blob, Context& context);

@@ -48,19 +48,19 @@ Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const I
   return files;
 }
 
-bool may_be_archive(std::string_view path) {
+bool may_be_container(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  constexpr std::array<std::string_view, 9> kParts = {".zip", ".7z", ".tar", ".tgz", ".tbz", ".txz", ".tzst", ".tlz", ".taz"};
+  constexpr std::array<std::string_view, 10> kParts = {".sql", ".zip", ".7z", ".tar", ".tgz", ".tbz", ".txz", ".tzst", ".tlz", ".taz"};
   return std::ranges::any_of(kParts, [&](std::string_view part) { return name.contains(part); });
 }
 
-/// Archives among the files, by what their names or, of the first files, their contents say: their members come in their place.
-Result<void> look_into_archives(const EngineParts& parts, const Ingestion& ingestion, std::vector<ClaimedFile>& files, DryRun& dry,
-                                Context& context) {
+/// Containers among the files, by what their names or, of the first files, their contents say: their members come in their place.
+Result<void> look_into_containers(const EngineParts& parts, const Ingestion& ingestion, std::vector<ClaimedFile>& files, DryRun& dry,
+                                  Context& context) {
   std::vector<ClaimedFile> all;
   for (size_t i = 0; i < files.size(); ++i) {
     const ClaimedFile& file = files[i];
-    if (i >= kSamplePathsMax && !may_be_archive(file.path)) {
+    if (i >= kSamplePathsMax && !may_be_container(file.path)) {
       all.push_back(file);
       continue;
     }
@@ -68,7 +68,7 @@ Result<void> look_into_archives(const EngineParts& parts, const Ingestion& inges
     const Source& source = source_of(ingestion, file);
     TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(file.path, source.store));
     const auto blob = open_blob(*store, {file.path, file.version, file.size_bytes, file.modified_at});
-    const auto container = find_container(file.path, *blob, context);
+    const auto container = find_container(source, file.path, *blob, context);
     if (!container || !*container) {
       all.push_back(file);
       continue;
@@ -131,7 +131,7 @@ Result<RunReport> Engine::run(const Ingestion& ingestion, Sink& sink, const RunO
 Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context) {
   DryRun dry;
   TRY_ASSIGN(auto files, files_to_load(parts_, ingestion, options, dry, context));
-  TRY(look_into_archives(parts_, ingestion, files, dry, context));
+  TRY(look_into_containers(parts_, ingestion, files, dry, context));
   for (size_t i = 0; i < std::min(files.size(), kSamplePathsMax); ++i) dry.sample_paths.push_back(files[i].path);
   for (size_t i = 0; i < files.size() && (dry.format.empty() || i < kSamplePathsMax); ++i) {
     const ClaimedFile& file = files[i];
@@ -151,7 +151,9 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
     if (rules) TRY(rules->check(contract, /*may_add=*/false));
     columns = contract.fields;
   } else {
-    TRY_ASSIGN(columns, sample_columns(parts_.stores, ingestion, files, rules.get(), nullptr, context));
+    TRY_ASSIGN(SampledColumns found, sample_columns(parts_.stores, ingestion, files, rules.get(), nullptr, context));
+    columns = std::move(found.fields);
+    std::ranges::move(found.warnings, std::back_inserter(dry.warnings));
   }
   TRY(plan_schema(ingestion, sink, columns, rules.get(), dry, context));
   const SchemaMode mode = ingestion.schema.mode;

@@ -92,7 +92,7 @@ Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Co
                                                Context& context) {
   result.format = container.format();
   result.rows = result.rows_rescued = result.rows_rejected = 0;
-  if (auto refused = refuses_nesting(step_.ingestion, file)) {
+  if (auto refused = container.is_archive() ? refuses_nesting(step_.ingestion, file) : std::nullopt) {
     result.outcome = FileOutcome::kSkipped;
     result.error = explain(*std::move(refused), file);
     return ReadEnd{};
@@ -141,7 +141,7 @@ Result<FileReader::ReadEnd> FileReader::read_small(const ClaimedFile& file, cons
 
 Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const Source& source, WholeFile whole, FileResult& result,
                                                   ReadingHand& hand, Context& context) {
-  auto container = find_container(file.path, whole.bytes, context);
+  auto container = find_container(source, file.path, whole.bytes, context);
   if (!container) return file_error(container.error());
   if (*container) return expand(file, **container, *make_memory_blob(std::string(whole.bytes)), result, context);
   auto format = recognise(source, file, whole, context);
@@ -186,6 +186,7 @@ Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file
                                                          FileResult& result, Context& context) {
   auto own = own_columns(input, step_.contract, file, step_.ingestion, source, step_.rules.get(), context);
   if (!own) return file_error(own.error());
+  for (const std::string& warning : own->warnings) warn(file, warning);
   for (int round = 1;; ++round) {
     assign_field_ids(own->schema.fields, 0);
     if (auto begun = stager_.begin(file, own->schema); !begun) return error_of_sink(begun.error());
@@ -287,6 +288,11 @@ int FileReader::released_before(const ClaimedFile& file) const {
   if (!step_.releases) return 0;
   const auto it = step_.releases->find(file.path);
   return it == step_.releases->end() ? 0 : it->second;
+}
+
+void FileReader::warn(const ClaimedFile& file, const std::string& text) {
+  std::lock_guard lock(progress_mutex_);
+  step_.observer.warning(fmt::format("{}: {}", short_name(file), text));
 }
 
 void FileReader::report(int64_t bytes, int64_t rows) {

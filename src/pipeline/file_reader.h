@@ -77,6 +77,7 @@ class FileReader {
                               FileResult& result, Drift& drift, Context& context);
   ReadEnd kept_out(const ClaimedFile& file, FileResult& result, const std::string& mismatch);
   ReadEnd wait_for_approval(const ClaimedFile& file, FileResult& result, const EvolutionPlan& plan, Context& context);
+  void warn(const ClaimedFile& file, const std::string& text);
   static Result<ReadEnd> error_of_sink(const Error& error);
   static Result<ReadEnd> file_error(const Error& error);
   int released_before(const ClaimedFile& file) const;

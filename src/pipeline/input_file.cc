@@ -237,7 +237,7 @@ Result<std::string> read_head(Blob& blob, Context& context) {
 Result<void> StoredInput::recognise(const Source& source, std::string_view path, Context& context) {
   TRY_ASSIGN(std::string head, read_head(blob_, context));
   HeadBlob sniffed(std::move(head), blob_);
-  TRY_ASSIGN(container_, find_container(path, sniffed, context));
+  TRY_ASSIGN(container_, find_container(source, path, sniffed, context));
   if (container_) return {};
   TRY_ASSIGN(format_, with_type(find_format(source, path, sniffed, context)));
   return {};
@@ -308,7 +308,7 @@ std::unique_ptr<InputFile> open_whole_file(const WholeFile& file, const Format& 
 
 Result<std::unique_ptr<InputFile>> open_recognised(const WholeFile& whole, const Source& source, const ClaimedFile& file,
                                                    Context& context) {
-  TRY_ASSIGN(auto container, find_container(file.path, whole.bytes, context));
+  TRY_ASSIGN(auto container, find_container(source, file.path, whole.bytes, context));
   if (container) {
     return std::make_unique<WholeInput>(make_memory_blob(std::string(whole.bytes)), nullptr, std::move(container), whole.content_hash);
   }

@@ -101,15 +101,15 @@ Error is_no_container() {
   return typed(ErrorCode::kConflict, "its archive is none any more; it is looked at again", error_type::kChangedWhileRead);
 }
 
-Result<std::unique_ptr<OpenContainer>> open_stored(ObjectStore& store, const ObjectInfo& object, Context& context) {
+Result<std::unique_ptr<OpenContainer>> open_stored(ObjectStore& store, const Source& source, const ObjectInfo& object, Context& context) {
   auto blob = open_blob(store, object);
-  TRY_ASSIGN(auto container, find_container(object.path, *blob, context));
+  TRY_ASSIGN(auto container, find_container(source, object.path, *blob, context));
   if (!container) return std::unexpected(is_no_container());
   return std::make_unique<StoredContainer>(std::move(blob), std::move(container));
 }
 
-Result<std::unique_ptr<OpenContainer>> open_in(std::unique_ptr<OpenContainer> outer, const std::string& path, std::string_view name,
-                                               Context& context) {
+Result<std::unique_ptr<OpenContainer>> open_in(std::unique_ptr<OpenContainer> outer, const Source& source, const std::string& path,
+                                               std::string_view name, Context& context) {
   TRY_ASSIGN(auto pass, outer->container().open(outer->blob(), context));
   for (;;) {
     TRY_ASSIGN(const auto member, pass->next(context));
@@ -117,7 +117,7 @@ Result<std::unique_ptr<OpenContainer>> open_in(std::unique_ptr<OpenContainer> ou
     if (member->name == name) break;
   }
   TRY_ASSIGN(MemberBytes bytes, pass->open({}, context));
-  TRY_ASSIGN(auto container, find_container(path, *bytes.blob, context));
+  TRY_ASSIGN(auto container, find_container(source, path, *bytes.blob, context));
   if (!container) return std::unexpected(is_no_container());
   if (container->needs_random_access() && !bytes.random_access) {
     TRY_ASSIGN(bytes.blob, hold_in_memory(*bytes.blob, context));
@@ -154,12 +154,13 @@ Result<FoundMembers> list_members(const Container& container, Blob& blob, const 
   for (;;) {
     TRY_ASSIGN(auto member, pass->next(context));
     if (!member) return found;
-    if (!filter.wants(member->name)) {
+    if (container.is_archive() && !filter.wants(member->name)) {
       ++found.ignored;
       continue;
     }
     Seen& seen = found.seen.emplace_back();
-    seen.file = {member_path(file.path, member->name), "", member->size_bytes, member->modified_at};
+    const Timestamp modified_at = member->modified_at == Timestamp{} ? file.modified_at : member->modified_at;
+    seen.file = {member_path(file.path, member->name), "", member->size_bytes, modified_at};
     seen.skip_reason = std::move(member->problem_type);
     seen.skip_message = std::move(member->problem);
     bound_path(seen, file.path);
@@ -239,12 +240,12 @@ Result<std::unique_ptr<OpenContainer>> open_container(StoreProvider& stores, con
                                                       Context& context) {
   TRY_ASSIGN(ObjectStore * store, stores.store_for(path, source.store));
   const auto object = store->stat(path, context);
-  if (object) return open_stored(*store, *object, context);
+  if (object) return open_stored(*store, source, *object, context);
   if (object.error().code != ErrorCode::kNotFound) return std::unexpected(object.error());
   const size_t mark = path.rfind(kMemberMark);
   if (mark == std::string::npos) return std::unexpected(is_gone("its archive is gone"));
   TRY_ASSIGN(auto outer, open_container(stores, source, path.substr(0, mark), context));
-  return open_in(std::move(outer), path, std::string_view(path).substr(mark + kMemberMark.size()), context);
+  return open_in(std::move(outer), source, path, std::string_view(path).substr(mark + kMemberMark.size()), context);
 }
 
 Result<void> visit_members(OpenContainer& opened, std::span<const ClaimedFile* const> wanted, const VisitMember& visit, Context& context) {

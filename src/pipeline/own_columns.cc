@@ -10,18 +10,19 @@ namespace sluice {
 Result<TargetState> own_columns(InputFile& input, const Schema* contract, const ClaimedFile& file, const Ingestion& ingestion,
                                 const Source& source, const ColumnRules* rules, Context& context) {
   std::vector<Field> fields;
+  TargetState own;
   if (contract) {
     fields = contract->fields;
   } else {
     TRY_ASSIGN(Inferred inferred, infer_columns(input, kOwnSampleBytes, file, ingestion, source, rules, context));
     fields = std::move(inferred.fields);
+    own.warnings = std::move(inferred.warnings);
     for (Field& field : fields) {
       if (!field.type) field.type = metadata_column_type(kRescuedColumn);
     }
   }
   TRY_ASSIGN(InitialSchema initial, initial_schema(fields, ingestion.metadata_columns));
   if (rules) TRY(rules->check(initial.schema, /*may_add=*/!contract));
-  TargetState own;
   own.schema = std::move(initial.schema);
   return own;
 }

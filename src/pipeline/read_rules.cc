@@ -16,7 +16,9 @@ constexpr int64_t kHeaderSampleBytes = 256 * kKiB;
 Error explain(Error error, const ClaimedFile& file) {
   error.message = fmt::format("{}: {}", short_name(file), error.message);
   if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
-    error.message += "; the file was not loaded. Fix it and run again, or allow bad rows with --on-bad-row=skip";
+    error.message += "; the file was not loaded";
+    const bool names_a_place = error.line > 0 || error.byte >= 0;
+    if (names_a_place) error.message += ". Fix it and run again, or allow bad rows with --on-bad-row=skip";
   }
   return error;
 }
@@ -42,6 +44,7 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   plan.csv = source.csv;
   plan.json = source.json;
   plan.text = source.text;
+  plan.sql = source.sql;
   return plan;
 }
 

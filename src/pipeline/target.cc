@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -42,7 +43,7 @@ struct Sample {
   const ColumnRules* rules;
   size_t files_left;
   int64_t bytes_left = kSampleBytesMax;
-  std::vector<Field> columns = {};
+  SampledColumns columns = {};
 
   bool is_full() const { return bytes_left <= 0; }
 
@@ -52,7 +53,10 @@ struct Sample {
     if (!input || (*input)->container()) return;
     auto inferred = infer_columns(**input, share, file, ingestion, source, rules, context);
     if (!inferred) return;
-    columns = merge_fields(std::move(columns), inferred->fields);
+    columns.fields = merge_fields(std::move(columns.fields), inferred->fields);
+    for (std::string& warning : inferred->warnings) {
+      if (std::ranges::find(columns.warnings, warning) == columns.warnings.end()) columns.warnings.push_back(std::move(warning));
+    }
     bytes_left -= std::min(share, file.size_bytes);
   }
 };
@@ -102,19 +106,20 @@ Result<Target> with_defined(const TargetStep& step, TargetState state, const std
 }
 
 Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
-  std::vector<Field> fields;
+  SampledColumns found;
   if (step.contract) {
-    fields = step.contract->fields;
+    found.fields = step.contract->fields;
   } else {
-    TRY_ASSIGN(fields, sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context));
+    TRY_ASSIGN(found, sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context));
   }
-  TRY_ASSIGN(InitialSchema initial, first_schema(step, fields));
+  TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
   if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
 
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
+  std::ranges::move(found.warnings, std::back_inserter(target.warnings));
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;
 }
@@ -126,8 +131,8 @@ const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file) {
   return it == ingestion.sources.end() ? ingestion.sources.front() : *it;  // a source renamed since: read as the first one says
 }
 
-Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          const ColumnRules* rules, SampledFiles* sampled, Context& context) {
+Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
+                                      const ColumnRules* rules, SampledFiles* sampled, Context& context) {
   const auto chosen = spread(files);
   Sample sample{ingestion, rules, chosen.size()};
   std::vector<char> buffer;

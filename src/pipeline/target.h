@@ -41,11 +41,17 @@ struct Target {
 /// The source of the ingestion that a claimed file belongs to.
 const Source& source_of(const Ingestion& ingestion, const ClaimedFile& file);
 
+/// What a sample of files says of the columns, and what people should know of them.
+struct SampledColumns {
+  std::vector<Field> fields;
+  std::vector<std::string> warnings;
+};
+
 /// Columns that the heads of the files hold: the first kSampleBytesMax, spread over at most kSampleFilesMax of them. A file that
 /// cannot be read gives nothing here; reading it for its rows will say why. Small files are left in `sampled`, where there is one.
 /// Where columns are defined (`rules`, else nullptr) they are the table's, and all paths count for what paths say.
-Result<std::vector<Field>> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
-                                          const ColumnRules* rules, SampledFiles* sampled, Context& context);
+Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& ingestion, const std::vector<ClaimedFile>& files,
+                                      const ColumnRules* rules, SampledFiles* sampled, Context& context);
 
 /// Loads the table and checks rule M, or creates it from the contract or from a sample of `files`. nullopt: there is no table and no
 /// file has a column yet.

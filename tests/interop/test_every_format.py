@@ -53,6 +53,13 @@ def as_avro(rows):
     return out.getvalue()
 
 
+def as_sql(rows):
+    kinds = {"id": "bigint", "name": "text", "price": "double precision", "day": "date", "at": "timestamp without time zone"}
+    columns = ",\n".join(f"    {name} {kind}" for name, kind in kinds.items())
+    lines = ("\t".join("\\N" if value is None else str(value) for value in spelt(row, None).values()) + "\n" for row in rows)
+    return f"CREATE TABLE public.rows (\n{columns}\n);\nCOPY public.rows ({', '.join(kinds)}) FROM stdin;\n{''.join(lines)}\\.\n".encode()
+
+
 FORMATS = {
     "json": as_json,
     "csv": as_csv,
@@ -60,6 +67,7 @@ FORMATS = {
     "parquet": lambda rows: as_arrow(rows, pq.write_table, row_group_size=700),
     "orc": lambda rows: as_arrow(rows, pa.orc.write_table),
     "avro": as_avro,
+    "sql": as_sql,
 }
 
 
@@ -84,10 +92,10 @@ def test_all_formats_join_one_table(home):
         home.write(f"in/rows.{kind}", FORMATS[kind](few))
     home.write("in/more.json", json.dumps({"id": 1, "extra": "only here"}) + "\n")
     run = home.load("in", "--table", TABLE)
-    assert run["metrics"]["records_written"] == 6 * len(few) + 1 and run["metrics"]["rows_rescued"] == 0
+    assert run["metrics"]["records_written"] == len(FORMATS) * len(few) + 1 and run["metrics"]["rows_rescued"] == 0
     rows = home.lake.table(TABLE).scan().to_arrow()
-    assert rows.num_rows == 6 * len(few) + 1
-    assert sorted(map(repr, rows.filter(pa.compute.is_null(rows["extra"])).select(list(TYPES)).to_pylist())) == sorted(map(repr, few * 6))
+    assert rows.num_rows == len(FORMATS) * len(few) + 1
+    assert sorted(map(repr, rows.filter(pa.compute.is_null(rows["extra"])).select(list(TYPES)).to_pylist())) == sorted(map(repr, few * len(FORMATS)))
 
 
 # Prevents a fixed schema from taking what it must refuse in one format and not in the other; each error says which column.
@@ -96,7 +104,7 @@ def test_a_fixed_schema_refuses_alike(home, kind):
     home.write("good.json", as_json(ROWS[:5]))
     home.load("good.json", "--table", TABLE, "--name", "first")
     wrong = [{**row, "name": "x"} for row in ROWS[:3]]
-    renamed = {"json": b'"name"', "csv": b"name", "tsv": b"name"}.get(kind)
+    renamed = {"json": b'"name"', "csv": b"name", "tsv": b"name", "sql": b"name"}.get(kind)
     if renamed:
         content = FORMATS[kind](wrong).replace(renamed, renamed.replace(b"name", b"title"))
     else:
