@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
                                        "id,name,at\n1,\"a", "id,name,at\n,a,\n", kGzip,
                                        // What has to be looked at first.
                                        "# c\nid,name\n1,a\n", "id,name\n1,'a'\n", "id,name\n1,caf\xe9\n", "1,a\n", "Title\nid,name\n1,a\n",
-                                       "id,name\n1,\"a\\\"b\"\n", std::string("i\0d\0,\0n\0\n\0001\0,\0x\0", 18)}}));
+                                       "id,name\n1,\"a\\\"b\"\n", std::string("i\0d\0,\0n\0\n\0001\0,\0x\0", 16)}}));
 
 }  // namespace
 }  // namespace sluice
