@@ -191,6 +191,22 @@ TEST(Config, ObjectsAreATarget) {
   EXPECT_EQ(folder.batch.files_max, 3);
 }
 
+// A dump's table that is another one than was named; a table that gets all tables of a dump, or objects that get one.
+TEST(Config, DumpsSayWhichTable) {
+  const auto target = [](const std::string& target, const std::string& sql) {
+    return "ingestions:\n  c:\n    source: {paths: [/in], format: sql" + sql + "}\n    " + target + "\n";
+  };
+  const Source named = only(target("table: a.b", ", sql: {table: users, dialect: mysql}")).sources.at(0);
+  EXPECT_EQ(named.format, "sql");
+  EXPECT_EQ(named.sql.table, "users");
+  EXPECT_EQ(named.sql.dialect, DumpDialect::kMysql);
+  EXPECT_EQ(only(target("table: a.b", "")).sources.at(0).sql.table, "");
+  EXPECT_EQ(only(target("parquet: /out", "")).sources.at(0).sql.table, "*");
+  EXPECT_EQ(only(target("parquet: /out", ", sql: {table: users}")).sources.at(0).sql.table, "users");
+  EXPECT_THAT(error_of(target("table: a.b", ", sql: {table: \"*\"}")), HasSubstr("every table of a dump"));
+  EXPECT_THAT(error_of(target("table: a.b", ", sql: {dialect: oracle}")), HasSubstr("oracle"));
+}
+
 // Null means "not given", as in the documented example.
 TEST(Config, NullsKeepDefaults) {
   const Ingestion i =

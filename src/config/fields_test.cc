@@ -98,6 +98,8 @@ TEST(LoadOptions, EveryFlagArrives) {
                             .quote = "'",
                             .header = false,
                             .null_tokens = {"NA"},
+                            .sql_table = "users",
+                            .sql_dialect = "sqlite",
                             .schema_mode = "fixed",
                             .contract = "/c.yaml",
                             .strict_mode = true,
@@ -131,6 +133,8 @@ TEST(LoadOptions, EveryFlagArrives) {
   EXPECT_EQ(source.csv.quote, '\'');
   EXPECT_EQ(source.csv.header, false);
   EXPECT_THAT(source.csv.null_tokens, ElementsAre("NA"));
+  EXPECT_EQ(source.sql.table, "users");
+  EXPECT_EQ(source.sql.dialect, DumpDialect::kSqlite);
   EXPECT_THAT(i.partition_by, ElementsAre("day(ts)"));
   EXPECT_FALSE(i.tracking);
   EXPECT_EQ(i.schema.mode, SchemaMode::kFixed);

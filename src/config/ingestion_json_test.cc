@@ -64,6 +64,17 @@ TEST(IngestionFromRequest, BuildsWhatTheBodySays) {
                                       {"s3.region", "us-east-1"}}));
 }
 
+// Prevents: a dump of a request whose table is another one than the request says.
+TEST(IngestionFromRequest, DumpsSayWhichTable) {
+  json request = body();
+  request["format_type"] = "SQL";
+  request["sql"] = {{"table", "public.users"}, {"dialect", "postgresql"}};
+  const Source source = ingestion_from_request(request, kCatalogs, nullptr).value().sources.at(0);
+  EXPECT_EQ(source.format, "sql");
+  EXPECT_EQ(source.sql.table, "public.users");
+  EXPECT_EQ(source.sql.dialect, DumpDialect::kPostgresql);
+}
+
 // Prevents: files of a request that go to a folder of the service's own choice.
 TEST(IngestionFromRequest, DispositionsNameAbsoluteFolders) {
   json request = body();

@@ -260,7 +260,7 @@ class TableBlob final : public Blob {
 class DumpPass final : public MemberPass {
  public:
   DumpPass(Blob& dump, bool compressed, SqlListing listing)
-      : dump_(dump, compressed), compressed_(compressed), listing_(std::move(listing)), budget_(dump.size_bytes()) {}
+      : dump_(dump, compressed), compressed_(compressed), listing_(in_order_of_rows(std::move(listing))), budget_(dump.size_bytes()) {}
 
   Result<std::optional<Member>> next(Context&) override {
     if (next_ == listing_.tables.size()) return std::nullopt;
@@ -288,6 +288,13 @@ class DumpPass final : public MemberPass {
   }
 
  private:
+  /// So that a compressed dump is read forward.
+  static SqlListing in_order_of_rows(SqlListing listing) {
+    std::ranges::stable_sort(listing.tables, {},
+                             [](const SqlTableEntry& table) { return table.rows.empty() ? 0 : table.rows.front().range.offset; });
+    return listing;
+  }
+
   /// A slash in a table's name makes no folder.
   static std::string file_name(std::string_view table) {
     std::string name;
