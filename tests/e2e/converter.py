@@ -124,7 +124,7 @@ def make_sources(folder):
     for name, content in archives.items():
         sources.write(name, content)
         sources.objects |= {f"{name}/{member}.parquet": rows for member, rows in members.items()}
-    sources.bad("packed/corrupt.zip", archives["packed/all.zip"][:-300], "")
+    sources.bad("packed/corrupt.zip", archives["packed/all.zip"][:-300], "it has no directory at its end")
     sources.without_rows("empty.csv")
     sources.without_rows("header only.csv", b"id,name\n")
     sources.bad("broken.json", b'{"id": 1}\n{"id": \n', "line 2")
