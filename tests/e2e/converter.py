@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import random
+import sqlite3
 import tarfile
 import urllib.parse
 import uuid
@@ -84,6 +85,15 @@ def as_zip(files):
     return out.getvalue()
 
 
+def as_dump(tables):
+    """As SQLite writes it."""
+    database = sqlite3.connect(":memory:")
+    for table, rows in tables.items():
+        database.execute(f"create table {table} (id integer primary key, name text, amount real)")
+        database.executemany(f"insert into {table} values (:id, :name, :amount)", rows)
+    return "\n".join(database.iterdump()).encode()
+
+
 def big_csv():
     """50 MB: rows of a small alphabet are repeated, numbered anew."""
     dice = random.Random(50)
@@ -124,6 +134,10 @@ def make_sources(folder):
     for name, content in archives.items():
         sources.write(name, content)
         sources.objects |= {f"{name}/{member}.parquet": rows for member, rows in members.items()}
+    tables = {"customers": rows_of(120, 60), "orders": rows_of(80, 61)}
+    sources.write("shop.sql", as_dump(tables))
+    sources.objects |= {f"shop.sql/{table}.parquet": rows for table, rows in tables.items()}
+    sources.good("script.sql", b"SET x = 1;\nVACUUM;\n", [{"line_number": 1, "value": "SET x = 1"}, {"line_number": 2, "value": "VACUUM"}])
     sources.bad("packed/corrupt.zip", archives["packed/all.zip"][:-300], "it has no directory at its end")
     sources.without_rows("empty.csv")
     sources.without_rows("header only.csv", b"id,name\n")

@@ -121,7 +121,7 @@ def test_the_converter_story(home, sources, bucket, slow, s3_server):
     at_the_end = inventory(home)
     assert at_the_end["pending"] == 0 and at_the_end["skipped"] == 0
     assert at_the_end["failed"] == len(sources.failures) and at_the_end["done"] == len(sources.names) - len(sources.failures)
-    assert at_the_end["members"]["done"] == at_the_end["members"]["files"] == 9
+    assert at_the_end["members"]["done"] == at_the_end["members"]["files"] == 9 + 2
     root = f"file://{sources.folder}/"
     lines = {line["name"].removeprefix(root): line for line in at_the_end["inventory"]}
     assert sorted(lines) == sorted(sources.names)
