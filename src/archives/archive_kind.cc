@@ -58,8 +58,9 @@ bool is_zip_by_accident(std::string_view name) {
 
 bool named_tar(std::string_view name) {
   const std::string lower = lower_case(name.substr(name.rfind('/') + 1));
-  constexpr std::array<std::string_view, 7> kEndings = {".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".tlz4"};
-  return lower.contains(".tar.") || std::ranges::any_of(kEndings, [&](std::string_view ending) { return lower.ends_with(ending); });
+  constexpr std::array<std::string_view, 13> kEndings = {".tar",    ".tgz",     ".tbz",    ".tbz2",    ".txz",     ".tzst",    ".tlz4",
+                                                         ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar.zstd"};
+  return std::ranges::any_of(kEndings, [&](std::string_view ending) { return lower.ends_with(ending); });
 }
 
 }  // namespace

@@ -198,11 +198,33 @@ TEST(SevenZip, AsksForNoMoreThanItsDictionaryMayHave) {
   EXPECT_THAT(checked.error().message, HasSubstr("dictionary"));
 }
 
+// Prevents a crash inside libarchive where it recognises nothing: an error page, or half a download, that is named like a tar.
+TEST(Archives, WhatIsNoTarIsABrokenArchive) {
+  Context context;
+  for (const std::string& bytes : {std::string("<html>error 403</html>"), std::string("id,x\n1,2\n"), std::string(300, 'x')}) {
+    const auto blob = make_memory_blob(bytes);
+    auto pass = open_archive(ArchiveKind::kTar, *blob, context);
+    const auto member = pass ? (*pass)->next(context) : std::unexpected(pass.error());
+    ASSERT_FALSE(member);
+    EXPECT_EQ(member.error().type, error_type::kBadArchive);
+  }
+}
+
+// Prevents members that are silently left out because the end record counts with 16 bits.
+TEST(Archives, AZipHoldsWhatItsDirectoryHolds) {
+  std::string zip = pack("zip", {{"a", "1"}, {"b", "2"}, {"c", "3"}}, "zip:compression=store");
+  const size_t end = zip.rfind("PK\x05\x06");
+  ASSERT_NE(end, std::string::npos);
+  zip[end + 8] = zip[end + 10] = 1;
+  EXPECT_THAT(unpack(zip), ElementsAre(Pair("a", "1"), Pair("b", "2"), Pair("c", "3")));
+}
+
 // Prevents text, and files whose names lie, from being taken for archives.
 TEST(ArchiveKind, IsToldByContent) {
   EXPECT_EQ(archive_kind_of("id,name\n1,PK\n", "x.zip"), std::nullopt);
   EXPECT_EQ(archive_kind_of(std::string("PK\x03\x04", 4), "book.xlsx"), std::nullopt);
   EXPECT_EQ(archive_kind_of(std::string(512, '\0'), "x.csv"), std::nullopt);
+  EXPECT_EQ(archive_kind_of("id,x\n1,2\n", "report.tar.csv"), std::nullopt);
   EXPECT_EQ(archive_kind_of(std::string(512, '\0'), "dir/x.tar.gz"), ArchiveKind::kTar);
   EXPECT_EQ(archive_kind_of(pack("zip", {}), "x"), ArchiveKind::kZip);
 }

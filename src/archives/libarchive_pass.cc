@@ -250,7 +250,9 @@ class LibarchivePass final : public MemberPass {
     if (input_->failure()) return of_archive(*input_->failure());
     const char* said = archive_error_string(archive_.get());
     const std::string_view reason = said == nullptr ? "bad data" : said;
-    if (archive_read_has_encrypted_entries(archive_.get()) > 0) {
+    // Asked of an archive whose format it has not recognised, libarchive 3.6 reads beyond its table of formats.
+    const bool may_be_encrypted = kind_ == ArchiveKind::kSevenZip && archive_format(archive_.get()) != 0;
+    if (may_be_encrypted && archive_read_has_encrypted_entries(archive_.get()) > 0) {
       return archive_encrypted("the archive is encrypted; nothing in it was loaded. Pack it without a password");
     }
     return bad_archive(fmt::format("broken {} archive: {}; it was cut off or is damaged. Send it again", to_string(kind_), reason));

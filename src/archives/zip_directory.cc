@@ -119,9 +119,24 @@ Result<std::string_view> ZipDirectory::take(size_t count, Context& context) {
   return std::string_view(buffer_.data() + buffer_next_ - count, count);
 }
 
+/// Whether an entry follows those that the end record counts: writers without zip64 let its 16 bits run over.
+Result<bool> ZipDirectory::has_uncounted(Context& context) {
+  if (buffer_size_ - buffer_next_ < kEntryMagic.size()) {
+    std::memmove(buffer_.data(), buffer_.data() + buffer_next_, buffer_size_ - buffer_next_);
+    buffer_size_ -= std::exchange(buffer_next_, 0);
+    TRY_ASSIGN(const size_t more, source_->read(std::span(buffer_).subspan(buffer_size_), context));
+    buffer_size_ += more;
+  }
+  return std::string_view(buffer_.data() + buffer_next_, buffer_size_ - buffer_next_).starts_with(kEntryMagic);
+}
+
 Result<std::optional<ZipEntry>> ZipDirectory::next(Context& context) {
-  if (entries_left_ == 0) return std::nullopt;
-  --entries_left_;
+  if (entries_left_ == 0) {
+    TRY_ASSIGN(const bool more, has_uncounted(context));
+    if (!more) return std::nullopt;
+  } else {
+    --entries_left_;
+  }
   TRY_ASSIGN(const std::string_view fixed, take(kEntryBytes, context));
   if (!fixed.starts_with(kEntryMagic)) return std::unexpected(broken("an entry of its directory is damaged"));
   constexpr uint32_t kEncryptedBit = 1, kStrongBit = 1 << 6, kUtf8Bit = 1 << 11, kMaskedBit = 1 << 13;

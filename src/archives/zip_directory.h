@@ -43,6 +43,7 @@ class ZipDirectory {
   Result<void> find_end(Context& context);
   Result<void> read_end(std::string_view record, int64_t record_at, Context& context);
   Result<void> read_zip64_end(int64_t record_at, int64_t& offset, int64_t& size, Context& context);
+  Result<bool> has_uncounted(Context& context);
   Result<std::string_view> take(size_t count, Context& context);
   Result<void> apply_extra(std::string_view extra, ZipEntry& entry) const;
 

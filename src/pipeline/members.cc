@@ -4,8 +4,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "model/file.h"
@@ -137,6 +139,22 @@ Result<std::unordered_map<std::string, std::string>> known_versions(WorkLedger& 
   }
 }
 
+/// Members that the archive does not hold any more: those that were not loaded have nothing to wait for.
+void add_gone(const std::unordered_map<std::string, std::string>& known, const ClaimedFile& file, std::vector<Seen>& seen) {
+  std::unordered_set<std::string_view> listed;
+  for (const Seen& one : seen) listed.insert(one.file.path);
+  std::vector<Seen> gone;
+  for (const auto& [path, version] : known) {
+    const bool of_nested = path.find(kMemberMark, file.path.size() + kMemberMark.size()) != std::string::npos;
+    if (version.empty() || of_nested || listed.contains(path)) continue;
+    Seen& one = gone.emplace_back();
+    one.file = {path, "", 0, file.modified_at};
+    one.skip_reason = error_type::kVanished;
+    one.skip_message = "its archive holds it no more, or it is not wanted any more";
+  }
+  std::ranges::move(gone, std::back_inserter(seen));
+}
+
 /// The members' names within their container.
 std::map<std::string_view, const ClaimedFile*> by_name(std::span<const ClaimedFile* const> files) {
   std::map<std::string_view, const ClaimedFile*> names;
@@ -179,6 +197,7 @@ Result<Expansion> record_members(WorkLedger& ledger, Clock& clock, const Ingesti
                                  FoundMembers found, Context& context) {
   TRY_ASSIGN(const auto known, known_versions(ledger, ingestion, file));
   Expansion expansion{.members = std::ssize(found.seen)};
+  add_gone(known, file, found.seen);
   std::erase_if(found.seen, [&](Seen& seen) {
     const auto before = known.find(seen.file.path);
     if (before == known.end()) return false;

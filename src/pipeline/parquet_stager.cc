@@ -153,7 +153,8 @@ class ParquetStager final : public Stager {
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";
       if (!found) continue;
-      if (!is_of_this_file(*found, facts, own)) return key_taken(file, own.key, found->facts && is_of_lost_ledger(*found->facts, facts));
+      TRY_ASSIGN(const bool of_this_file, is_of_this_file(*found, facts));
+      if (!of_this_file) return key_taken(file, own.key, found->facts && is_of_lost_ledger(*found->facts, facts));
       if (is_done(*found->facts, facts, own)) return found->info;
       TRY(still_ours());  // (b): between the look and the write that counts on it
     }
@@ -167,11 +168,13 @@ class ParquetStager final : public Stager {
     return there == wanted;
   }
 
-  /// One that the ledger was told of (own.again) may have been made with an earlier ledger, and another id of the ingestion.
-  static bool is_of_this_file(const FoundObject& found, const ObjectFacts& facts, const OwnKey& own) {
-    if (!found.facts) return false;
-    if (own.again && is_of_lost_ledger(*found.facts, facts)) return true;
-    return found.facts->ingestion == facts.ingestion && found.facts->source == facts.source;
+  /// One that was made with an earlier ledger, under another id of the ingestion, is this file's if `rebuild` found it: then its batch is
+  /// known.
+  Result<bool> is_of_this_file(const FoundObject& found, const ObjectFacts& facts) {
+    if (!found.facts || found.facts->source != facts.source) return false;
+    if (found.facts->ingestion == facts.ingestion) return true;
+    TRY_ASSIGN(const auto batch, target_.ledger.find_batch(found.facts->batch));
+    return batch && batch->ingestion == facts.ingestion;
   }
 
   static bool is_of_lost_ledger(const ObjectFacts& there, const ObjectFacts& facts) {
@@ -198,7 +201,9 @@ class ParquetStager final : public Stager {
     if (own.refusal) return std::unexpected(*own.refusal);
     if (!own.again) return {};
     TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
-    if (!found || !is_of_this_file(*found, facts_of(file, 0), own)) return {};
+    if (!found) return {};
+    TRY_ASSIGN(const bool of_this_file, is_of_this_file(*found, facts_of(file, 0)));
+    if (!of_this_file) return {};
     TRY(still_ours());
     const VersionedKey key{own.key, found->info.version};
     TRY_ASSIGN(const auto outcomes, target_.store.remove({&key, 1}, context));

@@ -7,12 +7,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
 #include "base/ids.h"
 #include "pipeline/discovery.h"
 #include "pipeline/mark_rules.h"
+#include "pipeline/mirrored_key.h"
 #include "pipeline/publish.h"
 #include "pipeline/run_loop.h"
 
@@ -66,6 +68,17 @@ class Rebuild {
 
   bool is_ours(const Origins& origins) const {
     return origins.ingestion_name == ingestion_.name || ours_.contains(IngestionId(origins.ingestion_id));
+  }
+
+  /// An object that somebody copied elsewhere below the prefix still says what it was made from.
+  bool is_copy(const TracedData& data) const {
+    if (!ingestion_.parquet || data.origins->files.empty()) return false;
+    return std::ranges::none_of(ingestion_.sources, [&](const Source& source) {
+      return std::ranges::any_of(std::array{false, true}, [&](bool is_member) {
+        const auto key = mirrored_key(ingestion_.parquet->prefix, source, data.origins->files.front().path, is_member);
+        return key && *key == data.path;
+      });
+    });
   }
 
   Result<void> look_at_data(const TargetState& state, Context& context) {
@@ -138,7 +151,7 @@ class Rebuild {
 
   Result<void> adopt_footers(const TargetState& state, Context& context) {
     const auto take = [&](const TracedData& data) -> Result<void> {
-      if (!data.origins || !is_ours(*data.origins)) return {};
+      if (!data.origins || !is_ours(*data.origins) || is_copy(data)) return {};
       int64_t first_row = 0;
       for (const OriginRows& piece : data.origins->files) {
         ++report_.versions_by_footer;

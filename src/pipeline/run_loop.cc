@@ -20,6 +20,7 @@ namespace {
 constexpr auto kPollOthers = std::chrono::milliseconds(50);
 constexpr int kWithdrawalsMax = 3;  // in a row, before the run gives up
 constexpr size_t kMismatchesNamedMax = 20;
+constexpr int64_t kMembersOfBatchMax = 10'000;
 
 }  // namespace
 
@@ -120,6 +121,7 @@ Result<void> RunLoop::discover_files(Context& context) {
   counted.files_skipped = found.skipped;
   TRY(parts_.registry.add_to_run(report_.run.id, counted, {}));
   TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
+  has_members_ = waiting.members > 0;
   const int64_t done_before = std::max<int64_t>(0, found.found - (waiting.claimable - waiting.members) - found.skipped);
   observer_.discovered(found.found, done_before, waiting.claimable, found.bytes);
   return {};
@@ -134,7 +136,10 @@ Result<void> RunLoop::discover_failed(Context& context) {
     TRY_ASSIGN(FilePage page, parts_.history.files(query));
     for (FileRecord& file : page.files) {
       const auto& only = options_.only_paths;
-      if (!only.empty() && std::ranges::find(only, file.path) == only.end()) continue;
+      const auto named = [&](const std::string& path) {
+        return file.path == path || file.path.starts_with(member_path(path, ""));  // an archive stands for its members
+      };
+      if (!only.empty() && std::ranges::none_of(only, named)) continue;
       TRY_ASSIGN(std::string listed, listed_path(file.path, file.archive));
       lie_in[file.source].push_back(std::move(listed));
       failed[file.source].push_back(std::move(file.path));
@@ -279,6 +284,9 @@ ClaimRequest RunLoop::claim_request() const {
   request.worker = parts_.worker;
   request.batch = BatchId(new_uuid());
   request.limits = ingestion_.batch;
+  // A tar is read from its beginning for every batch that has members of it.
+  const bool by_default = ingestion_.parquet && ingestion_.batch.files_max == kObjectBatchLimits.files_max;
+  if (by_default && has_members_) request.limits.files_max = kMembersOfBatchMax;
   if (ingestion_.run_files_max) {
     request.limits.files_max = std::min(request.limits.files_max, *ingestion_.run_files_max - files_claimed_);
   }
@@ -318,6 +326,7 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   if (!batch.tracked || !end->confirmed) return {};
   TRY(look_at_changed(*end, context));
   const bool found_members = std::ranges::find(end->results, FileOutcome::kExpanded, &FileResult::outcome) != end->results.end();
+  has_members_ |= found_members;
   return found_members ? check_headers(context) : Result<void>{};
 }
 

@@ -18,10 +18,17 @@ struct Expected {
   int64_t rows = 0;
 };
 
-/// The load that put rows last: one that found the file merely touched put none. nullopt: the file has no object.
-std::optional<FileLoad> last_load(const std::vector<FileLoad>& loads) {
-  const auto last = std::find_if(loads.rbegin(), loads.rend(), [](const FileLoad& load) { return !load.range.data_file.empty(); });
-  return last == loads.rend() ? std::nullopt : std::optional(*last);
+/// The load whose object is there: the last one of the loaded version, or of an earlier one where that was merely touched. nullopt: the
+/// file has no object.
+std::optional<FileLoad> load_of_object(const std::vector<FileLoad>& loads, const FileRecord& file) {
+  if (file.rows == 0) return std::nullopt;
+  std::optional<FileLoad> last;
+  for (const FileLoad& load : loads) {
+    if (load.range.data_file.empty()) continue;
+    if (last && last->version == file.loaded_version && load.version != file.loaded_version) continue;
+    last = load;
+  }
+  return last;
 }
 
 void compare(const Expected& expected, const std::string& key, const std::optional<FoundObject>& found, const Ingestion& ingestion,
@@ -75,23 +82,23 @@ Result<Verification> verify_objects(History& history, StoreProvider& stores, con
   }
   TRY_ASSIGN(ObjectStore * store, stores.store_for(ingestion.parquet->prefix + "/", ingestion.parquet->store));
   Verification result;
-  std::vector<std::string> loaded;  // files that may have an object: also one whose newer version failed
+  std::vector<FileRecord> loaded;  // files that may have an object: also one whose newer version failed
   TRY(history.visit_files(ingestion.id, [&](const FileRecord& file) -> Result<void> {
     ++result.files;
     result.done += file.state == FileState::kSuccess;
-    if (!file.loaded_version.empty()) loaded.push_back(file.path);
+    if (!file.loaded_version.empty()) loaded.push_back(file);
     return {};
   }));
   std::set<std::string> known;
-  for (const std::string& path : loaded) {
+  for (const FileRecord& file : loaded) {
     TRY(context.check());
-    TRY_ASSIGN(const auto loads, history.loads(ingestion.id, path));
-    const auto load = last_load(loads);
+    TRY_ASSIGN(const auto loads, history.loads(ingestion.id, file.path));
+    const auto load = load_of_object(loads, file);
     if (!load) continue;
     const std::string& key = load->range.data_file;
     known.insert(key);
     TRY_ASSIGN(const auto found, look_at_object(*store, key, context));
-    compare({path, load->version, load->range.row_count}, key, found, ingestion, result.differences);
+    compare({file.path, load->version, load->range.row_count}, key, found, ingestion, result.differences);
   }
   TRY(find_unknown(*store, *ingestion.parquet, known, result, context));
   return result;

@@ -35,6 +35,19 @@ TEST(Archives, SentAgainWhileItsMembersWait) {
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 20, 4));
 }
 
+// Bug: a broken member that was taken out of the archive stays FAILED for ever, and its archive with it.
+TEST(Archives, AFailedMemberThatIsTakenOut) {
+  World world;
+  world.put_text("a.zip", small_zip({{"x.json", row(1)}, {"broken.json", "{\n"}}));
+  for (int i = 0; i < world.ingestion.retry_attempts_max; ++i) (void)world.start()->run();
+  world.put_text("a.zip", small_zip({{"x.json", row(1)}, {"y.json", row(2)}}));
+  const RunReport report = world.run();
+  EXPECT_EQ(report.run.metrics.files_skipped, 1);  // broken.json: Vanished
+  EXPECT_EQ(report.run.metrics.files_failed, 0);
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  world.check_invariants("after it was taken out");
+}
+
 // Bug: rows of a member come twice when its archive goes back to an upload that was loaded before, or a member that failed then stays so.
 TEST(Archives, BackAtAnEarlierUpload) {
   World world;
