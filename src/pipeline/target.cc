@@ -154,8 +154,8 @@ Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& in
     TRY(context.check());
     TRY(sample_members(stores, archive.second, of_archive, sample, context));
   }
-  const bool has_columns = std::ranges::any_of(sample.columns, [](const Field& field) { return field.type != nullptr; });
-  if (rules && has_columns) sample.columns = merge_fields(std::move(sample.columns), rules->missing_columns({}, files));
+  const bool has_columns = std::ranges::any_of(sample.columns.fields, [](const Field& field) { return field.type != nullptr; });
+  if (rules && has_columns) sample.columns.fields = merge_fields(std::move(sample.columns.fields), rules->missing_columns({}, files));
   return std::move(sample.columns);
 }
 
