@@ -42,8 +42,12 @@ TEST(Archives, AFailedMemberThatIsTakenOut) {
   for (int i = 0; i < world.ingestion.retry_attempts_max; ++i) (void)world.start()->run();
   world.put_text("a.zip", small_zip({{"x.json", row(1)}, {"y.json", row(2)}}));
   const RunReport report = world.run();
-  EXPECT_EQ(report.run.metrics.files_skipped, 1);  // broken.json: Vanished
   EXPECT_EQ(report.run.metrics.files_failed, 0);
+  auto process = world.start();
+  const auto page = process->ledger().files({.ingestion = process->registered().id, .path = World::uri("a.zip!/broken.json")});
+  ASSERT_TRUE(page && page->files.size() == 1);
+  EXPECT_EQ(page->files.front().state, FileState::kSkipped);
+  EXPECT_EQ(page->files.front().error_type, error_type::kVanished);
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
   world.check_invariants("after it was taken out");
 }
