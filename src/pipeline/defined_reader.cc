@@ -272,7 +272,9 @@ class DefinedReader final : public Reader {
         const std::string reason = fmt::format("row {}: {}", first_row + fault.row + 1, fault.reason);
         BadRow row{.reason = reason};
         append_json_row(*batch, fault.row, row.text);
-        TRY(tally_.add({ErrorCode::kInvalidInput, reason, std::string(error_type::kParseError)}, std::move(row), block));
+        Error error{ErrorCode::kInvalidInput, reason, std::string(error_type::kParseError)};
+        if (defined_->plan().bad_rows.action == BadRowAction::kFail) error.message += "; allow such rows with --on-bad-row=skip";
+        TRY(tally_.add(std::move(error), std::move(row), block));
       }
     }
     for (size_t i = 0; i < arrays.size(); ++i) {

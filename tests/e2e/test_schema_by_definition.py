@@ -160,7 +160,7 @@ def test_checks(home, check, kind):
     options = ["in", "--table", TABLE, *defined(f"name: v, {definition}")]
     home.load(*options, code=1)
     (failed,) = home.ledger("select error_type, error_message from processed_files where status = 'FAILED'")
-    assert failed["error_type"] == "ParseError" and f"row 2: {reason}" in failed["error_message"], failed
+    assert failed["error_type"] == "ParseError" and f"row 2: {reason}; allow such rows with --on-bad-row=skip" in failed["error_message"], failed
     run = home.load(*options, "--on-bad-row", "skip")
     assert (run["metrics"]["records_written"], run["metrics"]["rows_rejected"]) == (3, 1)
     (row,) = quarantined(home)
