@@ -67,7 +67,7 @@ class RunLoop {
   RunReport report_;
   Releases releases_;
   int64_t files_claimed_ = 0;
-  bool has_members_ = false;  ///< members of archives wait, or did
+  bool has_members_ = false;                ///< members of archives wait, or did
   std::vector<ClaimedFile> members_found_;  ///< untracked: to be loaded next
   int withdrawals_ = 0;                     ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;

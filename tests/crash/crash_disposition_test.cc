@@ -62,6 +62,8 @@ std::vector<FaultPlan::Operation> run_leaving_case(const std::vector<Fault>& fau
 
 class DispositionSweep : public testing::TestWithParam<FaultKind> {};
 
+// Bug: there is one operation whose failure, lost answer or crash disposes of a file that was not loaded, loses one on its way, or leaves
+// one where it lies for ever.
 TEST_P(DispositionSweep, EveryOperationOnce) {
   const auto operations = run_leaving_case({}, "without faults");
   ASSERT_NE(std::ranges::find(operations, "store.copy", &FaultPlan::Operation::name), operations.end());
