@@ -37,9 +37,9 @@ Result<std::optional<std::string>> choose_table(Blob& blob, const SqlOptions& op
 
 Inferred statement_columns() {
   Inferred inferred;
-  inferred.fields = {{.name = std::string(kSqlStatementNumber), .type = make_type(TypeId::kLong)},
-                     {.name = std::string(kSqlStatement), .type = make_type(TypeId::kString)}};
-  inferred.header = {std::string(kSqlStatementNumber), std::string(kSqlStatement)};
+  inferred.fields = {{.name = std::string(kSqlLineNumber), .type = make_type(TypeId::kLong)},
+                     {.name = std::string(kSqlValue), .type = make_type(TypeId::kString)}};
+  inferred.header = {std::string(kSqlLineNumber), std::string(kSqlValue)};
   return inferred;
 }
 

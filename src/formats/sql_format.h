@@ -1,8 +1,8 @@
 // SQL dumps of PostgreSQL (pg_dump, plain), MySQL (mysqldump) and SQLite (.dump). Thread-safe; its readers are not.
 //
 // One table of a dump is read: the one that SqlOptions name, else the only one that has rows. A file without any table is its statements:
-// columns `statement_number` and `statement`. Types come from CREATE TABLE (sql_types.h), where there is none from the values. Only UTF-8.
-// Without a name a dump is read twice: what comes last may be another table.
+// columns `line_number` and `value`, as of plain text. Types come from CREATE TABLE (sql_types.h), where there is none from the values.
+// Only UTF-8. Without a name a dump is read twice: what comes last may be another table.
 #pragma once
 
 #include <string_view>

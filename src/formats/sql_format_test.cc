@@ -163,7 +163,7 @@ TEST(SqlFormat, RefusesADumpThatIsCutOff) {
 TEST(SqlFormat, AFileWithoutTablesIsItsStatements) {
   const LoadedDump loaded = load("-- a comment\nSELECT 1 -- one\n;\n\nUPDATE t SET a = ';' WHERE b;\n");
   EXPECT_EQ(loaded.error, "");
-  EXPECT_THAT(loaded.rows, ElementsAre("1|SELECT 1 -- one|null", "2|UPDATE t SET a = ';' WHERE b|null"));
+  EXPECT_THAT(loaded.rows, ElementsAre("2|SELECT 1 -- one|null", "5|UPDATE t SET a = ';' WHERE b|null"));
 }
 
 // Prevents text in another encoding from being loaded as if it were UTF-8.

@@ -225,7 +225,7 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
   std::string reason;
   if (!is_utf8(text)) reason = "the statement is no UTF-8";
   const std::array<std::pair<std::string_view, std::string>, 2> values = {
-      {{kSqlStatementNumber, fmt::format("{}", dump_.statement())}, {kSqlStatement, text}}};
+      {{kSqlLineNumber, fmt::format("{}", dump_.line())}, {kSqlValue, text}}};
   for (const auto& [name, value] : values) {
     if (!reason.empty()) break;
     const int target = rows_.find(name);
@@ -251,10 +251,10 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
 Drift SqlStatementReader::drift() const {
   Drift drift;
   if (!plan_.report_drift || rows_read_ == 0) return drift;
-  if (plan_.columns.find(kSqlStatementNumber) == nullptr)
-    drift.columns.push_back({.name = std::string(kSqlStatementNumber), .type = make_type(TypeId::kLong)});
-  if (plan_.columns.find(kSqlStatement) == nullptr)
-    drift.columns.push_back({.name = std::string(kSqlStatement), .type = make_type(TypeId::kString)});
+  if (plan_.columns.find(kSqlLineNumber) == nullptr)
+    drift.columns.push_back({.name = std::string(kSqlLineNumber), .type = make_type(TypeId::kLong)});
+  if (plan_.columns.find(kSqlValue) == nullptr)
+    drift.columns.push_back({.name = std::string(kSqlValue), .type = make_type(TypeId::kString)});
   return drift;
 }
 

@@ -19,8 +19,8 @@
 
 namespace sluice {
 
-/// The columns of a file that has no table.
-inline constexpr std::string_view kSqlStatementNumber = "statement_number", kSqlStatement = "statement";
+/// The columns of a file that has no table, as of plain text: the line where a statement begins, and the statement.
+inline constexpr std::string_view kSqlLineNumber = "line_number", kSqlValue = "value";
 
 /// Knows the statements of the wanted table. Not thread-safe.
 class WantedTable {

@@ -281,5 +281,6 @@ def test_what_is_not_understood_is_named(home):
 def test_a_file_without_tables_is_its_statements(home):
     home.write("in/script.sql", "-- first\nUPDATE a SET x = ';';\n\nSELECT 1\n  -- with a comment\n;\n")
     home.load("in", "--table", "shop.statements")
-    rows = home.lake.table("shop.statements").scan().to_arrow().sort_by("statement_number")
-    assert rows["statement"].to_pylist() == ["UPDATE a SET x = ';'", "SELECT 1\n  -- with a comment"]
+    rows = home.lake.table("shop.statements").scan().to_arrow().sort_by("line_number")
+    assert rows["line_number"].to_pylist() == [2, 4]
+    assert rows["value"].to_pylist() == ["UPDATE a SET x = ';'", "SELECT 1\n  -- with a comment"]
