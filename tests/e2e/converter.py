@@ -137,7 +137,7 @@ def make_sources(folder):
     tables = {"customers": rows_of(120, 60), "orders": rows_of(80, 61)}
     sources.write("shop.sql", as_dump(tables))
     sources.objects |= {f"shop.sql/{table}.parquet": rows for table, rows in tables.items()}
-    sources.good("script.sql", b"SET x = 1;\nVACUUM;\n", [{"statement_number": 1, "statement": "SET x = 1"}, {"statement_number": 2, "statement": "VACUUM"}])
+    sources.good("script.sql", b"SET x = 1;\nVACUUM;\n", [{"line_number": 1, "value": "SET x = 1"}, {"line_number": 2, "value": "VACUUM"}])
     sources.bad("packed/corrupt.zip", archives["packed/all.zip"][:-300], "it has no directory at its end")
     sources.without_rows("empty.csv")
     sources.without_rows("header only.csv", b"id,name\n")
