@@ -81,6 +81,7 @@ class History {
   virtual Result<FileCounts> file_counts(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) = 0;
   virtual Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) = 0;
+  /// Of every version that was loaded, in the order of their batches.
   virtual Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) = 0;
   virtual Result<std::vector<RunRecord>> runs(const RunsQuery& query) = 0;  ///< latest first
   virtual Result<int64_t> run_count(const IngestionId& ingestion) = 0;

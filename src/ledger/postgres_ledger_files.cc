@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "ledger/discovery_rules.h"
@@ -97,64 +98,143 @@ class PostgresKnownFiles final : public KnownFiles {
   bool ended_ = false;
 };
 
-// Whether the version was loaded by a committed batch of this ingestion, as loaded.before (or null); {} is a row with path and version,
-// ?1 the ingestion. LATERAL with a limit: asked for each row through the index. A plain EXISTS may be answered from a hash of the whole
-// history.
-constexpr std::string_view kLoadedBefore =
-    "LEFT JOIN LATERAL (SELECT TRUE AS before FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = {0}.path AND "
-    "f.version = {0}.version AND NOT f.forgotten AND b.ingestion_id = ?1 AND b.state = 'COMMITTED' LIMIT 1) AS loaded ON TRUE";
-
-/// Columns of the files of one discovery.
+/// Files of one discovery, as they are asked for.
 struct SeenColumns {
-  PostgresArray paths, versions, sizes, times, reasons, messages, known, numbers;
+  PostgresArray paths, versions, known, sources, numbers;
+  int64_t count = 0;
 
-  void add(const Seen& seen, size_t number) {
+  /// `known` and `source` are the record's where there is one.
+  void add(const Seen& seen, size_t number, const std::string& known_version = {}, const std::string& source = {}) {
+    paths.add(stored_name(seen.file.path));
+    versions.add(seen.file.version);
+    known.add(known_version);
+    sources.add(source);
+    numbers.add(static_cast<int64_t>(number));
+    ++count;
+  }
+};
+
+/// What becomes of them.
+struct DecidedColumns {
+  PostgresArray ids, paths, versions, sizes, times, states, reasons, messages, loaded, rows;
+  int64_t count = 0;
+
+  /// `past` is what the record says to be loaded; nullopt: what it said before.
+  void add(int64_t id, const Seen& seen, Change to, const std::optional<PastLoad>& past) {
+    const bool skipped = to == Change::kSkip;
+    ids.add(id);
     paths.add(stored_name(seen.file.path));
     versions.add(seen.file.version);
     sizes.add(seen.file.size_bytes);
     times.add(to_text(seen.file.modified_at));
-    reasons.add(seen.skip_reason);
-    messages.add(seen.skip_message);
-    known.add(seen.known_version);
-    numbers.add(static_cast<int64_t>(number));
+    states.add(to_string(state_after(to)));
+    reasons.add(skipped ? std::string_view(seen.skip_reason) : "");
+    messages.add(skipped ? std::string_view(seen.skip_message) : "");
+    past ? loaded.add(past->version) : loaded.add_null();
+    past ? rows.add(past->rows) : rows.add_null();
+    ++count;
   }
 };
 
 /// Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
  public:
-  Recorder(SqlConnection& db, const DiscoverRequest& request, std::string now) : db_(db), request_(request), now_(std::move(now)) {}
+  Recorder(SqlConnection& db, const DiscoverRequest& request, std::span<const Seen> files, std::string now)
+      : db_(db), request_(request), files_(files), now_(std::move(now)) {}
 
-  Result<DiscoverResult> record(std::span<const Seen> files) {
-    SeenColumns fresh, changed;
-    int64_t fresh_count = 0, changed_count = 0;
-    for (size_t i = 0; i < files.size(); ++i) {
-      (files[i].known_version ? changed : fresh).add(files[i], i);
-      ++(files[i].known_version ? changed_count : fresh_count);
+  Result<DiscoverResult> record() {
+    TRY(look_around());
+    if (other_sources_) TRY(find_elsewhere());
+    for (size_t i = 0; i < files_.size(); ++i) {
+      const Seen& seen = files_[i];
+      if (elsewhere_.contains(i)) continue;
+      seen.known_version ? changed_.add(seen, i, *seen.known_version, request_.source.text) : fresh_.add(seen, i);
     }
-    if (fresh_count > 0) TRY(add(fresh, fresh_count));
-    if (changed_count > 0) TRY(change(files, changed, changed_count));
+    if (fresh_.count > 0) TRY(add());
+    if (changed_.count > 0) TRY(change());
     return result_;
   }
 
  private:
-  Result<void> add(const SeenColumns& seen, int64_t count) {
+  /// What no file needs to be asked for: a first load has no history, and most ingestions have one source. Discoveries of an ingestion
+  /// go one after the other, so that two sources do not both take a path for theirs.
+  Result<void> look_around() {
+    TRY(db_.query("SELECT pg_advisory_xact_lock(hashtextextended(?1, 0))", "sluice discovery " + request_.ingestion.text));
+    TRY_ASSIGN(auto rows, db_.query("SELECT EXISTS (SELECT 1 FROM batch_files), "
+                                    "EXISTS (SELECT 1 FROM processed_files WHERE ingestion_id = ?1 AND source_id < ?2) OR "
+                                    "EXISTS (SELECT 1 FROM processed_files WHERE ingestion_id = ?1 AND source_id > ?2)",
+                                    request_.ingestion.text, request_.source.text));
+    TRY(rows.next());
+    history_ = rows.integer(0) != 0;
+    other_sources_ = rows.integer(1) != 0;
+    return {};
+  }
+
+  /// Files that are new to this source, but not to the ingestion: at another version they have changed.
+  Result<void> find_elsewhere() {
+    SeenColumns unknown;
+    for (size_t i = 0; i < files_.size(); ++i) {
+      if (!files_[i].known_version) unknown.add(files_[i], i);
+    }
+    TRY_ASSIGN(auto rows, db_.query("SELECT DISTINCT ON (s.number) s.number, p.file_etag, p.source_id FROM unnest(CAST(?3 AS text[]), "
+                                    "CAST(?4 AS bigint[])) AS s (path, number) JOIN processed_files p ON p.file_path = s.path AND "
+                                    "p.ingestion_id = ?1 AND p.source_id <> ?2 WHERE NOT EXISTS (SELECT 1 FROM processed_files o WHERE "
+                                    "o.ingestion_id = ?1 AND o.source_id = ?2 AND o.file_path = s.path) ORDER BY s.number, p.source_id",
+                                    request_.ingestion.text, request_.source.text, unknown.paths.text(), unknown.numbers.text()));
+    while (true) {
+      TRY_ASSIGN(const bool more, rows.next());
+      if (!more) return {};
+      const auto number = static_cast<size_t>(rows.integer(0));
+      elsewhere_.insert(number);
+      if (rows.text_view(1) == files_[number].file.version) {
+        result_.add_elsewhere(files_[number]);
+      } else {
+        changed_.add(files_[number], number, rows.text(1), rows.text(2));
+      }
+    }
+  }
+
+  /// Of the files without a record, by their numbers.
+  Result<std::unordered_map<size_t, PastLoad>> past_loads() {
+    std::unordered_map<size_t, PastLoad> past;
+    if (!history_) return past;
     const std::string sql = fmt::format(
-        "WITH added AS (INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, "
-        "file_etag, loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path) "
-        "SELECT ?1, ?2, ?3, s.path, s.size, s.modified, s.version, CASE s.state WHEN 'SUCCESS' THEN s.version ELSE '' END, s.state, "
-        "CAST(?4 AS timestamptz), CASE s.state WHEN 'DISCOVERED' THEN NULL ELSE CAST(?4 AS timestamptz) END, "
-        "CASE s.state WHEN 'SKIPPED' THEN s.reason ELSE '' END, CASE s.state WHEN 'SKIPPED' THEN s.message ELSE '' END, "
-        "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz), ?11 FROM (SELECT n.*, CASE WHEN loaded.before THEN 'SUCCESS' WHEN n.reason = '' "
-        "THEN "
-        "'DISCOVERED' ELSE 'SKIPPED' END AS state FROM unnest(CAST(?5 AS text[]), CAST(?6 AS text[]), CAST(?7 AS bigint[]), "
-        "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[])) AS n (path, version, size, modified, reason, message) {}) s "
-        "ORDER BY s.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) SELECT status, count(*) FROM added GROUP BY status",
-        fmt::format(kLoadedBefore, "n"));
-    TRY_ASSIGN(auto rows,
-               db_.query(sql, request_.ingestion.text, request_.source.text, run(), now_, seen.paths.text(), seen.versions.text(),
-                         seen.sizes.text(), seen.times.text(), seen.reasons.text(), seen.messages.text(), request_.archive));
-    result_.lost_race += count;
+        "SELECT s.number, past.version, past.row_count FROM unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS bigint[])) AS s "
+        "(path, version, number) CROSS JOIN LATERAL ({}) AS past",
+        past_load_sql("s.path", "s.version", "?1", request_.replaces));
+    TRY_ASSIGN(auto rows, db_.query(sql, request_.ingestion.text, fresh_.paths.text(), fresh_.versions.text(), fresh_.numbers.text()));
+    while (true) {
+      TRY_ASSIGN(const bool more, rows.next());
+      if (!more) return past;
+      past.emplace(static_cast<size_t>(rows.integer(0)), PastLoad{rows.text(1), rows.integer(2)});
+    }
+  }
+
+  Result<void> add() {
+    TRY_ASSIGN(const auto past, past_loads());
+    DecidedColumns added;
+    for (size_t i = 0; i < files_.size(); ++i) {
+      if (files_[i].known_version || elsewhere_.contains(i)) continue;
+      const auto found = past.find(i);
+      const auto load = found == past.end() ? std::nullopt : std::optional(found->second);
+      added.add(0, files_[i], decide({}, load, files_[i], request_.on_change).change, load);
+    }
+    TRY_ASSIGN(
+        auto rows,
+        db_.query(
+            "WITH added AS (INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, "
+            "file_etag, loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, "
+            "archive_path, records_ingested) SELECT ?1, ?2, ?3, n.path, n.size, n.modified, n.version, COALESCE(n.loaded, ''), n.state, "
+            "CAST(?4 AS timestamptz), CASE n.state WHEN 'DISCOVERED' THEN NULL ELSE CAST(?4 AS timestamptz) END, n.reason, n.message, "
+            "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz), ?5, COALESCE(n.row_count, 0) FROM unnest(CAST(?6 AS text[]), "
+            "CAST(?7 AS text[]), CAST(?8 AS bigint[]), CAST(?9 AS timestamptz[]), CAST(?10 AS text[]), CAST(?11 AS text[]), "
+            "CAST(?12 AS text[]), CAST(?13 AS text[]), CAST(?14 AS bigint[])) AS n (path, version, size, modified, state, reason, message, "
+            "loaded, row_count) ORDER BY n.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) "
+            "SELECT status, count(*) FROM added GROUP BY status",
+            request_.ingestion.text, request_.source.text, run(), now_, request_.archive, added.paths.text(), added.versions.text(),
+            added.sizes.text(), added.times.text(), added.states.text(), added.reasons.text(), added.messages.text(), added.loaded.text(),
+            added.rows.text()));
+    result_.lost_race += added.count;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
       if (!more) return {};
@@ -164,68 +244,53 @@ class Recorder {
     }
   }
 
-  Result<void> change(std::span<const Seen> files, const SeenColumns& seen, int64_t count) {
-    // Locked in the order of their paths, as every discovery does.
-    TRY_ASSIGN(
-        auto rows,
-        db_.query(
-            fmt::format(
-                "SELECT p.id, p.status, p.loaded_version <> '', COALESCE(loaded.before, FALSE), s.number FROM unnest(CAST(?3 AS text[]), "
-                "CAST(?4 AS text[]), CAST(?5 AS text[]), CAST(?6 AS bigint[])) AS s (path, version, known, number) "
-                "JOIN processed_files p ON p.ingestion_id = ?1 AND p.source_id = ?2 AND p.file_path = s.path AND "
-                "p.file_etag = s.known {} ORDER BY p.file_path, s.number FOR NO KEY UPDATE OF p",
-                fmt::format(kLoadedBefore, "s")),
-            request_.ingestion.text, request_.source.text, seen.paths.text(), seen.versions.text(), seen.known.text(),
-            seen.numbers.text()));
-    result_.lost_race += count;
+  Result<void> change() {
+    // Locked in the order of their paths, as every discovery does. LATERAL with a limit: asked for each row through the index.
+    const std::string sql = fmt::format(
+        "SELECT p.id, p.status, p.loaded_version, s.number, past.version, past.row_count FROM unnest(CAST(?2 AS text[]), "
+        "CAST(?3 AS text[]), CAST(?4 AS text[]), CAST(?5 AS text[]), CAST(?6 AS bigint[])) AS s (path, version, known, source, number) "
+        "JOIN processed_files p ON p.ingestion_id = ?1 AND p.source_id = s.source AND p.file_path = s.path AND p.file_etag = s.known "
+        "LEFT JOIN LATERAL ({}) AS past ON TRUE ORDER BY p.file_path, s.number FOR NO KEY UPDATE OF p",
+        past_load_sql("s.path", "s.version", "?1", request_.replaces,
+                      request_.replaces ? "" : " AND (f.version = s.version OR p.loaded_version = '')"));
+    TRY_ASSIGN(auto rows, db_.query(sql, request_.ingestion.text, changed_.paths.text(), changed_.versions.text(), changed_.known.text(),
+                                    changed_.sources.text(), changed_.numbers.text()));
+    result_.lost_race += changed_.count;
     std::unordered_set<int64_t> decided;
-    Moves moves;
+    DecidedColumns moved;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
       if (!more) break;
       const auto state = parse_file_state(rows.text_view(1));
-      const Seen& file = files[static_cast<size_t>(rows.integer(4))];
+      const Seen& file = files_[static_cast<size_t>(rows.integer(3))];
       if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", file.file.path, rows.text_view(1)));
-      const KnownRecord known{
-          .id = rows.integer(0), .state = *state, .loaded = rows.integer(2) != 0, .loaded_before = rows.integer(3) != 0};
+      const KnownRecord known{rows.integer(0), *state, rows.text(2)};
+      const auto past = rows.is_null(4) ? std::nullopt : std::optional(PastLoad{rows.text(4), rows.integer(5)});
       if (!decided.insert(known.id).second) continue;
-      const Change to = change_of(known, file, request_.on_change);
+      const Decision decision = decide(known, past, file, request_.on_change);
+      const Change to = decision.change;
       if (to == Change::kNone) continue;
       --result_.lost_race;
       ++(to == Change::kDiscover ? result_.changed : to == Change::kSkip ? result_.skipped : result_.ignored);
-      moves.add(known, file, to);
+      moved.add(known.id, file, to, decision.loaded);
     }
-    return move(moves);
+    return move(moved);
   }
 
-  struct Moves {
-    PostgresArray ids, versions, sizes, times, states, reasons, messages;
-
-    void add(const KnownRecord& known, const Seen& seen, Change to) {
-      const bool skipped = to == Change::kSkip;
-      ids.add(known.id);
-      versions.add(seen.file.version);
-      sizes.add(seen.file.size_bytes);
-      times.add(to_text(seen.file.modified_at));
-      states.add(to_string(to == Change::kDiscover ? FileState::kDiscovered : skipped ? FileState::kSkipped : FileState::kSuccess));
-      reasons.add(skipped ? std::string_view(seen.skip_reason) : "");
-      messages.add(skipped ? std::string_view(seen.skip_message) : "");
-    }
-  };
-
   /// The new version begins with a clean slate: no attempts, no error. What was loaded stays written down.
-  Result<void> move(const Moves& moves) {
+  Result<void> move(const DecidedColumns& moved) {
     TRY(db_.execute(
         "UPDATE processed_files p SET file_etag = m.version, file_size_bytes = m.size, file_modified_at = m.modified, status = m.state, "
         "run_id = ?1, error_type = m.reason, error_message = m.message, error_line = 0, error_byte = -1, retry_count = 0, "
         "worker_deaths = 0, discovered_at = CASE m.state WHEN 'DISCOVERED' THEN ?2 ELSE discovered_at END, "
         "processed_at = CASE m.state WHEN 'SKIPPED' THEN ?2 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?2) ELSE processed_at END, "
-        "updated_at = ?2, archive_path = ?10 FROM unnest(CAST(?3 AS bigint[]), CAST(?4 AS text[]), CAST(?5 AS bigint[]), CAST(?6 AS "
-        "timestamptz[]), "
-        "CAST(?7 AS text[]), CAST(?8 AS text[]), CAST(?9 AS text[])) AS m (id, version, size, modified, state, reason, message) "
-        "WHERE p.id = m.id",
-        run(), now_, moves.ids.text(), moves.versions.text(), moves.sizes.text(), moves.times.text(), moves.states.text(),
-        moves.reasons.text(), moves.messages.text(), request_.archive));
+        "loaded_version = COALESCE(m.loaded, loaded_version), records_ingested = COALESCE(m.row_count, records_ingested), "
+        "content_hash = CASE WHEN m.loaded IS NULL THEN content_hash ELSE '' END, "
+        "updated_at = ?2, archive_path = ?3, source_id = ?4 FROM unnest(CAST(?5 AS bigint[]), CAST(?6 AS text[]), CAST(?7 AS bigint[]), "
+        "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[]), CAST(?11 AS text[]), CAST(?12 AS text[]), "
+        "CAST(?13 AS bigint[])) AS m (id, version, size, modified, state, reason, message, loaded, row_count) WHERE p.id = m.id",
+        run(), now_, request_.archive, request_.source.text, moved.ids.text(), moved.versions.text(), moved.sizes.text(),
+        moved.times.text(), moved.states.text(), moved.reasons.text(), moved.messages.text(), moved.loaded.text(), moved.rows.text()));
     return {};
   }
 
@@ -233,7 +298,12 @@ class Recorder {
 
   SqlConnection& db_;
   const DiscoverRequest& request_;
+  const std::span<const Seen> files_;
   const std::string now_;
+  bool history_ = true;                   // there are committed loads, of whatever ingestion
+  bool other_sources_ = true;             // of this ingestion have records
+  std::unordered_set<size_t> elsewhere_;  // numbers of files that another source has
+  SeenColumns fresh_, changed_;
   DiscoverResult result_;
 };
 
@@ -255,7 +325,7 @@ Result<std::unique_ptr<KnownFiles>> PostgresLedger::known_members(const Ingestio
 
 Result<DiscoverResult> PostgresLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
-  return write("recording discovered files", [&](SqlConnection& db) { return Recorder(db, request, now_text(db)).record(files); });
+  return write("recording discovered files", [&](SqlConnection& db) { return Recorder(db, request, files, now_text(db)).record(); });
 }
 
 Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& batch, std::span<const FileResult> results) {

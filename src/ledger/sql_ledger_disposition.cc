@@ -22,13 +22,12 @@ std::optional<FileEnd> end_of(std::string_view standing) {
 }
 
 /// nullopt: a member is pending.
-Result<std::optional<FileEnd>> end_of_members(SqlConnection& db, const IngestionId& ingestion, const SourceId& source, int attempts_max,
-                                              std::string_view archive) {
+Result<std::optional<FileEnd>> end_of_members(SqlConnection& db, const IngestionId& ingestion, int attempts_max, std::string_view archive) {
   const auto [first, end] = member_range(archive);
-  TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT DISTINCT {} FROM processed_files WHERE ingestion_id = ?1 AND source_id = ?2 AND "
-                                             "file_path > ?3 AND file_path < ?4 AND archive_path <> ''",
+  TRY_ASSIGN(auto rows, db.query(fmt::format("SELECT DISTINCT {} FROM processed_files WHERE ingestion_id = ?1 AND file_path > ?2 AND "
+                                             "file_path < ?3 AND archive_path <> ''",
                                              fmt::format(kStanding, attempts_max)),
-                                 ingestion.text, source.text, first, end));
+                                 ingestion.text, first, end));
   FileEnd ended = FileEnd::kDone;
   while (true) {
     TRY_ASSIGN(const bool more, rows.next());
@@ -83,7 +82,7 @@ Result<std::vector<EndedFile>> SqlLedger::ended_files(const IngestionId& ingesti
       TRY_ASSIGN(std::vector<Asked> asked, ask(db, ingestion, source, attempts_max, some));
       for (Asked& one : asked) {
         if (one.opened && one.disposed_as != "done") {  // what is done stays done; what failed may have been retried
-          TRY_ASSIGN(const auto end, end_of_members(db, ingestion, source, attempts_max, one.file.path));
+          TRY_ASSIGN(const auto end, end_of_members(db, ingestion, attempts_max, one.file.path));
           if (!end) continue;
           one.file.end = *end;
         }

@@ -190,7 +190,7 @@ Result<std::vector<FileLoad>> SqlLedger::loads(const IngestionId& ingestion, std
   return read("listing loads", [&](SqlConnection& db) -> Result<std::vector<FileLoad>> {
     TRY_ASSIGN(auto rows, db.query("SELECT f.file_path, f.version, f.batch_id, b.snapshot_id, f.data_file, f.first_row, f.row_count "
                                    "FROM batch_files f JOIN batches b ON b.id = f.batch_id WHERE f.file_path = ? AND f.forgotten = FALSE "
-                                   "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY b.seq, f.piece",
+                                   "AND b.ingestion_id = ? AND b.state = 'COMMITTED' ORDER BY f.batch_id, f.piece",
                                    path, ingestion.text));
     return all_rows(std::move(rows), load_from);
   });

@@ -25,11 +25,14 @@ Result<void> adopt_file(SqlConnection& db, const IngestionId& ingestion, const A
       file.batch.text, file.path, file.version, data_file, range.first_row, range.row_count));
   TRY(db.execute("UPDATE batch_files SET forgotten = FALSE WHERE file_path = ?1 AND version = ?2 AND batch_id = ?3 AND forgotten <> FALSE",
                  file.path, file.version, file.batch.text));
+  // An object is one piece; the rows of a table's file are counted when all its pieces are here.
+  const int64_t rows = file.key_target.empty() ? 0 : range.row_count;
   TRY(
-      db.execute("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, processed_at = COALESCE(processed_at, ?4), "
-                 "updated_at = ?4, error_type = '', error_message = '', error_line = 0, error_byte = -1 WHERE file_path = ?1 AND "
-                 "ingestion_id = ?2 AND file_etag = ?3 AND status IN ('DISCOVERED', 'FAILED', 'SKIPPED')",
-                 file.path, ingestion.text, file.version, now));
+      db.execute("UPDATE processed_files SET status = 'SUCCESS', loaded_version = file_etag, content_hash = '', records_ingested = ?5, "
+                 "processed_at = COALESCE(processed_at, ?4), updated_at = ?4, error_type = '', error_message = '', error_line = 0, "
+                 "error_byte = -1 WHERE file_path = ?1 AND ingestion_id = ?2 AND file_etag = ?3 AND "
+                 "status IN ('DISCOVERED', 'FAILED', 'SKIPPED')",
+                 file.path, ingestion.text, file.version, now, rows));
   if (file.key_target.empty()) return {};
   TRY(
       db.execute("INSERT INTO object_keys (object_key, target, ingestion_id, file_path, version, batches, updated_at) "

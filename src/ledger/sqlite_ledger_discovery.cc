@@ -41,11 +41,11 @@ class SqliteKnownFiles final : public KnownFiles {
   bool more_;
 };
 
-constexpr size_t kInsertColumns = 16;
+constexpr size_t kInsertColumns = 17;
 constexpr std::string_view kInsert =
     "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
-    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path) "
-    "VALUES";
+    "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path, "
+    "records_ingested) VALUES";
 
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
@@ -54,6 +54,7 @@ class Recorder {
       : connection_(connection), request_(request), now_(std::move(now)) {}
 
   Result<DiscoverResult> record(std::span<const Seen> files) {
+    TRY(look_around());
     for (const Seen& seen : files) TRY(seen.known_version ? change(seen) : add(seen));
     for (NewFiles* added : {&discovered_, &skipped_, &loaded_}) {
       TRY(added->rows.flush());
@@ -64,18 +65,24 @@ class Recorder {
   }
 
  private:
-  /// Whether this version's rows are in the table already, by the history of committed batches.
-  Result<bool> loaded_before(const ListedFile& file) {
-    if (!history_) {
-      TRY_ASSIGN(const auto any, connection_.query_integer("SELECT 1 FROM batch_files LIMIT 1"));
-      history_ = any.has_value();
-    }
-    if (!*history_) return false;
-    TRY_ASSIGN(const auto found, connection_.query_integer("SELECT 1 FROM batch_files f JOIN batches b ON b.id = f.batch_id "
-                                                           "WHERE f.file_path = ? AND f.version = ? AND f.forgotten = 0 "
-                                                           "AND b.ingestion_id = ? AND b.state = 'COMMITTED' LIMIT 1",
-                                                           file.path, file.version, request_.ingestion.text));
-    return found.has_value();
+  /// What no file needs to be asked for: a first load has no history, and most ingestions have one source.
+  Result<void> look_around() {
+    TRY_ASSIGN(auto rows, connection_.query("SELECT EXISTS (SELECT 1 FROM batch_files), "
+                                            "EXISTS (SELECT 1 FROM processed_files WHERE ingestion_id = ?1 AND source_id < ?2) OR "
+                                            "EXISTS (SELECT 1 FROM processed_files WHERE ingestion_id = ?1 AND source_id > ?2)",
+                                            request_.ingestion.text, request_.source.text));
+    TRY(rows.next());
+    history_ = rows.integer(0) != 0;
+    other_sources_ = rows.integer(1) != 0;
+    return {};
+  }
+
+  Result<std::optional<PastLoad>> past_load(const ListedFile& file, const std::string& sql) {
+    if (!history_) return std::nullopt;
+    TRY_ASSIGN(auto rows, connection_.query(sql, file.path, file.version, request_.ingestion.text));
+    TRY_ASSIGN(const bool found, rows.next());
+    if (!found) return std::nullopt;
+    return PastLoad{rows.text(0), rows.integer(1)};
   }
 
   /// Files that were not known and take the same state.
@@ -89,57 +96,80 @@ class Recorder {
   }
 
   Result<void> add(const Seen& seen) {
-    TRY_ASSIGN(const bool loaded, loaded_before(seen.file));
-    const FileState state = loaded ? FileState::kSuccess : seen.skip_reason.empty() ? FileState::kDiscovered : FileState::kSkipped;
-    NewFiles& added = loaded ? loaded_ : state == FileState::kSkipped ? skipped_ : discovered_;
+    if (other_sources_) {
+      TRY_ASSIGN(const bool elsewhere, settle_elsewhere(seen));
+      if (elsewhere) return {};
+    }
+    TRY_ASSIGN(const auto past, past_load(seen.file, any_version_));
+    const Decision decision = decide({}, past, seen, request_.on_change);
+    const FileState state = state_after(decision.change);
+    NewFiles& added = state == FileState::kSuccess ? loaded_ : state == FileState::kSkipped ? skipped_ : discovered_;
     ++added.seen;
     const bool skipped = state == FileState::kSkipped;
     const ListedFile& file = seen.file;
     return added.rows.add(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
-                          file.version, loaded ? file.version : std::string(), to_string(state), now_,
+                          file.version, past ? past->version : std::string(), to_string(state), now_,
                           state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
-                          skipped ? seen.skip_message : std::string(), now_, now_, request_.archive);
+                          skipped ? seen.skip_message : std::string(), now_, now_, request_.archive, past ? past->rows : 0);
   }
 
   Result<void> change(const Seen& seen) {
-    TRY_ASSIGN(auto known, find(seen));
-    if (!known) {
-      ++result_.lost_race;
-      return {};
-    }
-    TRY_ASSIGN(known->loaded_before, loaded_before(seen.file));
-    switch (change_of(*known, seen, request_.on_change)) {
-      case Change::kNone: ++result_.lost_race; return {};
-      case Change::kDiscover: ++result_.changed; return move(*known, seen, FileState::kDiscovered);
-      case Change::kSkip: ++result_.skipped; return move(*known, seen, FileState::kSkipped);
-      case Change::kKeepLoaded: ++result_.ignored; return move(*known, seen, FileState::kSuccess);
-    }
-    return {};
-  }
-
-  /// The record, if it still is at the version that the merge saw.
-  Result<std::optional<KnownRecord>> find(const Seen& seen) {
-    TRY_ASSIGN(auto rows, connection_.query("SELECT id, status, loaded_version <> '' FROM processed_files "
+    TRY_ASSIGN(auto rows, connection_.query("SELECT id, status, loaded_version FROM processed_files "
                                             "WHERE ingestion_id = ? AND source_id = ? AND file_path = ? AND file_etag = ?",
                                             request_.ingestion.text, request_.source.text, seen.file.path, *seen.known_version));
     TRY_ASSIGN(const bool found, rows.next());
-    if (!found) return std::nullopt;
-    const auto state = parse_file_state(rows.text_view(1));
-    if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", seen.file.path, rows.text_view(1)));
-    return KnownRecord{.id = rows.integer(0), .state = *state, .loaded = rows.integer(2) != 0};
+    if (found) return settle(rows, seen);
+    ++result_.lost_race;
+    return {};
+  }
+
+  /// False: no other source has it.
+  Result<bool> settle_elsewhere(const Seen& seen) {
+    TRY_ASSIGN(auto rows, connection_.query("SELECT id, status, loaded_version, file_etag, source_id FROM processed_files "
+                                            "WHERE file_path = ?1 AND ingestion_id = ?2 ORDER BY source_id = ?3 DESC LIMIT 1",
+                                            seen.file.path, request_.ingestion.text, request_.source.text));
+    TRY_ASSIGN(const bool found, rows.next());
+    if (!found || rows.text_view(4) == request_.source.text) return false;
+    if (rows.text_view(3) == seen.file.version) {
+      result_.add_elsewhere(seen);
+    } else {
+      TRY(settle(rows, seen));
+    }
+    return true;
+  }
+
+  /// `row` is the record: id, status, loaded_version.
+  Result<void> settle(const SqliteRows& row, const Seen& seen) {
+    const auto state = parse_file_state(row.text_view(1));
+    if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", seen.file.path, row.text_view(1)));
+    const KnownRecord known{row.integer(0), *state, row.text(2)};
+    const bool any_version = request_.replaces || known.loaded_version.empty();
+    TRY_ASSIGN(const auto past, past_load(seen.file, any_version ? any_version_ : this_version_));
+    const Decision decision = decide(known, past, seen, request_.on_change);
+    switch (decision.change) {
+      case Change::kNone: ++result_.lost_race; return {};
+      case Change::kDiscover: ++result_.changed; break;
+      case Change::kSkip: ++result_.skipped; break;
+      case Change::kKeepLoaded: ++result_.ignored; break;
+    }
+    return move(known, seen, decision);
   }
 
   /// The new version begins with a clean slate: no attempts, no error. What was loaded stays written down.
-  Result<void> move(const KnownRecord& known, const Seen& seen, FileState to) {
-    const bool skipped = to == FileState::kSkipped;
+  Result<void> move(const KnownRecord& known, const Seen& seen, const Decision& decision) {
+    const bool skipped = decision.change == Change::kSkip;
     TRY(connection_.execute(
         "UPDATE processed_files SET file_etag = ?2, file_size_bytes = ?3, file_modified_at = ?4, status = ?5, run_id = ?6, "
         "error_type = ?7, error_message = ?8, error_line = 0, error_byte = -1, retry_count = 0, worker_deaths = 0, "
         "discovered_at = CASE ?5 WHEN 'DISCOVERED' THEN ?9 ELSE discovered_at END, "
         "processed_at = CASE ?5 WHEN 'SKIPPED' THEN ?9 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?9) ELSE processed_at END, "
-        "updated_at = ?9, archive_path = ?10 WHERE id = ?1",
-        known.id, seen.file.version, seen.file.size_bytes, to_text(seen.file.modified_at), to_string(to), run(),
-        skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_, request_.archive));
+        "updated_at = ?9, archive_path = ?10, source_id = ?11 WHERE id = ?1",
+        known.id, seen.file.version, seen.file.size_bytes, to_text(seen.file.modified_at), to_string(state_after(decision.change)), run(),
+        skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_, request_.archive,
+        request_.source.text));
+    if (!decision.loaded) return {};
+    TRY(connection_.execute("UPDATE processed_files SET loaded_version = ?2, records_ingested = ?3, content_hash = '' WHERE id = ?1",
+                            known.id, decision.loaded->version, decision.loaded->rows));
     return {};
   }
 
@@ -151,7 +181,10 @@ class Recorder {
   NewFiles discovered_ = new_files(&DiscoverResult::added);
   NewFiles skipped_ = new_files(&DiscoverResult::skipped);
   NewFiles loaded_ = new_files(&DiscoverResult::ignored);
-  std::optional<bool> history_;  // whether there is any; not known before it is asked for
+  const std::string any_version_ = past_load_sql("?1", "?2", "?3", request_.replaces);
+  const std::string this_version_ = past_load_sql("?1", "?2", "?3", request_.replaces, " AND f.version = ?2");
+  bool history_ = true;        // there are committed loads, of whatever ingestion
+  bool other_sources_ = true;  // of this ingestion have records
   DiscoverResult result_;
 };
 

@@ -57,14 +57,22 @@ struct DiscoverRequest {
   RunId run;
   OnChange on_change = OnChange::kAppend;
   std::string archive = {};  ///< the files are members of this one; empty: they were listed
+  bool replaces = false;     ///< rule S: a file's object is replaced, so that only the version loaded last is there
 };
 
 struct DiscoverResult {
   int64_t added = 0;      ///< new records, DISCOVERED
   int64_t changed = 0;    ///< known files at a new version, DISCOVERED again
-  int64_t ignored = 0;    ///< changed, but on_change: ignore; or this (path, version) was loaded before
+  int64_t ignored = 0;    ///< changed, but on_change: ignore; or this (path, version) is loaded
   int64_t skipped = 0;    ///< recorded as SKIPPED
   int64_t lost_race = 0;  ///< another discovery was first
+  int64_t elsewhere = 0;  ///< another source of the ingestion has the file, at this version
+  int64_t elsewhere_bytes = 0;
+
+  void add_elsewhere(const Seen& seen) {
+    ++elsewhere;
+    if (seen.skip_reason.empty()) elsewhere_bytes += seen.file.size_bytes;
+  }
 };
 
 struct ClaimRequest {
@@ -141,8 +149,10 @@ class WorkLedger {
   /// The members of an archive (of nested ones in it, too), in the order of their paths.
   virtual Result<std::unique_ptr<KnownFiles>> known_members(const IngestionId& ingestion, const SourceId& source,
                                                             const std::string& archive) = 0;
-  /// Records files; a (path, version) in the history of committed files is not made loadable again. A file in a live batch keeps its
-  /// state and batch; the newer version is recorded once the batch is over (a later discovery finds it again).
+  /// Records files; a (path, version) in the history of committed files is not made loadable again, unless it was `replaces`d since. A file
+  /// in a live batch keeps its state and batch; the newer version is recorded once the batch is over (a later discovery finds it again).
+  /// A path has one record in an ingestion: where another source has it at another version, that is a change, and the record moves here.
+  /// A record made for a file that the history knows (after a rebuild) says what is loaded of it, and on_change is asked.
   virtual Result<DiscoverResult> record_discovered(const DiscoverRequest& request, std::span<const Seen> files) = 0;
 
   /// --- batches

@@ -151,17 +151,20 @@ Result<Discovered> compare(const MakeFeed& make_feed, WorkLedger& ledger, const 
 
 Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion, const SourceId& source,
                             const RunId& run, Context& context) {
-  const DiscoverRequest request{ingestion.id, source, run, ingestion.on_change};
+  const DiscoverRequest request{ingestion.id, source, run, ingestion.on_change, {}, ingestion.parquet.has_value()};
   Discovered recorded;
+  int64_t elsewhere = 0, elsewhere_bytes = 0;  // counted where their own source lists them
   auto record = [&](std::vector<Seen> files) -> Result<void> {
     TRY_ASSIGN(const DiscoverResult result, settle_ledger_write(clock, context, [&] { return ledger.record_discovered(request, files); }));
     recorded.added += result.added, recorded.changed += result.changed;
     recorded.ignored += result.ignored, recorded.skipped += result.skipped;
+    elsewhere += result.elsewhere, elsewhere_bytes += result.elsewhere_bytes;
     return {};
   };
   TRY_ASSIGN(Discovered found, compare(make_feed, ledger, ingestion, source, record, context));
   found.added = recorded.added, found.changed = recorded.changed;
   found.ignored = recorded.ignored, found.skipped = recorded.skipped;
+  found.found -= elsewhere, found.bytes -= elsewhere_bytes;
   return found;
 }
 

@@ -204,7 +204,7 @@ Result<Expansion> record_members(WorkLedger& ledger, Clock& clock, const Ingesti
     seen.known_version = before->second;
     return before->second == seen.file.version;
   });
-  const DiscoverRequest request{ingestion.id, file.source, run, ingestion.on_change, file.path};
+  const DiscoverRequest request{ingestion.id, file.source, run, ingestion.on_change, file.path, ingestion.parquet.has_value()};
   for (std::span<const Seen> rest = found.seen; !rest.empty();) {
     const auto chunk = rest.first(std::min(rest.size(), kChunkFiles));
     rest = rest.subspan(chunk.size());

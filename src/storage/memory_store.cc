@@ -1,6 +1,7 @@
 #include "storage/memory_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include <fmt/format.h>
@@ -170,7 +171,9 @@ Result<ObjectInfo> MemoryStore::store(const Key& key, std::string bytes, const P
       return fail(ErrorCode::kConflict, fmt::format("writing {}: it is not at version {}", key, options.if_match));
     }
   }
-  ObjectInfo info{key, fmt::format("v{}", next_version_++), static_cast<int64_t>(bytes.size()), clock_.now()};
+  const std::string version =
+      options_.content_versions ? fmt::format("e{:x}", std::hash<std::string>()(bytes)) : fmt::format("v{}", next_version_++);
+  ObjectInfo info{key, version, static_cast<int64_t>(bytes.size()), clock_.now()};
   objects_[key] = {std::make_shared<const std::string>(std::move(bytes)), info, options.metadata};
   return info;
 }

@@ -16,6 +16,7 @@ namespace sluice {
 struct MemoryStoreOptions {
   int64_t page_entries_max = 1000;
   bool folder_order = false;  ///< list "a/b" before "a-b" and "a.b", as stores do that walk folders: not byte order, and the pages say so
+  bool content_versions = false;  ///< as ETags of S3: an object that is put as it was before has its version of then
 };
 
 class MemoryStore final : public ObjectStore {

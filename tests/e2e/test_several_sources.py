@@ -1,6 +1,8 @@
 """Several prefixes on S3 in one ingestion of sluice.yaml, its ledger and catalog in PostgreSQL, run from the command line."""
 
+import json
 import uuid
+import zipfile
 
 import pytest
 import yaml
@@ -23,10 +25,11 @@ def lakehouse(home, s3_server, postgres):
     return home
 
 
-def configure(home, **ingestion):
+def configure(home, paths=None, **ingestion):
     store = {**home.s3.properties, "s3.secret-access-key": "${env:TEST_S3_SECRET}"}
     uri = home.postgres.uri.replace(home.postgres.password, "${env:TEST_POSTGRES_PASSWORD}")
-    sources = [{"id": part, "paths": [f"s3://{home.bucket}/{part}/*.csv"], "format": "csv", **store} for part in ("north", "south")]
+    paths = paths or {part: f"{part}/*.csv" for part in ("north", "south")}
+    sources = [{"id": part, "paths": [f"s3://{home.bucket}/{path}"], "format": "csv", **store} for part, path in paths.items()]
     settings = {
         "ledger": uri,
         "catalogs": {CATALOG: {"type": "sql", "uri": uri, "warehouse": home.lake.warehouse, **store}},
@@ -70,6 +73,50 @@ def test_two_prefixes_then_one_file_more(lakehouse):
         ("north", "/north/1.csv", 50), ("north", "/north/2.csv", 30), ("south", "/south/1.csv", 20), ("south", "/south/2.csv", 15),
     }  # fmt: skip
     home.lake.assert_judges_agree(TABLE, numbered(115))
+
+
+# Prevents a file that two sources list from being loaded twice, or from standing in the way of every load (two records of it in one batch).
+@pytest.mark.parametrize("files_max", [1, 100])
+def test_overlapping_sources_load_a_file_once(lakehouse, files_max):
+    home = lakehouse
+    configure(home, {"all": "**/*.csv", "north": "north/*.csv"}, batch={"files_max": files_max})
+    put_first_files(home)
+    first = home.run("run", "orders", "--json").json
+    assert counts(first) == (3, 100) and first["metrics"]["files_unchanged"] == 0
+    second = home.run("run", "orders", "--json").json
+    assert counts(second) == (0, 0) and second["metrics"]["files_unchanged"] == 3
+    put_csv(home, "north/3.csv", numbered(15, 101))
+    said = home.run("run", "orders").text
+    for line in ("Found 4 total file(s) across all sources", "Skipped 3 already-processed file(s)", "Processing 1 file(s)"):
+        assert line in said, said
+    home.lake.assert_judges_agree(TABLE, numbered(115))
+
+
+# Prevents the same with a local ledger, with the narrow source first or last, and with members of an archive that both list.
+@pytest.mark.parametrize("files_max", [1, 100])
+@pytest.mark.parametrize("order", [("landing", "landing/north"), ("landing/north", "landing")])
+def test_overlapping_folders_load_a_file_once(home, order, files_max):
+    sources = [{"id": path.replace("/", "-"), "paths": [path]} for path in order]
+    ingestion = {"sources": sources, "table": TABLE, "on_change": "append", "batch": {"files_max": files_max}}
+    home.write("sluice.yaml", yaml.safe_dump({"ingestions": {"orders": ingestion}}))
+    home.write_rows("landing/a.json", numbered(5))
+    home.write_rows("landing/north/b.json", numbered(5, 6))
+    with zipfile.ZipFile(home.folder / "landing/north/c.zip", "w") as archive:
+        archive.writestr("c.json", json.dumps({"id": 11, "name": "n11"}) + "\n")
+    for processed in (4, 0):
+        run = home.run("run", "orders", "--json").json
+        assert run["status"] == "COMPLETED" and run["files_processed"] == processed, run
+    assert run["metrics"]["files_unchanged"] == 3
+    assert home.lake.count(TABLE) == 11
+    home.write_rows("landing/north/b.json", numbered(7, 100))
+    assert counts(home.run("run", "orders", "--json").json) == (1, 7)
+    assert home.lake.count(TABLE) == 18
+    # A source that gets another name knows what the old one loaded.
+    sources[1]["id"] = "renamed"
+    home.write("sluice.yaml", yaml.safe_dump({"ingestions": {"orders": ingestion}}))
+    home.write_rows("landing/a.json", numbered(3, 200))
+    assert counts(home.run("run", "orders", "--json").json) == (1, 3)
+    assert home.lake.count(TABLE) == 21
 
 
 # Prevents a wrong header from spoiling a table (it stays out, the others load), and strict_mode from loading anything beside it.

@@ -102,7 +102,7 @@ Result<int64_t> Process::forget(const std::vector<std::string>& paths, bool all)
   return Engine(parts()).forget(registered(), *wrapped_sink_, paths, all, heard, context);
 }
 
-World::World() : folder_(make_folder()) {
+World::World(MemoryStoreOptions options) : store(clock, options), folder_(make_folder()) {
   Source source;
   source.id = SourceId("main");
   source.paths = {std::string(kInputs) + "**"};

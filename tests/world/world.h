@@ -73,7 +73,7 @@ class Process {
 
 class World {
  public:
-  World();
+  explicit World(MemoryStoreOptions options = {});
   ~World();
 
   /// file:///in/<name> with rows {"id": n} for the given ids.
@@ -119,7 +119,7 @@ class World {
   const std::string& folder() const { return folder_; }
 
   ManualClock clock;  ///< leases run out when a test says so
-  MemoryStore store{clock};
+  MemoryStore store;
   Ingestion ingestion;
 
  private:
