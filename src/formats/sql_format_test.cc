@@ -132,6 +132,37 @@ TEST(SqlFormat, ReadsTheDumpOfSqlite) {
   EXPECT_THAT(loaded.rows, ElementsAre("1|a\nb|00FF|inf|5|null", "-2|a\u00fc|null|-0.5|null|null"));
 }
 
+// Prevents a column that the database computes from moving the values behind it, and from being lost where its values are there.
+TEST(SqlFormat, ReadsWhatTheDatabaseComputesWhereItIsThere) {
+  const std::string table = "CREATE TABLE a (x int, twice int GENERATED ALWAYS AS (x * 2) STORED, y text);\nINSERT INTO a ";
+  const LoadedDump with = load(table + "VALUES (1,2,'a');");
+  EXPECT_THAT(with.columns, ElementsAre("x int", "y string", "twice int"));
+  EXPECT_THAT(with.rows, ElementsAre("1|a|2|null"));
+  EXPECT_THAT(with.warnings, IsEmpty());
+  for (const char* rows : {"VALUES (1,'a');", "VALUES (1,DEFAULT,'a');", "(y, x) VALUES ('a',1);"}) {
+    const LoadedDump without = load(table + rows);
+    EXPECT_THAT(without.columns, ElementsAre("x int", "y string")) << rows;
+    EXPECT_THAT(without.rows, ElementsAre("1|a|null")) << rows << without.error;
+    EXPECT_THAT(without.warnings, ElementsAre(HasSubstr("twice is computed"))) << rows;
+  }
+}
+
+// Prevents a row from being bent until it fits: what a fixed table does not have, or cannot hold, fails the file and names the column.
+TEST(SqlFormat, AFixedTableRefuses) {
+  const std::string table = "CREATE TABLE a (x int, twice int AS (x * 2));\nINSERT INTO a VALUES ";
+  ReadPlan plan{.rescue = false};
+  plan.columns.fields = {{.id = 1, .name = "x", .type = make_type(TypeId::kInt)}};
+  const auto error_of = [&](const std::string& rows) {
+    Context context;
+    const auto blob = make_memory_blob(table + rows);
+    const auto block = (*sql_format().open(*blob, {}, plan, context))->next(context);
+    return block ? "" : block.error().type + ": " + block.error().message;
+  };
+  EXPECT_EQ(error_of("(1);"), "");
+  EXPECT_THAT(error_of("(1,2);"), HasSubstr("SchemaMismatch: line 2: the table has no column \"twice\""));
+  EXPECT_THAT(error_of("('y');"), HasSubstr("SchemaMismatch: line 2: column \"x\": \"y\" does not fit int"));
+}
+
 // Prevents a table from being chosen by chance, and a slip of the pen from loading nothing without a word.
 TEST(SqlFormat, SaysWhichTablesThereAre) {
   const std::string dump = "CREATE TABLE a (x int); CREATE TABLE b (y int); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2);";
