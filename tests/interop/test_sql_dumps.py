@@ -5,11 +5,14 @@ the tables); MySQL by text as mysqldump writes it."""
 import datetime
 import decimal
 import gzip
+import io
 import math
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 import uuid
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -275,6 +278,31 @@ def test_what_is_not_understood_is_named(home):
     assert "c: line 6: INSERT without VALUES is not understood" in messages[1]
     again = convert(home, home.write("in/d.sql", dump + "-- again\n"), "--on-bad-row", "skip")
     assert again["b"].to_pylist() == [{"x": 1, "at": "x"}]
+
+
+# Prevents a dump that was packed from being kept closed as an archive in an archive is, and its tables from being chosen by names of packed files.
+@pytest.mark.parametrize("kind", ["zip", "stored_zip", "tar.gz"])
+def test_a_dump_in_an_archive(home, kind):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript("create table a (id integer); create table _b (id integer);")
+    connection.executemany("insert into a values (?)", [(number,) for number in range(30_000)])
+    connection.execute("insert into _b values (7)")
+    dump = "".join(line + "\n" for line in connection.iterdump())
+    path = home.folder / f"in/backup.{kind.removeprefix('stored_')}"
+    path.parent.mkdir()
+    if kind == "tar.gz":
+        with tarfile.open(path, "w:gz") as archive:
+            entry = tarfile.TarInfo("app.sql")
+            entry.size = len(dump)
+            archive.addfile(entry, io.BytesIO(dump.encode()))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if kind == "stored_zip" else zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("app.sql", dump)
+    home.load("in", "--parquet", "out", "--name", "convert", "--members", "*.sql")
+    below = home.folder / "out" / path.name / "app.sql"
+    assert pq.read_table(below / "a.parquet")["id"].to_pylist() == list(range(30_000))
+    assert pq.read_table(below / "_b.parquet")["id"].to_pylist() == [7]
+    assert home.load("in", "--parquet", "out", "--name", "convert", "--members", "*.sql")["metrics"]["records_written"] == 0
 
 
 # Prevents a script without tables from loading nothing, or as if its lines were rows.
