@@ -37,7 +37,8 @@ inline Decision decide(const KnownRecord& known, const std::optional<PastLoad>& 
   if (known.state == FileState::kProcessing) return {};
   // The history knows more than a record of an older copy of the ledger.
   const std::string& loaded = past ? past->version : known.loaded_version;
-  const bool is_loaded = loaded == seen.file.version, some_loaded = !loaded.empty();
+  const bool some_loaded = !loaded.empty();
+  const bool is_loaded = some_loaded && loaded == seen.file.version;  // what has vanished is seen without a version
   Decision decision{.loaded = past && past->version != known.loaded_version ? past : std::nullopt};
   if (is_loaded || (some_loaded && (!seen.skip_reason.empty() || on_change == OnChange::kIgnore))) {
     decision.change = Change::kKeepLoaded;

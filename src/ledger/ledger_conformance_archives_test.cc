@@ -59,6 +59,24 @@ TEST_P(LedgerConformance, AVanishedMemberReopensItsArchive) {
   EXPECT_EQ(discover({seen("/a.zip", "v1", "")}).changed, 1);
 }
 
+// Prevents: a member that its archive holds no more shown as loaded though it never was, or a loaded one as skipped.
+TEST_P(LedgerConformance, AMemberThatIsGoneKeepsWhatIsLoadedOfIt) {
+  DiscoverRequest request = discovery();
+  request.archive = "/a.zip";
+  must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/x", "1-f")}));
+  load();
+  must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/y", "1-f")}));
+  std::vector<Seen> gone = {seen("/a.zip!/x", "", "1-f"), seen("/a.zip!/y", "", "1-f")};
+  for (Seen& one : gone) one.skip_reason = "Vanished";
+  const DiscoverResult result = must(a_.work().record_discovered(request, gone));
+  EXPECT_EQ(result.ignored, 1);
+  EXPECT_EQ(result.skipped, 1);
+  EXPECT_EQ(file("/a.zip!/x").state, FileState::kSuccess);
+  EXPECT_EQ(file("/a.zip!/y").state, FileState::kSkipped);
+  EXPECT_EQ(must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/x", "1-f", "")})).ignored, 1);
+  EXPECT_EQ(file("/a.zip!/x").rows, 5);
+}
+
 // Prevents: a forgotten archive whose members stay known, and a forgotten member that no archive brings back.
 TEST_P(LedgerConformance, ForgettingAnArchiveForgetsItsMembers) {
   discover_new({"/a.zip", "/b"});
