@@ -33,6 +33,11 @@ Result<void> adopt_file(SqlConnection& db, const IngestionId& ingestion, const A
                  "error_byte = -1 WHERE file_path = ?1 AND ingestion_id = ?2 AND file_etag = ?3 AND "
                  "status IN ('DISCOVERED', 'FAILED', 'SKIPPED')",
                  file.path, ingestion.text, file.version, now, rows));
+  // Found anew by a run that rule M stopped: seen as changed by the next discovery, which asks the history and on_change.
+  TRY(
+      db.execute("UPDATE processed_files SET file_etag = '', updated_at = ?4 WHERE file_path = ?1 AND ingestion_id = ?2 AND "
+                 "file_etag <> ?3 AND loaded_version = '' AND status IN ('DISCOVERED', 'FAILED')",
+                 file.path, ingestion.text, file.version, now));
   if (file.key_target.empty()) return {};
   TRY(
       db.execute("INSERT INTO object_keys (object_key, target, ingestion_id, file_path, version, batches, updated_at) "
