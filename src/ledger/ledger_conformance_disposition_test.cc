@@ -100,6 +100,21 @@ TEST_P(LedgerConformance, AnArchiveEndsAsItsMembers) {
   EXPECT_THAT(ended.texts({"/a.zip"}), ElementsAre("/a.zip v1 done!"));
 }
 
+// Prevents: an archive that stays for ever because a member that was loaded from it was taken out since.
+TEST_P(LedgerConformance, AMemberThatIsGoneHoldsNoArchive) {
+  const Ended ended{a_.work(), ingestion_, source_};
+  discover_new({"/a.zip"});
+  load(FileOutcome::kExpanded);
+  DiscoverRequest request = discovery();
+  request.archive = "/a.zip";
+  must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/x", "1-f"), seen("/a.zip!/y", "1-f")}));
+  load();
+  std::vector<Seen> gone = {seen("/a.zip!/x", "", "1-f")};
+  gone[0].skip_reason = "Vanished";
+  must(a_.work().record_discovered(request, gone));
+  EXPECT_THAT(ended.texts({"/a.zip"}), ElementsAre("/a.zip v1 done"));
+}
+
 // Prevents: a question about many files that forgets those beyond its first part.
 TEST_P(LedgerConformance, ManyFilesAtOnce) {
   const Ended ended{a_.work(), ingestion_, source_};

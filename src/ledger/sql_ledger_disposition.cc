@@ -11,10 +11,12 @@ namespace {
 
 constexpr size_t kAskedTogether = 200;  // paths in one question
 
-/// How a record stands, as SQL; {} is attempts_max. An archive that was opened has no loaded version: its members decide.
+/// How a record stands, as SQL; {} is attempts_max. An archive that was opened has no loaded version: its members decide. A loaded member
+/// that its archive holds no more has no listed one: it is nobody's to wait for.
 constexpr std::string_view kStanding =
     "CASE WHEN status = 'SUCCESS' AND loaded_version = '' THEN 'opened' WHEN status = 'SUCCESS' AND loaded_version = file_etag THEN 'done' "
-    "WHEN status = 'FAILED' AND retry_count >= {} THEN 'failed' WHEN status = 'SKIPPED' THEN 'skipped' ELSE 'pending' END";
+    "WHEN status = 'FAILED' AND retry_count >= {} THEN 'failed' WHEN status = 'SKIPPED' OR (status = 'SUCCESS' AND file_etag = '') THEN "
+    "'skipped' ELSE 'pending' END";
 
 std::optional<FileEnd> end_of(std::string_view standing) {
   if (standing == "done") return FileEnd::kDone;
