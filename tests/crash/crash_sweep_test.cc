@@ -45,13 +45,6 @@ class Sweep {
   int cases_ = 0, failed_cases_ = 0;
 };
 
-/// Whether a fault there is a case of its own while one thread works. A read that fails looks the same before and after; a process that
-/// dies before a read or after an operation leaves what it leaves when it dies before its next change.
-bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation) {
-  if (long_sweep() || kind == FaultKind::kFailBefore || kind == FaultKind::kStall) return true;
-  return operation.effect != Effect::kRead && kind != FaultKind::kCrashAfter;
-}
-
 class CrashSweep : public testing::TestWithParam<FaultKind> {};
 
 // Bug: there is one operation whose failure, lost answer or crash doubles a row, loses one, or leaves an object that nobody sweeps.

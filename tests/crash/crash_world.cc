@@ -48,6 +48,11 @@ bool long_sweep() {
   return wanted && std::string_view(wanted) == "1";
 }
 
+bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation) {
+  if (long_sweep() || kind == FaultKind::kFailBefore || kind == FaultKind::kStall) return true;
+  return operation.effect != Effect::kRead && kind != FaultKind::kCrashAfter;
+}
+
 FaultyWorld::FaultyWorld(std::vector<Fault> faults, int threads, CatalogKind kind)
     : plan_(with_stalls(std::move(faults))),
       threads_(threads),
