@@ -1,5 +1,7 @@
 #include "config/dispositions.h"
 
+#include <filesystem>
+
 #include <fmt/format.h>
 
 #include "storage/glob.h"
@@ -10,11 +12,31 @@ namespace {
 
 constexpr std::string_view kMovePrefix = "move:";
 
+/// Without links, as far as the path exists; a folder keeps its final slash. Other stores have none.
+std::string without_links(const std::string& uri) {
+  if (!is_local(uri)) return uri;
+  const auto path = local_path(uri);
+  std::error_code error;
+  const auto real = path ? std::filesystem::weakly_canonical(*path, error) : std::filesystem::path();
+  if (real.empty()) return uri;
+  const std::string found = std::string(kFileUri) + real.string();
+  return uri.ends_with('/') && !found.ends_with('/') ? found + '/' : found;
+}
+
 /// Whether files below `folder` may be listed by the pattern; a literal may be a folder, with all that is below it.
 Result<bool> may_list(const std::string& pattern, const std::string& folder) {
   TRY_ASSIGN(const Glob glob, Glob::parse(pattern));
-  if (glob.is_literal()) return folder.starts_with(pattern.ends_with('/') ? pattern : pattern + "/");
-  return glob.below(folder) != Below::kNothing;
+  if (!glob.is_literal()) return glob.below(folder) != Below::kNothing;
+  return folder.starts_with(pattern.ends_with('/') ? pattern : pattern + "/");
+}
+
+/// The same of what the names stand for once links are followed.
+Result<bool> really_may_list(const std::string& pattern, const std::string& folder) {
+  TRY_ASSIGN(const bool as_named, may_list(pattern, folder));
+  if (as_named) return true;
+  TRY_ASSIGN(const Glob glob, Glob::parse(pattern));
+  const std::string fixed(glob.fixed_folder());
+  return may_list(without_links(fixed) + pattern.substr(fixed.size()), without_links(folder));
 }
 
 Result<void> check_for(const std::string& path, const Disposition& disposition) {
@@ -26,7 +48,7 @@ Result<void> check_for(const std::string& path, const Disposition& disposition) 
   if (scheme_of(uri) != scheme_of(disposition.folder)) {
     return invalid_input(fmt::format("move:{}: files of {} can be moved within their own store only", disposition.folder, uri));
   }
-  TRY_ASSIGN(const bool again, may_list(uri, disposition.folder));
+  TRY_ASSIGN(const bool again, really_may_list(uri, disposition.folder));
   if (!again) return {};
   return invalid_input(
       fmt::format("move:{}: the source {} would list the moved files again; name a folder outside of it", disposition.folder, uri));

@@ -59,7 +59,11 @@ Result<TableMetadata> read_metadata_file(ObjectStore& store, const std::string& 
     return std::unexpected(std::move(error));
   }
   auto text = inflate(*std::move(bytes), context);
-  if (!text) return fail(ErrorCode::kCorruption, fmt::format("{}: {}", location, text.error().message));
+  if (!text) {
+    Error error = text.error().within(location);
+    if (error.code != ErrorCode::kCancelled) error.code = ErrorCode::kCorruption;
+    return std::unexpected(std::move(error));
+  }
   auto metadata = read_table_metadata(*text);
   if (!metadata) return std::unexpected(metadata.error().within(location));
   return metadata;

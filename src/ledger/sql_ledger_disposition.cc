@@ -12,10 +12,13 @@ namespace {
 constexpr size_t kAskedTogether = 200;  // paths in one question
 
 /// How a record stands, as SQL; {} is attempts_max. An archive that was opened has no loaded version: its members decide. A loaded member
-/// that its archive holds no more has no listed one: it is nobody's to wait for.
+/// that its archive holds no more has no listed one: it is nobody's to wait for. Members that could be loaded if they were named or opened
+/// otherwise keep their archive where it is.
 constexpr std::string_view kStanding =
     "CASE WHEN status = 'SUCCESS' AND loaded_version = '' THEN 'opened' WHEN status = 'SUCCESS' AND loaded_version = file_etag THEN 'done' "
-    "WHEN status = 'FAILED' AND retry_count >= {} THEN 'failed' WHEN status = 'SKIPPED' OR (status = 'SUCCESS' AND file_etag = '') THEN "
+    "WHEN status = 'FAILED' AND retry_count >= {} THEN 'failed' WHEN status = 'SKIPPED' AND error_type IN ('BadName', 'NestedArchive') "
+    "THEN "
+    "'pending' WHEN status = 'SKIPPED' OR (status = 'SUCCESS' AND file_etag = '') THEN "
     "'skipped' ELSE 'pending' END";
 
 std::optional<FileEnd> end_of(std::string_view standing) {

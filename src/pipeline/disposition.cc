@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -29,10 +30,24 @@ Result<std::string> folder_of_pattern(const std::string& pattern) {
   return folder;
 }
 
+std::string folder_uri(std::string uri) { return uri.ends_with('/') ? uri : uri + '/'; }
+
+/// Where a careless glob finds the files of tables: they are loaded, perhaps, but never disposed of.
+struct FolderOfTables {
+  std::string folder;
+  bool is_shared;  ///< a warehouse: of other files, too; tables' own lie in folders named data and metadata
+
+  bool holds(std::string_view path) const {
+    if (!path.starts_with(folder)) return false;
+    const std::string_view rest = path.substr(folder.size());
+    return !is_shared || rest.contains("/data/") || rest.contains("/metadata/");
+  }
+};
+
 class Disposer {
  public:
-  Disposer(const EngineParts& parts, const Ingestion& ingestion, DisposedFiles& result)
-      : parts_(parts), ingestion_(ingestion), result_(result) {}
+  Disposer(const EngineParts& parts, const Ingestion& ingestion, std::vector<FolderOfTables> of_tables, DisposedFiles& result)
+      : parts_(parts), ingestion_(ingestion), of_tables_(std::move(of_tables)), result_(result) {}
 
   Result<void> run(const std::vector<std::string>& files_from, Context& context) {
     for (const Source& source : ingestion_.sources) {
@@ -75,10 +90,18 @@ class Disposer {
     for (const EndedFile& one : ended) {
       const Disposition& what = one.end == FileEnd::kDone ? ingestion_.disposition.done : ingestion_.disposition.failed;
       const ListedFile& file = *listed.at(one.path);
-      const bool stays = what.kind == Disposition::Kind::kKeep || (what.kind == Disposition::Kind::kTag && one.disposed);
+      const bool is_of_table = std::ranges::any_of(of_tables_, [&](const FolderOfTables& folder) { return folder.holds(one.path); });
+      if (is_of_table && what.kind != Disposition::Kind::kKeep) keep_of_table(file);
+      const bool stays = is_of_table || what.kind == Disposition::Kind::kKeep || (what.kind == Disposition::Kind::kTag && one.disposed);
       if (!stays && file.version == one.version) found.push_back({file, one.end, &what});
     }
     return found;
+  }
+
+  void keep_of_table(const ListedFile& file) {
+    const std::lock_guard lock(mutex_);
+    if (++stay_ > kWarningsMax) return;
+    result_.warnings.push_back(file.path + ": it lies where tables have their own files; it stays. Name a source that leaves them out");
   }
 
   /// Several at once where each waits for a network.
@@ -93,7 +116,16 @@ class Disposer {
     work(context);
   }
 
+  /// kNotFound: the file is gone, another worker was first.
   Result<void> dispose(const Source& source, const Candidate& candidate, Context& context) {
+    auto done = carry_out(source, candidate, context);
+    if (done || done.error().code != ErrorCode::kNotFound || !store_->stat(candidate.file.path, context)) return done;
+    Error error = std::move(done).error();
+    error.code = ErrorCode::kUnavailable;  // something else is missing
+    return std::unexpected(std::move(error));
+  }
+
+  Result<void> carry_out(const Source& source, const Candidate& candidate, Context& context) {
     const ListedFile& file = candidate.file;
     switch (candidate.what->kind) {
       case Disposition::Kind::kKeep: return {};
@@ -156,6 +188,7 @@ class Disposer {
 
   /// false: another file has that name.
   Result<bool> move_to(const ListedFile& file, const std::string& target, Context& context) {
+    if (target == file.path) return std::unexpected(is_itself(file, target));
     auto there = store_->stat(target, context);
     if (!there && there.error().code == ErrorCode::kNotFound) {
       TRY_ASSIGN(const MoveEnd end, store_->rename({file.path, file.version}, target, context));
@@ -179,18 +212,28 @@ class Disposer {
     auto copied = store_->copy(file.path, target, {.if_none_match = true}, context);
     if (!copied && copied.error().code == ErrorCode::kConflict) return false;
     TRY(copied);
-    auto removed = remove(file, context);
-    if (!removed && removed.error().code == ErrorCode::kConflict) {
-      // It changed while it was copied: the copy is of nobody knows which version.
-      const VersionedKey copy{target, copied->version};
-      TRY(store_->remove({&copy, 1}, context));
-    }
-    TRY(removed);
+    // Where it changed in the meantime the copy stays: another worker may have counted on it, and removed the version that it is of.
+    TRY(remove(file, context));
     return true;
+  }
+
+  static Error is_itself(const ListedFile& file, const std::string& target) {
+    return {ErrorCode::kConflict, fmt::format("{}: {} is the same file; it stays where it is", file.path, target)};
+  }
+
+  /// A link or a mount may give one file two names.
+  static Result<void> check_is_another(const ListedFile& file, const std::string& target) {
+    if (!is_local(file.path) || !is_local(target)) return {};
+    TRY_ASSIGN(const std::string from, local_path(file.path));
+    TRY_ASSIGN(const std::string to, local_path(target));
+    std::error_code error;
+    if (!std::filesystem::equivalent(from, to, error)) return {};
+    return std::unexpected(is_itself(file, target));
   }
 
   /// What a move that was cut off after the copy leaves.
   Result<bool> is_same(const ListedFile& file, const ObjectInfo& there, Context& context) {
+    TRY(check_is_another(file, there.path));
     if (file.size_bytes != there.size_bytes) return false;
     const auto a = store_->open(file), b = store_->open(there);
     TRY_ASSIGN(const auto left, a->open({}, context));
@@ -206,6 +249,7 @@ class Disposer {
 
   const EngineParts& parts_;
   const Ingestion& ingestion_;
+  const std::vector<FolderOfTables> of_tables_;
   ObjectStore* store_ = nullptr;  // of the source in hand
   std::mutex mutex_;
   // Protected by mutex_.
@@ -223,7 +267,10 @@ Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink&
   } else if (confirmed || state.error().code != ErrorCode::kNotFound) {
     return std::unexpected(state.error());
   }
-  Disposer disposer(parts, ingestion, result);
+  std::vector<FolderOfTables> of_tables;
+  if (const std::string warehouse = sink.warehouse(); !warehouse.empty()) of_tables.push_back({folder_uri(warehouse), /*is_shared=*/true});
+  if (state && !ingestion.parquet) of_tables.push_back({folder_uri(state->pin.table_location), false});
+  Disposer disposer(parts, ingestion, std::move(of_tables), result);
   TRY(disposer.run(files_from, context));
   if (disposer.left_unnamed() > 0) result.warnings.push_back(fmt::format("and {} file(s) more stay", disposer.left_unnamed()));
   return {};

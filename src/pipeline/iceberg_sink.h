@@ -39,6 +39,7 @@ class IcebergSink final : public Sink {
   Presence confirmed_presence(const TargetState& state, const BatchRecord& batch) const override;
   Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) override;
   Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
+  std::string warehouse() const override { return catalog_.warehouse(); }
   Result<void> sweep_attempts(Context& context) override { return catalog_.end_attempts("", context); }
   Result<void> trace(const TargetState& state, bool read_rows, const TraceVisitor& visit, Context& context) override;
   std::optional<RunId> newest_run(const TargetState& state, const std::set<IngestionId>& of) const override;

@@ -160,6 +160,8 @@ class Sink {
   virtual Result<void> trace(const TargetState& /*state*/, bool /*read_rows*/, const TraceVisitor& /*visit*/, Context& /*context*/) {
     return invalid_input("what was loaded there cannot be read back from it");
   }
+  /// The folder below which the target's catalog puts its tables; empty: there is none.
+  virtual std::string warehouse() const { return ""; }
   /// The run that made the newest commit of one of these ingestions, as the target itself remembers it.
   virtual std::optional<RunId> newest_run(const TargetState& /*state*/, const std::set<IngestionId>& /*of*/) const { return std::nullopt; }
 };

@@ -51,12 +51,10 @@ Result<std::string> read_range(const ReadRequest& request) {
 
 Result<void> remove_file(const std::string& path, const std::string& version) {
   if (!version.empty()) {
-    Result<struct stat> status = file_status(path);
-    if (!status && status.error().code == ErrorCode::kNotFound) return {};
-    TRY(status);
-    if (version_of(*status) != version) {
-      return fail(ErrorCode::kConflict, fmt::format("removing {}: wanted version {}, found {}", path, version, version_of(*status)));
-    }
+    const auto name = open_name(path, /*make=*/false);
+    if (!name && name.error().code == ErrorCode::kNotFound) return {};
+    TRY(name);
+    return remove_local_file(*name, version);
   }
   if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
   return std::unexpected(io_error(errno, "removing", path));

@@ -242,3 +242,52 @@ def test_every_command_that_runs_disposes(home):
     home.write_rows("in/a.json", numbered(1, 20))  # another file of a known name
     home.run("run", "events")
     assert names(home, "done") == ["a.json", "a.json.1", "bad.json"] and home.lake.count(TABLE) == 4
+
+
+# Prevents: the only copy of a file deleted because it seems to lie at its target already: there it is itself, by its path or by a link.
+def test_a_file_is_never_moved_onto_itself(home):
+    home.write_rows("archive/a.json", numbered(2))
+    outcome = home.run("load", "archive/a.json", "--table", TABLE, "--name", "one", "--move-done", "archive", code=None)
+    assert names(home, "archive") == ["a.json"] and "is the same file" in outcome.err, outcome
+    home.write_rows("later/b.json", numbered(2, 10))
+    (home.folder / "kept").mkdir()
+    (home.folder / "kept/b.json").symlink_to("../later/b.json")
+    home.run("load", "later", "--table", TABLE, "--name", "two", "--move-done", "kept", code=None)
+    assert names(home, "later") == ["b.json"]
+    home.write_rows("in/c.json", numbered(2, 20))
+    (home.folder / "mirror").symlink_to("in")
+    refused = home.run("load", "in", "--table", TABLE, "--name", "three", "--move-done", "mirror", code=2)
+    assert "would list the moved files again" in refused.err and names(home, "in") == ["c.json"], refused
+
+
+# Prevents: a careless glob that finds the tables' own files, after which "what was loaded" is deleted from under the table.
+def test_files_of_tables_are_never_disposed_of(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.load("in", "--table", TABLE)
+    rows = home.lake.count(TABLE)
+    for _ in range(2):
+        outcome = home.run("load", "**/*.parquet", "--table", "t.other", "--disposition-done", "delete", "--allow-empty", code=None)
+    assert "where tables have their own files" in outcome.err, outcome
+    assert home.lake.count(TABLE) == rows and home.lake.count("t.other") >= rows
+
+
+# Prevents: an archive deleted though members of it were never looked at: one with a name that leads out, an archive inside.
+@pytest.mark.parametrize("member", ["../evil.json", "inner.zip"])
+def test_an_archive_with_members_left_stays(home, member):
+    inner = home.folder / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("b.json", '{"id": 2}\n')
+    (home.folder / "in").mkdir()
+    with zipfile.ZipFile(home.folder / "in/all.zip", "w") as archive:
+        archive.writestr("a.json", '{"id": 1}\n')
+        archive.writestr(member, inner.read_bytes() if member.endswith("zip") else b'{"id": 3}\n')
+    home.run("load", "in", "--table", TABLE, "--disposition-done", "delete", code=None)
+    assert home.lake.count(TABLE) == 1 and names(home, "in") == ["all.zip"]
+
+
+# Prevents: a target that cannot be made passed over in silence, run after run.
+def test_a_target_that_cannot_be_made_is_said(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.write("file", "no folder")
+    outcome = home.run("load", "in", "--table", TABLE, "--move-done", "file", code=None)
+    assert names(home, "in") == ["a.json"] and "a later run tries again" in outcome.err, outcome

@@ -32,6 +32,7 @@ class ForwardingSink : public Sink {
   Result<void> sweep(const TargetPin& t, const BatchId& b, Context& c) override { return inner_.sweep(t, b, c); }
   Result<void> sweep_attempts(Context& c) override { return inner_.sweep_attempts(c); }
   Result<void> trace(const TargetState& s, bool rows, const TraceVisitor& v, Context& c) override { return inner_.trace(s, rows, v, c); }
+  std::string warehouse() const override { return inner_.warehouse(); }
   std::optional<RunId> newest_run(const TargetState& s, const std::set<IngestionId>& of) const override { return inner_.newest_run(s, of); }
 
  protected:
