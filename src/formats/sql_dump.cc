@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "formats/bad_row_tally.h"
+#include "formats/sql_routine.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -16,10 +17,6 @@ std::string upper_case(std::string_view text) {
   std::string upper(text);
   std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return upper;
-}
-
-bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view word) { return token.is_word(word); });
 }
 
 /// What a dump may say of its encoding and mean UTF-8, or text that proves itself to be.
@@ -214,13 +211,25 @@ void SqlDump::skip_statement() {
   while (!tokens_.token().ends_statement()) tokens_.next();
 }
 
-/// Functions and triggers hold statements of their own between BEGIN and END.
-void SqlDump::skip_routine() {
-  int64_t depth = 0;
-  for (; tokens_.token().kind != SqlTokenKind::kEnd; tokens_.next()) {
-    const SqlToken& token = tokens_.token();
-    if (token.kind == SqlTokenKind::kTerminator && (depth <= 0 || tokens_.has_own_delimiter())) return;
-    depth += is_any(token, {"BEGIN", "CASE"}) ? 1 : token.is_word("END") ? -1 : 0;
+/// CREATE of anything but a table. Only the word in hand says whether it may hold statements: further behind, that word is a name.
+void SqlDump::skip_created() {
+  if (!is_any(tokens_.token(), {"TRIGGER", "FUNCTION", "PROCEDURE", "EVENT"})) return skip_statement();
+  if (skip_sql_routine(tokens_)) return;
+  tokens_.text().fail_at(line_, byte_, error_type::kParseError,
+                         "the statements of the trigger or function that begins here do not end: the file is cut off, or written by "
+                         "another database than it seems; say by which with --sql-dialect");
+}
+
+/// Up to the word of CREATE that says what it creates.
+void SqlDump::pass_create_options() {
+  const SqlToken* token = &tokens_.next();
+  while (is_any(*token, {"OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "CONSTRAINT", "AGGREGATE", "DEFINER"})) {
+    const bool is_definer = token->is_word("DEFINER");
+    token = &tokens_.next();
+    if (!is_definer) continue;
+    // DEFINER = user@host: up to the first word that is no part of it.
+    for (bool is_part = true; !token->ends_statement() && (is_part || token->kind != SqlTokenKind::kWord); token = &tokens_.next())
+      is_part = token->is('=') || token->is('@') || token->is('.');
   }
 }
 
@@ -232,18 +241,12 @@ SqlDump::Step SqlDump::misunderstood(std::string reason) {
 }
 
 SqlDump::Step SqlDump::read_create() {
-  const SqlToken* token = &tokens_.next();
-  while (is_any(*token, {"OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})) token = &tokens_.next();
-  if (!token->is_word("TABLE")) {
-    for (; !token->ends_statement() && !token->is('('); token = &tokens_.next()) {
-      if (!is_any(*token, {"TRIGGER", "FUNCTION", "PROCEDURE", "EVENT"})) continue;
-      skip_routine();
-      return std::nullopt;
-    }
-    skip_statement();
+  pass_create_options();
+  if (!tokens_.token().is_word("TABLE")) {
+    skip_created();
     return std::nullopt;
   }
-  token = &tokens_.next();
+  const SqlToken* token = &tokens_.next();
   while (is_any(*token, {"IF", "NOT", "EXISTS", "ONLY"})) token = &tokens_.next();
   table_ = read_sql_table_name(tokens_, settings_.database);
   columns_.clear();

@@ -102,7 +102,8 @@ class SqlDump {
   void check_encoding(std::string_view encoding);
   void connect(std::string_view line);
   void skip_statement();
-  void skip_routine();
+  void skip_created();
+  void pass_create_options();
   Step misunderstood(std::string reason);
   void refuse(std::string_view reason);
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "formats/sql_dump.h"
 #include "formats/sql_extract.h"
 #include "formats/sql_head.h"
 #include "formats/sql_listing.h"
@@ -130,6 +131,113 @@ TEST(SqlFormat, ReadsTheDumpOfSqlite) {
   EXPECT_EQ(loaded.error, "");
   EXPECT_THAT(loaded.columns, ElementsAre("id long", "s string", "b binary", "r double", "x long"));
   EXPECT_THAT(loaded.rows, ElementsAre("1|a\nb|00FF|inf|5|null", "-2|a\u00fc|null|-0.5|null|null"));
+}
+
+// Prevents "END$$" from being taken for one word, and all behind a trigger or function from being lost with it.
+TEST(SqlFormat, ADelimiterEndsTheWordItStandsBehind) {
+  for (const char* delimiter : {"$$", "//", ";;", "##", "go_"}) {
+    for (const char* last : {"END", "1", "0x10"}) {
+      const LoadedDump loaded =
+          load(fmt::format("-- MySQL dump 10.13\nCREATE TABLE t (x int);\nINSERT INTO t VALUES (1);\nDELIMITER {0}\n"
+                           "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN\n INSERT INTO t VALUES (9); SET @a = 1; {1}{0}\n"
+                           "CREATE TRIGGER h BEFORE INSERT ON t FOR EACH ROW BEGIN INSERT INTO t VALUES (8); END {0}\n"
+                           "DELIMITER ;\nINSERT INTO t VALUES (2),(3);\n",
+                           delimiter, last));
+      EXPECT_EQ(loaded.error, "") << delimiter << last;
+      EXPECT_THAT(loaded.rows, ElementsAre("1|null", "2|null", "3|null")) << delimiter << last;
+    }
+  }
+}
+
+// Prevents a delimiter from being overlooked where one read of the file ends within it.
+TEST(SqlFormat, ADelimiterMayLieAcrossTwoReads) {
+  const std::string text =
+      "-- MySQL dump 10.13\nDELIMITER $$\nCREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET @a = 1; END$$\nINSERT INTO t VALUES "
+      "(1),(2)$$\n"
+      "SELECT 1$$\nINSERT INTO t VALUES (3)$$\n";
+  for (size_t block_bytes = 64; block_bytes < text.size(); ++block_bytes) {
+    Context context;
+    SqlDump dump(*make_memory_blob(text)->open({}, context), {}, false, block_bytes);
+    int64_t rows = 0;
+    for (auto item = dump.next(context); item && *item != SqlItem::kEnd; item = dump.next(context)) rows += *item == SqlItem::kRow ? 1 : 0;
+    EXPECT_EQ(rows, 3) << block_bytes;
+  }
+}
+
+constexpr char kRowOne[] = "CREATE TABLE t (x int);\nINSERT INTO t VALUES (1);\n";
+constexpr char kRowTwo[] = "CREATE TABLE u (y int);\nINSERT INTO t VALUES (2);\n";
+
+/// The rows of t in a dump that begins with `head` and holds `created` before, between and behind its tables.
+std::string rows_around(const std::string& head, const std::string& created) {
+  std::string text;
+  for (const std::string& dump :
+       {head + created + kRowOne + kRowTwo, head + kRowOne + created + kRowTwo, head + kRowOne + kRowTwo + created}) {
+    const LoadedDump loaded = load(dump, {.table = "t"});
+    text += loaded.error + fmt::format("{} ", fmt::join(loaded.rows, ","));
+  }
+  return text;
+}
+constexpr char kBothRows[] = "1|null,2|null 1|null,2|null 1|null,2|null ";
+
+// Prevents a name that is a keyword elsewhere (begin, case, end, event, trigger) from opening statements that never end, and tables behind
+// it from being lost without a word.
+TEST(SqlRoutine, NamesOfPostgresOpenNothing) {
+  for (const char* created : {
+           "CREATE FUNCTION f(begin date, trigger int) RETURNS int LANGUAGE sql AS $_$ SELECT 1; INSERT INTO t VALUES (9); $_$;\n",
+           "CREATE OR REPLACE FUNCTION public.f(begin date) RETURNS int LANGUAGE sql AS 'SELECT 1; INSERT INTO t VALUES (9);';\n",
+           "CREATE VIEW v AS SELECT a.begin, a.event, a.trigger, a.procedure FROM a;\n",
+           "CREATE VIEW v AS SELECT a.event AS function, a.begin FROM a;\n",
+           "CREATE TRIGGER g BEFORE UPDATE OF begin ON t FOR EACH ROW EXECUTE FUNCTION f();\n",
+           "CREATE CONSTRAINT TRIGGER g AFTER INSERT ON begin DEFERRABLE FOR EACH ROW EXECUTE FUNCTION f();\n",
+           "CREATE INDEX event ON a USING btree (begin);\n",
+           "CREATE TYPE event AS ENUM ('begin');\n",
+           "CREATE AGGREGATE agg(int) (SFUNC = begin, STYPE = int);\n",
+           "CREATE FUNCTION f(begin int) RETURNS int LANGUAGE sql BEGIN ATOMIC\n SELECT CASE WHEN a.begin THEN 1 ELSE 2 END AS x FROM a;\n"
+           " INSERT INTO t VALUES (9);\nEND;\n",
+       }) {
+    EXPECT_EQ(rows_around("-- PostgreSQL database dump\n", created), kBothRows) << created;
+    EXPECT_EQ(rows_around("", created), kBothRows) << created;
+  }
+}
+
+// Prevents NEW.end and CASE ... END from ending a trigger, and the statements behind them from being loaded as rows.
+TEST(SqlRoutine, ATriggerOfSqliteEndsAtItsEnd) {
+  for (const char* created : {
+           "CREATE TRIGGER g AFTER UPDATE OF begin, end ON a BEGIN UPDATE a SET x = NEW.end; INSERT INTO t VALUES (9); END;\n",
+           "CREATE TEMP TRIGGER g AFTER INSERT ON a WHEN NEW.begin BEGIN SELECT end FROM a; INSERT INTO t VALUES (9); END;\n",
+           "CREATE TRIGGER begin AFTER INSERT ON begin BEGIN\n INSERT INTO t SELECT CASE x WHEN 1 THEN 2 END FROM a;\n"
+           " INSERT INTO t VALUES (9);\n INSERT INTO t VALUES (9);\nEND /* of g */ ;\n",
+           "CREATE VIEW v AS SELECT a.event, begin FROM a;\n",
+           "CREATE INDEX trigger ON a (begin);\n",
+       }) {
+    EXPECT_EQ(rows_around("PRAGMA foreign_keys=OFF;\n", created), kBothRows) << created;
+    EXPECT_EQ(rows_around("", created), kBothRows) << created;
+  }
+}
+
+// Prevents the account of DEFINER from hiding a trigger, END IF from ending it, and statements of one without a delimiter from being
+// loaded.
+TEST(SqlRoutine, MysqlNestsBlocks) {
+  const std::string body =
+      "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; END; IF NEW.x THEN INSERT INTO t VALUES (9); END IF;"
+      " CASE NEW.end WHEN 1 THEN INSERT INTO t VALUES (9); END CASE; SET @a = CASE 1 WHEN 1 THEN 2 END; INSERT INTO t VALUES (9); END";
+  for (const char* definer : {"", "DEFINER=`event`@`%` ", "DEFINER = trigger@event.example ", "DEFINER=CURRENT_USER() ", "OR REPLACE "}) {
+    const std::string create = fmt::format("CREATE {}TRIGGER g BEFORE INSERT ON t FOR EACH ROW {}", definer, body);
+    EXPECT_EQ(rows_around("-- MySQL dump 10.13\n", create + ";\n"), kBothRows) << create;
+    EXPECT_EQ(rows_around("-- MySQL dump 10.13\n", "DELIMITER $$\n" + create + "$$\nDELIMITER ;\n"), kBothRows) << create;
+  }
+  EXPECT_EQ(rows_around("-- MySQL dump 10.13\n", "CREATE DEFINER=a@b SQL SECURITY DEFINER VIEW v AS SELECT a.event, a.begin FROM a;\n"),
+            kBothRows);
+}
+
+// Prevents a trigger whose end is not found from taking the tables behind it along without a word.
+TEST(SqlRoutine, AnEndThatIsNotThereIsAnError) {
+  const std::string trigger = "CREATE TRIGGER g AFTER INSERT ON a BEGIN INSERT INTO t VALUES (9); ";
+  for (const char* head : {"PRAGMA foreign_keys=OFF;\n", "-- MySQL dump 10.13\n", "\n"}) {
+    EXPECT_THAT(load(head + trigger + kRowOne).error,
+                testing::AllOf(HasSubstr("line 2: the statements of the trigger"), HasSubstr("--sql-dialect")));
+    EXPECT_EQ(load(std::string(head) + kRowOne + trigger + "END").error, "");
+  }
 }
 
 // Prevents a column that the database computes from moving the values behind it, and from being lost where its values are there.

@@ -32,10 +32,6 @@ bool is_first_word(std::string_view word) {
   return std::ranges::find(kFirstWords, upper) != kFirstWords.end();
 }
 
-bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view word) { return token.is_word(word); });
-}
-
 /// `INTO name [(columns)] VALUES (`, with the first word in hand.
 bool is_insert(SqlTokens& tokens) {
   while (is_any(tokens.next(), {"IGNORE", "OR", "REPLACE"})) {

@@ -22,20 +22,16 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-bool is_any_word(const SqlToken& token, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view word) { return token.is_word(word); });
-}
-
 /// Begins something else than a column.
 bool begins_constraint(const SqlToken& token, DumpDialect dialect) {
-  if (is_any_word(token, {"CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE", "LIKE"})) return true;
-  return dialect == DumpDialect::kMysql && is_any_word(token, {"KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"});
+  if (is_any(token, {"CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE", "LIKE"})) return true;
+  return dialect == DumpDialect::kMysql && is_any(token, {"KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD"});
 }
 
 /// Ends a column's type.
 bool begins_attribute(const SqlToken& token, bool first) {
   if (token.is_word("CHARACTER")) return !first;  // CHARACTER SET utf8
-  return is_any_word(
+  return is_any(
       token, {"NOT",       "NULL",   "DEFAULT",        "PRIMARY",       "UNIQUE",     "CHECK",      "REFERENCES", "CONSTRAINT", "COLLATE",
               "GENERATED", "AS",     "AUTO_INCREMENT", "AUTOINCREMENT", "COMMENT",    "CHARSET",    "ON",         "KEY",        "STORAGE",
               "VIRTUAL",   "STORED", "INVISIBLE",      "SRID",          "COMPRESSED", "DEFERRABLE", "IDENTITY",   "OPTIONS",    "ENCODE",

@@ -52,6 +52,7 @@ bool SqlText::starts_with(std::string_view text) {
 }
 
 void SqlText::skip(size_t count) {
+  count = std::min(count, end_ - at_);  // a failure between window() and here ended the text
   line_ += std::count(buffer_.data() + at_, buffer_.data() + at_ + count, '\n');
   at_ += count;
 }

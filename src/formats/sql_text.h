@@ -35,7 +35,7 @@ class SqlText {
   std::string_view window() { return peek() < 0 ? std::string_view() : std::string_view(buffer_.data() + at_, end_ - at_); }
   /// The beginning of the text, at most kHeadBytes. Before anything was passed over.
   std::string_view head();
-  /// Passes over bytes in hand.
+  /// Passes over bytes in hand; none where the text has ended since.
   void skip(size_t count);
 
   int64_t line() const { return line_; }  ///< 1-based, of the next byte

@@ -47,6 +47,10 @@ bool SqlToken::is_word(std::string_view upper_case) const {
   return kind == SqlTokenKind::kWord && std::ranges::equal(text, upper_case, [](unsigned char a, char b) { return std::toupper(a) == b; });
 }
 
+bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return token.is_word(word); });
+}
+
 SqlTokens::SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes)
     : text_(std::move(source), block_bytes), dialect_(dialect) {}
 
@@ -115,6 +119,7 @@ const SqlToken& SqlTokens::next() {
 
 bool SqlTokens::pass_blanks() {
   for (;;) {
+    if (is_at_own_delimiter()) return true;  // may look like a comment: ##
     const std::string_view window = text_.window();
     if (window.empty()) return false;
     size_t blanks = 0;
@@ -189,6 +194,16 @@ void SqlTokens::pass_comment() {
   if (kept.find("SET ") != std::string::npos) executed_ += kept + "\n";
 }
 
+/// Of the bytes in hand, those that belong to the word.
+size_t SqlTokens::word_length() {
+  // Byte by byte, as an own delimiter may begin within the word and lie across two windows.
+  if (has_own_delimiter()) return is_word_byte(text_.peek()) && !is_at_own_delimiter() ? 1 : 0;
+  const std::string_view window = text_.window();
+  size_t length = 0;
+  while (length < window.size() && is_word_byte(static_cast<unsigned char>(window[length]))) ++length;
+  return length;
+}
+
 void SqlTokens::read_word() {
   const char first = static_cast<char>(std::toupper(text_.peek()));
   if (text_.peek(1) == '\'') {  // a prefix of a literal
@@ -207,14 +222,9 @@ void SqlTokens::read_word() {
       return read_quoted(SqlTokenKind::kString, '\'', first == 'E' ? Escapes::kBackslash : string_escapes());
     }
   }
-  for (;;) {
-    const std::string_view window = text_.window();
-    size_t length = 0;
-    while (length < window.size() && is_word_byte(static_cast<unsigned char>(window[length]))) ++length;
-    keep(window.substr(0, length));
-    const bool whole = length < window.size() || window.empty();
+  while (const size_t length = word_length()) {
+    keep(text_.window().substr(0, length));
     text_.skip(length);
-    if (whole) break;
   }
   done(SqlTokenKind::kWord);
 }
@@ -222,7 +232,7 @@ void SqlTokens::read_word() {
 void SqlTokens::read_number() {
   const bool hex = text_.peek() == '0' && (text_.peek(1) | 0x20) == 'x' && dialect_ == DumpDialect::kMysql;
   if (hex) text_.skip(2);
-  for (int c = text_.peek(); is_word_byte(c) || c == '.'; c = text_.peek()) {
+  for (int c = text_.peek(); (is_word_byte(c) || c == '.') && !is_at_own_delimiter(); c = text_.peek()) {
     const auto digit = static_cast<char>(c);
     keep({&digit, 1});
     text_.skip(1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ struct SqlToken {
   bool ends_statement() const { return kind == SqlTokenKind::kEnd || kind == SqlTokenKind::kTerminator; }
 };
 
+/// One of these words, in upper case here.
+bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words);
+
 class SqlTokens {
  public:
   SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes);
@@ -53,7 +57,7 @@ class SqlTokens {
   void capture_from_next(size_t bytes_max) { capture_bytes_max_ = bytes_max; }
   DumpDialect dialect();  ///< as said, or guessed from the head
   void set_backslash_escapes(bool escapes) { backslash_escapes_ = escapes; }
-  /// The client's DELIMITER; empty: ';'.
+  /// The client's DELIMITER: ends a statement wherever it stands outside quotes and comments, in a word too ("END$$").
   void set_delimiter(std::string delimiter) { delimiter_ = std::move(delimiter); }
   bool has_own_delimiter() const { return delimiter_ != ";"; }
   /// A line of its own, as psql's commands and DELIMITER are; from here to its end.
@@ -63,6 +67,8 @@ class SqlTokens {
 
  private:
   bool pass_blanks();
+  bool is_at_own_delimiter() { return has_own_delimiter() && text_.starts_with(delimiter_); }
+  size_t word_length();
   void pass_line_comment();
   void pass_comment();
   void pass_line();
