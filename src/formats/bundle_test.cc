@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
                                    "id,name,at\n", "name,id\nx,4", "id,name,at\n5,e,2026-01-02T03:04:05Z", "id;name\n6;f, g\n",
                                    "id|name\n7|g\n", "name\tid\nh\t8\n", "id\n9\n"},
                          .not_plain = {"id,name,at\n1,a\n", "id,name,at,more\n1,a,,x\n", "id,name,at\n1,a,b\n", "name\nx\n",
-                                       "id,name,at\n1,\"a", "id,name,at\n,a,\n", kGzip,
+                                       "id,name,at\n1,\"a", "id,name,at\n,a,\n", "id\n01\n", "id\n+1\n", kGzip,
                                        // What has to be looked at first.
                                        "# c\nid,name\n1,a\n", "id,name\n1,'a'\n", "id,name\n1,caf\xe9\n", "1,a\n", "Title\nid,name\n1,a\n",
                                        "id,name\n1,\"a\\\"b\"\n", std::string("i\0d\0,\0n\0\n\0001\0,\0x\0", 16)}}));

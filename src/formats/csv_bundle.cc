@@ -11,7 +11,9 @@
 #include "formats/csv_dialect.h"
 #include "formats/csv_reader.h"
 #include "formats/decompress.h"
+#include "formats/field_rows.h"
 #include "schema/column_writer.h"
+#include "schema/inference.h"
 
 namespace sluice {
 namespace {
@@ -25,7 +27,9 @@ class CsvBundle final : public Bundle {
         delimiter_(delimiter),
         header_(plan.csv.header.value_or(true)),
         null_tokens_(plan.csv.null_tokens),
-        rows_(plan.columns, plan.rescue, plan.block_rows_max) {}
+        rows_(plan.columns, plan.rescue, plan.block_rows_max) {
+    for (const Field& column : plan.columns.fields) keeps_codes_out_.push_back(keeps_codes_out(plan, column));
+  }
 
   std::optional<int64_t> add(std::string_view bytes, Context& context) override {
     const int64_t before = rows_.rows();
@@ -110,10 +114,11 @@ class CsvBundle final : public Bundle {
     const std::span<const CsvField> fields = scanner.fields();
     if (scanner.field_count() != targets_.size() || fields.size() != targets_.size()) return false;
     for (size_t i = 0; i < fields.size(); ++i) {
-      ColumnWriter& column = rows_.column(static_cast<size_t>(targets_[i]));
+      const auto target = static_cast<size_t>(targets_[i]);
+      ColumnWriter& column = rows_.column(target);
       if (null_tokens_.contains(fields[i])) {
         column.append_null();
-      } else if (!column.append_text(fields[i].text)) {
+      } else if ((keeps_codes_out_[target] && is_code(fields[i].text)) || !column.append_text(fields[i].text)) {
         return false;
       }
     }
@@ -125,8 +130,9 @@ class CsvBundle final : public Bundle {
   const bool header_;
   const CsvNullTokens null_tokens_;
   RowWriter rows_;
-  std::string header_line_;   ///< as written
-  std::vector<int> targets_;  ///< the table's column for each of the file's
+  std::vector<bool> keeps_codes_out_;  ///< the table's columns
+  std::string header_line_;            ///< as written
+  std::vector<int> targets_;           ///< the table's column for each of the file's
 };
 
 }  // namespace

@@ -169,6 +169,24 @@ TEST(CsvFormat, RefusesWhatDoesNotFitWithoutRescue) {
   EXPECT_EQ(unknown.error->message, R"(line 1: the table has no column "city" (byte 0))");
 }
 
+// Prevents: a postcode or a phone number that loses its leading zero or plus because the values before it looked like numbers, and one that
+// is refused although a contract or a definition says that it is a number.
+TEST(CsvFormat, KeepsCodesOutOfNumbersUnlessTheUserSaysSo) {
+  ReadPlan plan{.columns = table({{"i", type("int")}, {"l", type("long")}, {"d", type("double")}, {"x", type("decimal(9,2)")}})};
+  plan.report_drift = true;
+  const std::string codes = "i,l,d,x\n01,+49,+.5,007\n-01,00,-00.5,+1\n";
+  const Loaded found = load(codes, plan);
+  EXPECT_THAT(found.rows, ElementsAre(R"(null|null|null|null|{"i": "01", "l": "+49", "d": "+.5", "x": "007"})",
+                                      R"(null|null|null|null|{"i": "-01", "l": "00", "d": "-00.5", "x": "+1"})"));
+  EXPECT_THAT(found.drift, ElementsAre("i string", "l string", "d string", "x string"));
+  EXPECT_THAT(load("i,l,d,x\n0,-0,0.5,-0.5\n10,1e+3,+inf,0\n", plan).rows, ElementsAre("0|0|0.5|-0.50|null", "10|1000|inf|0.00|null"));
+  EXPECT_THAT(load("d;x\n0,5;01,5\n", plan).rows, ElementsAre(R"(null|null|0.5|null|{"x": "01,5"})"));
+  plan.rescue = false;
+  EXPECT_EQ(load(codes, plan).error.value().message, R"(line 2: column "i": "01" does not fit int (byte 8))");
+  plan.typed_by_user = {"i", "l", "d", "x"};
+  EXPECT_THAT(load(codes, plan).rows, ElementsAre("1|49|0.5|7.00", "-1|0|-0.5|1.00"));
+}
+
 // A required column without a value must not become null in the table.
 TEST(CsvFormat, HoldsRequiredColumns) {
   ReadPlan plan = skipping(people());

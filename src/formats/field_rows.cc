@@ -21,22 +21,15 @@ std::string shown(std::string_view text) {
   return fmt::format("\"{}...\"", text.substr(0, end));
 }
 
-bool is_number(TypeId id) {
-  switch (id) {
-    case TypeId::kInt:
-    case TypeId::kLong:
-    case TypeId::kFloat:
-    case TypeId::kDouble:
-    case TypeId::kDecimal: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 Error error_at(RowPlace place, std::string_view reason, std::string_view type) {
   return {ErrorCode::kInvalidInput, fmt::format("line {}: {} (byte {})", place.line, reason, place.byte), std::string(type), place.line,
           place.byte};
+}
+
+bool keeps_codes_out(const ReadPlan& plan, const Field& column) {
+  return is_number(column.type->id) && std::ranges::find(plan.typed_by_user, column.name) == plan.typed_by_user.end();
 }
 
 void see_field(std::string_view text, bool decimal_comma, ColumnGuess& guess, std::string& scratch) {
@@ -52,8 +45,12 @@ FieldRows::FieldRows(const ReadPlan& plan, char decimal)
       rows_(plan.columns, plan.rescue, plan.block_rows_max) {}
 
 FieldRows::Column FieldRows::column_of(std::string name, int target) const {
-  const bool numbers = target >= 0 && is_number(plan_.columns.fields[static_cast<size_t>(target)].type->id);
-  return {.name = std::move(name), .target = target, .decimal_comma = decimal_comma_ && numbers};
+  Column column{.name = std::move(name), .target = target};
+  if (target < 0) return column;
+  const Field& field = plan_.columns.fields[static_cast<size_t>(target)];
+  column.decimal_comma = decimal_comma_ && is_number(field.type->id);
+  column.keeps_codes_out = keeps_codes_out(plan_, field);
+  return column;
 }
 
 Result<void> FieldRows::bind_by_name(std::span<const std::string> names, RowPlace place) {
@@ -119,6 +116,7 @@ Result<bool> FieldRows::append_fields(std::span<const CsvField> fields, size_t f
 
 inline bool FieldRows::append_value(const Column& column, std::string_view text) {
   ColumnWriter& writer = rows_.column(static_cast<size_t>(column.target));
+  if (column.keeps_codes_out && is_code(text)) return false;
   if (!column.decimal_comma) [[likely]]
     return writer.append_text(text);
   const auto number = with_decimal_point(text, scratch_);

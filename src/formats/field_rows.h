@@ -60,6 +60,7 @@ class FieldRows {
     std::string name;
     int target = -1;                          ///< position in the table's columns
     bool decimal_comma = false;               ///< its numbers are written so
+    bool keeps_codes_out = false;             ///< see below
     std::optional<ColumnGuess> refused = {};  ///< what its values would need; only with report_drift
   };
 
@@ -84,6 +85,9 @@ class FieldRows {
 
 /// "line 4: expected 3 fields, found 2 (byte 24)", with line and byte set.
 Error error_at(RowPlace place, std::string_view reason, std::string_view type);
+
+/// Whether is_code() text does not fit this column of the plan: it holds numbers because its values looked so, and such text does not.
+bool keeps_codes_out(const ReadPlan& plan, const Field& column);
 
 /// Shows a value to `guess` as FieldRows would read it.
 void see_field(std::string_view text, bool decimal_comma, ColumnGuess& guess, std::string& scratch);

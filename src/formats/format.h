@@ -31,6 +31,8 @@ struct ReadPlan {
   Schema columns;             ///< the file's columns of the table (ids set), without metadata columns; names match exactly
   bool rescue = true;         ///< what fits nowhere goes to `_rescued_data`; false (mode fixed): it is an error SchemaMismatch
   bool report_drift = false;  ///< modes evolve and approve: unknown columns and refused values are also reported as drift
+  /// The columns whose type a contract or a definition says, by the file's names: there "007" and "+49" are numbers, elsewhere codes.
+  std::vector<std::string> typed_by_user;
   InferOptions infer;
   BadRows bad_rows;
   CsvOptions csv;

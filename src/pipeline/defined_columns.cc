@@ -52,6 +52,7 @@ Result<std::shared_ptr<const DefinedColumns>> DefinedColumns::bind(std::shared_p
   bound->plan_ = plan;
   bound->file_plan_ = plan;
   bound->file_plan_.columns.fields.clear();
+  bound->file_plan_.typed_by_user.clear();
   if (auto checked = bound->rules_->check(plan.columns, /*may_add=*/true); !checked)
     return std::unexpected(mismatch(checked.error().message));
   TRY_ASSIGN(bound->of_file_, bound->rules_->columns_of(file));
@@ -97,6 +98,8 @@ Result<void> DefinedColumns::bind_column(const Field& field, bool is_typed) {
     takes_leftovers_ = true;
     in_file.required = false;
   }
+  const bool typed_by_contract = std::ranges::find(plan_.typed_by_user, field.name) != plan_.typed_by_user.end();
+  if (typed_by_contract || (rule && rule->type)) file_plan_.typed_by_user.push_back(in_file.name);
   column.source = static_cast<int>(file_plan_.columns.fields.size());
   file_plan_.columns.fields.push_back(std::move(in_file));
   return {};

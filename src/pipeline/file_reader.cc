@@ -188,7 +188,7 @@ Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file
   if (!own) return file_error(own.error());
   for (const std::string& warning : own->warnings) warn(file, warning);
   for (int round = 1;; ++round) {
-    assign_field_ids(own->schema.fields, 0);
+    assign_field_ids(own->schema.fields, own->schema.highest_field_id());  // columns of a later round come after those of the first
     if (auto begun = stager_.begin(file, own->schema); !begun) return error_of_sink(begun.error());
     Drift drift;
     TRY_ASSIGN(ReadEnd end, read_to_end(*own, file, source, input, result, drift, context));

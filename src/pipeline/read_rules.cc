@@ -34,7 +34,9 @@ ReadPlan read_plan(const TargetState& target, const Ingestion& ingestion, const 
   ReadPlan plan;
   plan.columns.schema_id = target.schema.schema_id;
   for (const Field& field : target.schema.fields) {
-    if (!is_metadata_column(field.name)) plan.columns.fields.push_back(field);
+    if (is_metadata_column(field.name)) continue;
+    plan.columns.fields.push_back(field);
+    if (has_contract) plan.typed_by_user.push_back(field.name);
   }
   const SchemaMode mode = ingestion.schema.mode;
   plan.rescue = mode != SchemaMode::kFixed;

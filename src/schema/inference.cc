@@ -35,13 +35,6 @@ bool is_integer(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
-/// "007", "+49", "-01": text that a number would not give back.
-bool is_code(std::string_view text) {
-  if (text[0] == '+') return true;
-  if (text[0] == '-') text.remove_prefix(1);
-  return text.size() > 1 && text[0] == '0' && is_digit(text[1]);
-}
-
 Kind integer_kind(std::string_view text) {
   if (read_long(text)) return kLong;
   return read_decimal(text, kDecimalDigitsMax, 0) ? kBigInteger : kHugeInteger;
@@ -77,7 +70,6 @@ std::pair<int, int> decimal_digits(std::string_view number) {
 
 bool is_whole(TypeId id) { return id == TypeId::kInt || id == TypeId::kLong; }
 bool is_floating(TypeId id) { return id == TypeId::kFloat || id == TypeId::kDouble; }
-bool is_number(TypeId id) { return is_whole(id) || is_floating(id) || id == TypeId::kDecimal; }
 
 /// Digits of an exact number type: before the point, after it.
 std::pair<int, int> exact_digits(const Type& type) {
@@ -106,6 +98,14 @@ TypePtr merge_nested(const TypePtr& a, const TypePtr& b) {
 }
 
 }  // namespace
+
+bool is_code(std::string_view text) {
+  if (text.starts_with('+')) return text.size() > 1 && (is_digit(text[1]) || text[1] == '.');
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return text.size() > 1 && text[0] == '0' && is_digit(text[1]);
+}
+
+bool is_number(TypeId id) { return is_whole(id) || is_floating(id) || id == TypeId::kDecimal; }
 
 ColumnGuess::ColumnGuess(const InferOptions& options, bool exact_decimals) : options_(options), exact_decimals_(exact_decimals) {}
 ColumnGuess::~ColumnGuess() = default;

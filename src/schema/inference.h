@@ -3,7 +3,7 @@
 //
 // Scalars: null < bool; null < long < double; null < date, timestamp, timestamptz; every conflict -> string. Integers beyond 64 bits:
 // decimal(38,0), alone or with long; with more than 38 digits string; with fractions double (what a double cannot hold exactly is
-// rescued later). CSV text: digits with a leading zero or '+' are string (they are codes, not numbers); NaN and infinities are
+// rescued later). CSV text: digits with a leading zero or '+' are string (is_code()); NaN and infinities are
 // double where numbers are seen too, else string. Structs merge by member, lists by element. Scalars, objects and arrays in one
 // column: the kind seen most often stays (a tie: the first one), the others will be rescued. A column seen only as null, {} or [] has
 // no type yet (nullptr). Members and columns beyond kMembersMax of one struct are not taken up (their values will be rescued).
@@ -19,6 +19,11 @@
 #include "schema/type.h"
 
 namespace sluice {
+
+/// "007", "+49", "-01": text that a number would not give back, so inference takes it for a string ("0", "0.5" and "+inf" are none).
+bool is_code(std::string_view text);
+/// int, long, float, double, decimal.
+bool is_number(TypeId id);
 
 /// Columns of a table, or members of one struct.
 inline constexpr size_t kMembersMax = 4096;

@@ -183,6 +183,9 @@ TEST(Inference, ProposesColumnsThatTakeEveryValueSeen) {
                         "x",
                         "",
                         "-inf",
+                        "+inf",
+                        "+.5",
+                        "-01.5",
                         ".5",
                         "1e999",
                         "0",
@@ -197,6 +200,8 @@ TEST(Inference, ProposesColumnsThatTakeEveryValueSeen) {
       for (const char* text : {a, b}) {
         // Documented: integers that a double cannot hold exactly are rescued where fractions made the column double.
         const bool inexact = rows.column(0).type_id() == TypeId::kDouble && std::string_view(text).size() >= 19;
+        // Readers keep codes out of such columns.
+        EXPECT_FALSE(is_number(guess.type()->id) && is_code(text)) << a << " | " << b;
         EXPECT_TRUE(rows.column(0).append_text(text) || inexact) << a << " | " << b << " -> " << to_text(*guess.type());
         rows.finish_row();
       }

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from converter import Bucket, check_objects, checked_inventory, done_files, make_sources, read_object
@@ -230,6 +231,22 @@ def test_a_lost_ledger_is_rebuilt_from_the_objects(home, sources, bucket, s3_ser
     home.run(*arguments)
     (copied,) = home.run("verify", NAME, "--json", code=1).json["differences"]
     assert copied["kind"] == "unknown" and copied["object"].endswith("copies/11.json.parquet"), copied
+
+
+def field_ids(field):
+    inner = [field.type.field(i) for i in range(field.type.num_fields)]
+    return [int(field.metadata[b"PARQUET:field_id"])] + [one for part in inner for one in field_ids(part)]
+
+
+# Prevents columns that only reading a file whole finds (what is rescued, what comes behind the sample) from getting field ids of others.
+def test_field_ids_are_unique(home, tmp_path):
+    home.write("in/rescued.json", '{"id":1,"A":2,"a":3}\n')
+    late = '{"id":1,"s":{"x":1,"l":[1]}}\n' * 400_000 + '{"id":2,"late":{"y":[1]},"s":{"x":1,"l":[2],"z":2}}\n'
+    home.write("in/late.json", late)
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    for name, count in {"rescued": 3, "late": 9}.items():
+        ids = [one for field in pq.read_schema(tmp_path / "out" / f"{name}.json.parquet") for one in field_ids(field)]
+        assert len(ids) == len(set(ids)) >= count, (name, ids)
 
 
 # Prevents a comparison that says all is well whatever there is: an object that is gone, one that somebody put there, one of other rows.

@@ -92,6 +92,25 @@ def test_cast_in_mode_fixed(home, kind):
     home.lake.assert_judges_agree(TABLE, [{"id": 1, "age": 44, "meta": '"x"'}], judges=("pyiceberg",))
 
 
+# Prevents a postcode that loses its zero in a column that became a number before, and one that is no number though the user says so.
+def test_codes_in_columns_of_numbers(home):
+    contract = {"columns": [{"name": name, "type": "long"} for name in ("id", "zip", "phone")]}
+    home.write("contract.yaml", json.dumps(contract))
+    ways = {"found": [], "defined": defined("name: code, from: zip, type: int"), "contract": ["--contract", "contract.yaml"]}
+    home.write("in/a.csv", "id,zip,phone\n1,10115,41791234567\n")
+    for name, options in ways.items():
+        home.load("in", "--table", f"codes.{name}", *options)
+    home.write("in/b.csv", "id,zip,phone\n2,01067,+41791234567\n")
+    for name, options in ways.items():
+        home.load("in", "--table", f"codes.{name}", *options)
+    second = {name: [row for row in home.lake.table(f"codes.{name}").scan().to_arrow().to_pylist() if row["id"] == 2][0] for name in ways}
+    assert (second["found"]["zip"], second["found"]["phone"]) == (None, None)
+    assert json.loads(second["found"]["_rescued_data"]) == {"zip": "01067", "phone": "+41791234567"}
+    assert (second["defined"]["code"], second["defined"]["phone"]) == (1067, None)
+    assert json.loads(second["defined"]["_rescued_data"]) == {"phone": "+41791234567"}
+    assert (second["contract"]["zip"], second["contract"]["phone"]) == (1067, 41791234567)
+
+
 # Prevents hive folders from being text only, from staying encoded, from losing to the file's own column, and null from becoming a word.
 @pytest.mark.parametrize("kind", WRITERS)
 def test_hive_folders(home, kind):
