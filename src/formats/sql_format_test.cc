@@ -310,6 +310,12 @@ TEST(SqlFormat, RefusesOtherEncodings) {
   EXPECT_THAT(load("SET NAMES latin1;\nCREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n").error, HasSubstr("LATIN1"));
 }
 
+// Prevents a column's name in another encoding from making `_rescued_data` text that no reader accepts.
+TEST(SqlFormat, RefusesNamesInOtherEncodings) {
+  EXPECT_THAT(load("CREATE TABLE a (x int, \"n\xe4me\" int);\nINSERT INTO a VALUES (1,2);\n").error,
+              HasSubstr("line 2: the name of column"));
+}
+
 // Prevents files of other formats from being taken for dumps, and dumps without a telling name from being refused.
 TEST(SqlHead, KnowsADumpByItsBeginning) {
   for (const char* dump : {kPostgres, "/*!40101 SET NAMES utf8 */;\n", "-- MySQL dump 10.13  Distrib 8.0\n--\n",

@@ -113,6 +113,10 @@ Result<void> SqlReader::bind() {
   bound_names_ = dump_.names();
   std::vector<bool> filled(plan_.columns.fields.size());
   for (SqlColumn& column : columns_.of_rows(dump_.names(), dump_.values().size(), dump_.dialect())) {
+    if (!is_utf8(column.name)) {
+      const std::string reason = fmt::format("the name of column {} is no UTF-8; dump it as UTF-8", shown(column.name));
+      return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kParseError));
+    }
     const int target = rows_.find(column.name);
     if (target >= 0 && filled[static_cast<size_t>(target)]) {
       return std::unexpected(
