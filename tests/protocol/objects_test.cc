@@ -1,9 +1,11 @@
 // Rule S, Parquet objects: one test for each thing that may go wrong between ledger and objects. Tests are named after the rule.
 #include <fmt/format.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 
 #include "pipeline/object_facts.h"
 #include "pipeline/rebuild.h"
@@ -224,15 +226,13 @@ TEST(Objects, AFileWithoutRowsHasNone) {
   world.check_invariants("after it was emptied");
 }
 
-// Bug: a worker that stalls between looking at an object and replacing it wakes up when its batch is another's and the file has changed
-// again, and puts the older version over the newer one.
-TEST(Objects, AStalledWorkerDoesNotReplaceWhatCameAfterIt) {
+/// A worker that replaces an object stalls before the put that `when` describes; another one takes the file over, at a newer version.
+void stall_before(const std::function<bool(const PutOptions&)>& when) {
   ObjectWorld world;
   world.put("a.json", {1});
   world.run();
   world.put("a.json", {2});
-  const auto replaces = [](const PutOptions& options) { return !options.if_match.empty(); };
-  BeforePut store(world.store, replaces, [&] {
+  BeforePut store(world.store, when, [&] {
     world.clock.advance(std::chrono::minutes(10));  // its lease is over
     world.put("a.json", {3});
     world.run();
@@ -245,24 +245,15 @@ TEST(Objects, AStalledWorkerDoesNotReplaceWhatCameAfterIt) {
   world.check_invariants("after it woke up");
 }
 
+// Bug: a worker that stalls between looking at an object and replacing it wakes up when its batch is another's and the file has changed
+// again, and puts the older version over the newer one.
+TEST(Objects, AStalledWorkerDoesNotReplaceWhatCameAfterIt) {
+  stall_before([](const PutOptions& options) { return !options.if_match.empty(); });
+}
+
 // Bug: the same worker stalls before it has looked: it finds the newer object, asks nobody, and replaces that.
 TEST(Objects, AWorkerAsksTheLedgerBeforeItReplaces) {
-  ObjectWorld world;
-  world.put("a.json", {1});
-  world.run();
-  world.put("a.json", {2});
-  const auto makes = [](const PutOptions& options) { return options.if_none_match; };
-  BeforePut store(world.store, makes, [&] {
-    world.clock.advance(std::chrono::minutes(10));
-    world.put("a.json", {3});
-    world.run();
-  });
-  Wrapping wrapping;
-  wrapping.store = [&](ObjectStore&) -> ObjectStore& { return store; };
-  auto stalled = world.start(wrapping);
-  (void)stalled->run();
-  EXPECT_THAT(world.ids(), ElementsAre(3));
-  world.check_invariants("after it woke up");
+  stall_before([](const PutOptions& options) { return options.if_none_match; });
 }
 
 // Bug: an ingestion that is pointed at another prefix says that its files are done, and there is nothing at the new place.
