@@ -187,7 +187,8 @@ class LibarchivePass final : public MemberPass {
     if (archive_entry_is_data_encrypted(entry_) != 0) {
       return std::unexpected(archive_encrypted("it is encrypted in its archive; the file was not loaded. Pack it without a password"));
     }
-    return MemberBytes{make_once_blob(std::make_unique<MemberSource>(*this, version), size_bytes_), false};
+    return MemberBytes{make_once_blob(std::make_unique<MemberSource>(*this, version), size_bytes_), /*random_access=*/false,
+                       /*comes_once=*/size_bytes_ > kReopenBytesMax};
   }
 
  private:

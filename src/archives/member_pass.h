@@ -22,10 +22,11 @@ struct Member {
 };
 
 /// Bytes of a member. `random_access`: any range can be opened at little cost, any number of times; else they are opened from their
-/// beginning, and of what was read only the first kReopenBytesMax can be had again.
+/// beginning. `comes_once`: of what was read only the first kReopenBytesMax can be had again.
 struct MemberBytes {
   std::unique_ptr<Blob> blob;
   bool random_access = false;
+  bool comes_once = false;
 };
 
 /// The members in the order in which they lie in their archive; folders are passed over. Errors of all calls: BadArchive, Encrypted,

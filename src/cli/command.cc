@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <iostream>
+
 #include "api/json_shapes.h"
 #include "config/sealing.h"
 #include "config/validate.h"
@@ -100,6 +102,14 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
   for (const std::string& warning : opened.config.warnings) console.warning(warning);
   TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
   return opened;
+}
+
+bool agreed(const std::string& question) {
+  if (!isatty(STDIN_FILENO)) return false;
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name) {

@@ -44,12 +44,15 @@ Console::Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silen
 
 Console::~Console() { clear_bar(); }
 
-void Console::discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes) {
+void Console::discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes, int64_t failed) {
   std::lock_guard lock(mutex_);
   files_total_ = to_load, bytes_total_ = bytes;
   line(fmt::format("Found {} total file(s) across all sources", found));
   line(fmt::format("Skipped {} already-processed file(s)", unchanged));
-  if (to_load == 0) line("All files have been processed. No new data to ingest.");
+  if (to_load > 0) return;
+  line(failed == 0
+           ? "All files have been processed. No new data to ingest."
+           : fmt::format("No new data to ingest. {} file(s) failed before; `sluice retry` loads them once they are repaired.", failed));
 }
 
 void Console::claimed(const ClaimedBatch& batch) {

@@ -4,16 +4,21 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "ledger/sqlite_backup.h"
 #include "ledger/sqlite_ledger.h"
 #include "pipeline/rebuild.h"
 
 namespace sluice {
 namespace {
 
-Result<void> restore(CommandLine& line) {
+Result<void> restore(CommandLine& line, bool yes) {
   TRY_ASSIGN(const Config config, read_configuration(line));
   const std::string path = config.ledger_path();
   if (path.empty()) return invalid_input(fmt::format("{}: a database server restores its own backups", config.ledger_name()));
+  const std::string warning = fmt::format("{} is not damaged: its backup knows nothing of what was loaded since it was made.", path);
+  if (!yes && is_sound(path) && !agreed(warning + " Put the backup in its place?")) {
+    return invalid_input(warning + " Nothing was changed; --yes goes on without asking");
+  }
   TRY_ASSIGN(const std::string aside, SqliteLedger::restore(path, line.clock));
   line.print(line.flags.json ? nlohmann::json{{"ledger", path}, {"kept", aside}}.dump(2) + "\n"
                              : fmt::format("Restored {} from its backup. What was there is kept: {}\n"
@@ -33,6 +38,10 @@ std::string rebuilt_text(const RebuildReport& report, const Ingestion& ingestion
                                              : fmt::format("data file(s) of table {}", ingestion.table.text());
   std::string text =
       fmt::format("Rebuilt {} from {} {}: {} file(s) loaded\n", ingestion.name, report.data_files, from, report.files_loaded);
+  if (report.versions_by_footer > 0) {
+    text += fmt::format("  {} version(s) are remembered from footers, also those of files that the sources no longer show\n",
+                        report.versions_by_footer);
+  }
   if (report.data_files_without_footer > 0) {
     text += fmt::format(
         "  {} data file(s) were written by another program; {} file(s) are known by _source_file alone: the version that is "
@@ -75,8 +84,10 @@ Result<void> rebuild_ingestion(CommandLine& line, const std::string& name, const
 
 void add_ledger_commands(CLI::App& app, CommandLine& line) {
   auto* restore_command = app.add_subcommand("restore", "Put the last good copy of the SQLite ledger in its place");
-  restore_command->callback([&line] {
-    if (auto done = restore(line); !done) line.exit_code = line.usage(done.error());
+  auto yes = std::make_shared<bool>(false);
+  restore_command->add_flag("--yes", *yes, "Do not ask where the ledger is not damaged");
+  restore_command->callback([&line, yes] {
+    if (auto done = restore(line, *yes); !done) line.exit_code = line.usage(done.error());
   });
 
   auto* rebuild_command = app.add_subcommand("rebuild", "Make the ledger anew from what the table, or the prefix, holds; loads nothing");

@@ -84,12 +84,14 @@ Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const s
                   typed, ingestion.table.text(), ingestion.table.catalog, location));
 }
 
-std::string dry_run_text(const DryRun& dry, const std::string& table) {
+std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {
   std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
   if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
   for (const auto& [path, format] : dry.formats) text += fmt::format("{}: {}\n", path.substr(path.rfind('/') + 1), format);
-  text += fmt::format("Table {} {}:\n", table, dry.table_exists ? "exists; it would have" : "would be made with");
+  text += ingestion.parquet
+              ? fmt::format("Each file would become an object below {}, with its own of these columns:\n", ingestion.parquet->prefix)
+              : fmt::format("Table {} {}:\n", ingestion.table.text(), dry.table_exists ? "exists; it would have" : "would be made with");
   std::vector<std::vector<std::string>> rows;
   for (const Field& field : dry.schema.fields) rows.push_back({field.name, to_text(*field.type), field.required ? "required" : ""});
   text += text_table({"COLUMN", "TYPE", ""}, rows);
@@ -105,7 +107,7 @@ Result<void> dry_run(CommandLine& line, Assembly& parts, Ingestion& ingestion, c
   Context context;
   context.stop = line.stop;
   TRY_ASSIGN(const DryRun dry, Engine(parts.engine_parts()).dry_run(ingestion, *sink, options, context));
-  line.print(line.flags.json ? dry_run_json(dry).dump(2) + "\n" : dry_run_text(dry, ingestion.table.text()));
+  line.print(line.flags.json ? dry_run_json(dry).dump(2) + "\n" : dry_run_text(dry, ingestion));
   return {};
 }
 

@@ -1,14 +1,12 @@
 // run, retry, approve, forget: work on ingestions that are defined already.
 #include <fmt/format.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-
-#include <iostream>
 
 #include "api/json_shapes.h"
 #include "base/ids.h"
 #include "cli/execute.h"
+#include "pipeline/members.h"
 #include "storage/local_path.h"
 
 namespace sluice {
@@ -71,6 +69,24 @@ Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_w
   return {};
 }
 
+/// Names that stand for no file of the ingestion, or for none in that state, are slips of the hand: said before anything is done.
+Result<void> check_named(History& history, const Ingestion& ingestion, const std::vector<std::string>& paths,
+                         std::optional<FileState> state) {
+  for (const std::string& path : paths) {
+    TRY_ASSIGN(const FilePage exact, history.files({.ingestion = ingestion.id, .state = state, .path = path, .limit = 1}));
+    if (!exact.files.empty()) continue;
+    bool has_members = false;  // an archive stands for its members
+    TRY(history.visit_files(ingestion.id, [&](const FileRecord& file) -> Result<void> {
+      has_members |= file.path.starts_with(member_path(path, "")) && (!state || file.state == *state);
+      return {};
+    }));
+    if (has_members) continue;
+    return invalid_input(fmt::format("{}: {} has no {}file of that name; nothing was changed (`sluice files {}` lists them)", path,
+                                     ingestion.name, state == FileState::kFailed ? "failed " : "", ingestion.name));
+  }
+  return {};
+}
+
 Result<void> retry(CommandLine& line, const std::string& name, const std::vector<std::string>& files) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
@@ -78,16 +94,9 @@ Result<void> retry(CommandLine& line, const std::string& name, const std::vector
   options.trigger = Trigger::kRetry;
   options.retry_failed = true;
   TRY_ASSIGN(options.only_paths, absolute_uris(files));
+  TRY(check_named(opened.parts->history(), ingestion, options.only_paths, FileState::kFailed));
   line.exit_code = execute_run(line, *opened.parts, ingestion, options);
   return {};
-}
-
-bool agreed(const std::string& question) {
-  if (!isatty(STDIN_FILENO)) return false;
-  std::cerr << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 /// What waits is shown, and exactly that is approved: what other files come to need in the meantime waits on.
@@ -125,11 +134,15 @@ Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
   TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, flags.ingestion));
   TRY_ASSIGN(const auto paths, absolute_uris(flags.files));
+  TRY(check_named(opened.parts->history(), ingestion, paths, std::nullopt));
   const std::string what = flags.all ? "all files" : fmt::format("{} file(s)", paths.size());
-  const std::string warning = fmt::format(
-      "Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless "
-      "they are removed first.",
-      what, ingestion.name, ingestion.table.text());
+  const std::string warning =
+      ingestion.parquet
+          ? fmt::format("Forgetting {} of {}: their objects stay below {}, and the next run converts the files again.", what,
+                        ingestion.name, ingestion.parquet->prefix)
+          : fmt::format(
+                "Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless they are removed first.", what,
+                ingestion.name, ingestion.table.text());
   if (!flags.yes && !agreed(warning + " Go on?")) {
     return invalid_input(warning + " Nothing was forgotten; --yes goes on without asking");
   }

@@ -98,12 +98,15 @@ Result<void> table(CommandLine& line, const std::string& name) {
 }
 
 Result<void> check(CommandLine& line, const std::string& name) {
-  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kScratchIfMissing));
   std::vector<AccessCheck> checks;
   checks.push_back({"ledger", opened.config.ledger_name()});
   std::vector<Ingestion> ingestions;
   if (name.empty()) {
     TRY_ASSIGN(ingestions, opened.parts->registry().ingestions("default"));
+    for (const Ingestion& defined : opened.config.ingestions) {
+      if (std::ranges::find(ingestions, defined.name, &Ingestion::name) == ingestions.end()) ingestions.push_back(defined);
+    }
   } else {
     TRY_ASSIGN(Ingestion one, find_ingestion(opened, name));
     ingestions.push_back(std::move(one));

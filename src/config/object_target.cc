@@ -4,6 +4,7 @@
 
 #include "storage/glob.h"
 #include "storage/local_path.h"
+#include "storage/s3_options.h"
 
 namespace sluice {
 namespace {
@@ -22,10 +23,14 @@ Result<bool> may_match_objects(const std::string& pattern, const std::string& pr
 
 Result<ObjectTarget> read_object_target(std::string_view text) {
   if (text.empty()) return invalid_input("name a folder, or s3://BUCKET/PREFIX");
+  const size_t scheme_end = text.find(":/");
+  if (scheme_end != text.npos && !text.substr(0, scheme_end).contains('/') && text.substr(scheme_end, 3) != "://") {
+    return invalid_input(fmt::format("\"{}\" has one slash behind its scheme; write s3://BUCKET/PREFIX, or ./{} for a folder", text, text));
+  }
   TRY_ASSIGN(std::string prefix, absolute_uri(text));
   while (prefix.ends_with('/') && !prefix.ends_with("://")) prefix.pop_back();
   if (prefix == kFileUri) return invalid_input("the root folder is no place for objects");
-  if (!is_local(prefix) && scheme_of(prefix).empty()) return invalid_input(fmt::format("\"{}\" is neither a folder nor a URI", text));
+  if (!is_local(prefix) && !is_s3(prefix)) return invalid_input(fmt::format("\"{}\" is neither a folder nor s3://BUCKET/PREFIX", text));
   return ObjectTarget{std::move(prefix), {}};
 }
 

@@ -65,7 +65,7 @@ Shape shape_of_members(const std::vector<std::pair<std::string, const AvroType*>
     filled.push_back({.name = name, .type = shape.filled});
     meant.push_back(arrow::field(name, shape.meant));
   }
-  return {make_struct(std::move(filled)), arrow::struct_(std::move(meant))};
+  return {make_struct(std::move(filled)), arrow::struct_(meant)};
 }
 
 bool is_null(const AvroType& type) { return type.kind == AvroType::kNull; }

@@ -11,7 +11,6 @@
 namespace sluice {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// Everything a scanner says about a file as text, one line a record: `line@byte|field|field`, quoted fields in <>, problems behind '!'.

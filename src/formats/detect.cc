@@ -97,6 +97,26 @@ std::string shown(std::string_view head) {
   return text;
 }
 
+std::string_view without_space(std::string_view text) { return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size())); }
+
+/// What follows "[" in a log ("[2026-11-26 10:00:00] ...", "[error] ...") is no value of an array, or the array ends within its line.
+bool begins_log_line(std::string_view text) {
+  const std::string_view rest = without_space(text.substr(1));
+  if (rest.empty() || rest.starts_with('{') || rest.starts_with('[') || rest.starts_with(']') || rest.starts_with('"')) return false;
+  const size_t value_end = std::min(rest.find_first_of(",] \t\r\n"), rest.size());
+  const std::string_view value = rest.substr(0, value_end);
+  const bool is_value = value == "true" || value == "false" || value == "null" || value.find_first_not_of("0123456789+-.eE") == value.npos;
+  const std::string_view behind = without_space(rest.substr(value_end));
+  if (!is_value || !(behind.empty() || behind.starts_with(',') || behind.starts_with(']'))) return true;
+  const std::string_view line = behind.substr(0, behind.find('\n'));
+  return line.starts_with(']') && !without_space(line.substr(1)).empty();
+}
+
+/// `may_be_log`: nothing but its first characters says so.
+bool looks_like_json(std::string_view text, bool may_be_log) {
+  return text.starts_with('{') || (text.starts_with('[') && !(may_be_log && begins_log_line(text)));
+}
+
 std::string_view without_byte_order_mark(std::string_view head) {
   if (head.starts_with("\xef\xbb\xbf")) head.remove_prefix(3);
   return head;
@@ -135,8 +155,7 @@ std::optional<Recognised> format_of_text(std::string_view head, bool whole, cons
 
 /// `head` is that of the unpacked file, all of it where `whole`.
 Result<Recognised> format_of_head(std::string_view head, bool whole, std::string_view path, Compression packed, const Source& source) {
-  const std::string_view text = head.substr(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
-  if (text.starts_with('{') || text.starts_with('[')) return Recognised{&json_format(), "content"};
+  const std::string_view text = without_space(head);
   if (const Format* format = format_of_magic(head)) {
     if (packed == Compression::kNone || !format->needs_random_access()) return Recognised{format, "content"};
     return invalid_input(fmt::format("the content is {}, packed as a whole with {}; unpack it: such files are read here and there",
@@ -145,10 +164,13 @@ Result<Recognised> format_of_head(std::string_view head, bool whole, std::string
   if (const std::string_view foreign = foreign_format(head); !foreign.empty()) {
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
-  if (looks_like_sql(text)) return Recognised{&sql_format(), "content"};
   const Format* const named = format_of_path(path);
+  const bool says_little = named == nullptr || named == &text_format();
+  if (says_little && !source.text.pattern.empty()) return Recognised{&text_format(), "its pattern is given"};
+  if (looks_like_json(text, says_little)) return Recognised{&json_format(), "content"};
+  if (looks_like_sql(text)) return Recognised{&sql_format(), "content"};
   const bool has_no_tab = named == &tsv_format() && !head.contains('\t');
-  const bool is_open = named == nullptr || has_no_tab || (named == &text_format() && source.text.pattern.empty());
+  const bool is_open = says_little || has_no_tab;
   if (!is_open) return Recognised{named, "name"};
   if (const auto found = format_of_text(head, whole, source)) return *found;
   if (named != nullptr) return Recognised{named, "name"};

@@ -37,6 +37,29 @@ TEST(FindFormat, BelievesTheContentFirst) {
   EXPECT_EQ(find("a.csv", std::string("PAR1\x15\x04\x00", 7)).value(), &parquet_format());
 }
 
+// Log lines often begin with a bracket: taken for JSON, every one of them would be a bad row.
+TEST(FindFormat, TakesLogsForText) {
+  EXPECT_EQ(find("a.log", "[2026-11-26 10:00:00] INFO started\n[2026-11-26 10:00:01] INFO on\n").value(), &text_format());
+  EXPECT_EQ(find("a.log", "[error] no disk\n").value(), &text_format());
+  EXPECT_EQ(find("a.log", "[1234] pid\n[1235] pid\n").value(), &text_format());
+  EXPECT_EQ(find("a.log", "[\n  {\"a\": 1}\n]\n").value(), &json_format());
+  EXPECT_EQ(find("a.log", "[1, 2]\n").value(), &json_format());
+  EXPECT_EQ(find("a.json", "[error]\n").value(), &json_format());
+}
+
+// Who gives a pattern for lines has lines: braces at the beginning of one are no JSON. Other files of the folder stay what they are.
+TEST(FindFormat, TakesWhatHasAPatternForText) {
+  Context context;
+  Source source;
+  source.text.pattern = "(?<all>.*)";
+  const auto by_pattern = [&](std::string_view path) {
+    return find_format(source, path, *make_memory_blob("{main} a,b\n{main} c,d\n"), context).value();
+  };
+  EXPECT_EQ(by_pattern("a.log"), &text_format());
+  EXPECT_EQ(by_pattern("a"), &text_format());
+  EXPECT_EQ(by_pattern("a.json"), &json_format());
+}
+
 // The name decides where the content cannot, in any case and below a compression suffix.
 TEST(FindFormat, FallsBackOnTheName) {
   EXPECT_EQ(find("/x/a.csv", "id\n1\n").value(), &csv_format());

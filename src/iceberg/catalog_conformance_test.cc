@@ -47,8 +47,6 @@ TableChange CatalogConformance::move(const LoadedTable& base, const std::string&
 
 namespace {
 
-using testing::HasSubstr;
-
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";

@@ -11,7 +11,6 @@ namespace sluice {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// One field per transform result that manifests know; two decimals, and names that Avro does not allow.

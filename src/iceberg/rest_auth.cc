@@ -112,9 +112,9 @@ bool wants_sigv4(const std::map<std::string, std::string>& properties) {
 
 Result<std::unique_ptr<RestAuth>> make_rest_auth(const std::map<std::string, std::string>& properties, const std::string& uri,
                                                  HttpClient& client, Clock& clock) {
-  const auto property = [&](const char* key, std::string otherwise) {
+  const auto property = [&](const char* key, const std::string& otherwise) {
     const auto at = properties.find(key);
-    return at == properties.end() ? std::move(otherwise) : at->second;
+    return at == properties.end() ? otherwise : at->second;
   };
   OAuth2Options options;
   options.server_url = property("oauth2-server-uri", uri + "/v1/oauth/tokens");

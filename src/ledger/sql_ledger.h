@@ -44,6 +44,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<void> mark_swept(const BatchId& batch) override;
   Result<std::optional<BatchRecord>> find_batch(const BatchId& batch) override;
   Result<std::optional<BatchRecord>> last_committed(const IngestionId& ingestion, std::string_view table_uuid) override;
+  Result<std::optional<TargetPin>> last_target(const IngestionId& ingestion) override;
   Result<int64_t> highest_seq(const IngestionId& ingestion) override;
   Result<std::vector<BatchRecord>> live_batches(const IngestionId& ingestion) override;
   Result<Outstanding> outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) override;

@@ -104,6 +104,16 @@ Result<std::optional<BatchRecord>> SqlLedger::last_committed(const IngestionId& 
   });
 }
 
+Result<std::optional<TargetPin>> SqlLedger::last_target(const IngestionId& ingestion) {
+  return read("looking for the last target", [&](SqlConnection& db) -> Result<std::optional<TargetPin>> {
+    TRY_ASSIGN(auto rows, db.query(batches_where("ingestion_id = ? AND state = 'COMMITTED' AND tracked = TRUE AND disowned = FALSE AND "
+                                                 "target IS NOT NULL ORDER BY seq DESC LIMIT 1"),
+                                   ingestion.text));
+    TRY_ASSIGN(const auto newest, first_row(std::move(rows), batch_from));
+    return newest ? newest->target : std::nullopt;
+  });
+}
+
 Result<int64_t> SqlLedger::highest_seq_of(SqlConnection& db, const IngestionId& ingestion) {
   TRY_ASSIGN(const auto highest, db.query_integer("SELECT max(number) FROM (SELECT max(seq) AS number FROM batches WHERE ingestion_id = ?1 "
                                                   "UNION ALL SELECT seq_floor FROM ingestions WHERE id = ?1) AS numbers",

@@ -77,6 +77,11 @@ Result<void> make_backup(SqliteConnection& ledger, const std::string& ledger_pat
   return move(*copy, backup_path(ledger_path));
 }
 
+bool is_sound(const std::string& ledger_path) {
+  const auto ledger = SqliteConnection::open(ledger_path, {.read_only = true, .create = false});
+  return ledger && (*ledger)->check_file(/*every_page=*/true);
+}
+
 Result<std::string> restore_backup(const std::string& ledger_path, Timestamp now) {
   const std::string backup = backup_path(ledger_path);
   TRY_ASSIGN(const auto source, SqliteConnection::open(backup, {.create = false}));

@@ -22,6 +22,9 @@ bool is_backup_due(const std::string& ledger_path, Timestamp now);
 /// or the new one. kCorruption: the ledger is damaged, and the backup stays as it was.
 Result<void> make_backup(SqliteConnection& ledger, const std::string& ledger_path);
 
+/// Whether there is a ledger and every page of it is as it should be.
+bool is_sound(const std::string& ledger_path);
+
 /// Checks the backup and puts it in the ledger's place. What was there is kept beside it (the returned path), with its log. The caller
 /// sees to it that no worker lives. kNotFound: no backup; kCorruption: it is damaged itself, and nothing was changed.
 Result<std::string> restore_backup(const std::string& ledger_path, Timestamp now);

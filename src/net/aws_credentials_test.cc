@@ -17,9 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::Pair;
 
 class AwsCredentialsTest : public ::testing::Test {
  protected:

@@ -9,7 +9,6 @@
 namespace sluice {
 namespace {
 
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 std::string signature_of(const HttpRequest& request) {

@@ -63,6 +63,9 @@ Result<ColumnChecker> ColumnChecker::make(const ColumnCheck& check, const std::s
   if (check.max) {
     TRY_ASSIGN(checker.max_, read_value("max", *check.max, type));
   }
+  if (checker.min_ && checker.max_ && *checker.max_ < *checker.min_) {
+    return invalid_input(fmt::format("check: min {} is above max {}, so no value would pass", *check.min, *check.max));
+  }
   for (const std::string& text : check.in) {
     TRY_ASSIGN(Literal value, read_value("in", text, type));
     checker.in_.push_back(std::move(value));

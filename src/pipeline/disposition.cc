@@ -32,7 +32,7 @@ Result<std::string> folder_of_pattern(const std::string& pattern) {
 
 std::string folder_uri(std::string uri) { return uri.ends_with('/') ? uri : uri + '/'; }
 
-/// Where a careless glob finds the files of tables: they are loaded, perhaps, but never disposed of.
+/// Where a careless glob into a warehouse finds the files of tables: they are loaded, perhaps, but never disposed of.
 struct FolderOfTables {
   std::string folder;
   bool is_shared;  ///< a warehouse: of other files, too; tables' own lie in folders named data and metadata
@@ -46,13 +46,14 @@ struct FolderOfTables {
 
 class Disposer {
  public:
-  Disposer(const EngineParts& parts, const Ingestion& ingestion, std::vector<FolderOfTables> of_tables, DisposedFiles& result)
-      : parts_(parts), ingestion_(ingestion), of_tables_(std::move(of_tables)), result_(result) {}
+  Disposer(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion, std::vector<FolderOfTables> of_tables,
+           DisposedFiles& result)
+      : parts_(parts), sink_(sink), ingestion_(ingestion), of_tables_(std::move(of_tables)), result_(result) {}
 
   Result<void> run(const std::vector<std::string>& files_from, Context& context) {
     for (const Source& source : ingestion_.sources) {
       TRY_ASSIGN(store_, parts_.stores.store_for(source.paths.front(), source.store));
-      TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, files_from));
+      TRY_ASSIGN(auto feed, open_feed(parts_, sink_, ingestion_, source, files_from));
       // A page is done with before the next one is listed: a listing goes on behind the last name, whatever became of those before it.
       for (bool last = false; !last;) {
         TRY_ASSIGN(const FeedPage page, feed->next(context));
@@ -248,6 +249,7 @@ class Disposer {
   }
 
   const EngineParts& parts_;
+  const Sink& sink_;
   const Ingestion& ingestion_;
   const std::vector<FolderOfTables> of_tables_;
   ObjectStore* store_ = nullptr;  // of the source in hand
@@ -270,7 +272,7 @@ Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink&
   std::vector<FolderOfTables> of_tables;
   if (const std::string warehouse = sink.warehouse(); !warehouse.empty()) of_tables.push_back({folder_uri(warehouse), /*is_shared=*/true});
   if (state && !ingestion.parquet) of_tables.push_back({folder_uri(state->pin.table_location), false});
-  Disposer disposer(parts, ingestion, std::move(of_tables), result);
+  Disposer disposer(parts, sink, ingestion, std::move(of_tables), result);
   TRY(disposer.run(files_from, context));
   if (disposer.left_unnamed() > 0) result.warnings.push_back(fmt::format("and {} file(s) more stay", disposer.left_unnamed()));
   return {};

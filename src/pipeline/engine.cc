@@ -25,11 +25,11 @@ Recovery make_recovery(const EngineParts& parts, const Ingestion& ingestion, Sin
 }
 
 /// The files that a run would load, as claimed files to sample.
-Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const Ingestion& ingestion, const RunOptions& options, DryRun& dry,
-                                               Context& context) {
+Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion,
+                                               const RunOptions& options, DryRun& dry, Context& context) {
   std::vector<ClaimedFile> files;
   for (const Source& source : ingestion.sources) {
-    auto make_feed = [&](Context&) { return open_feed(parts, ingestion, source, options.files_from); };
+    auto make_feed = [&](Context&) { return open_feed(parts, sink, ingestion, source, options.files_from); };
     auto take = [&](std::vector<Seen> seen) -> Result<void> {
       for (const Seen& s : seen) {
         if (!s.skip_reason.empty()) continue;
@@ -88,9 +88,15 @@ Result<void> look_into_containers(const EngineParts& parts, const Ingestion& ing
   return {};
 }
 
-/// The table as it would be, and what would change.
+/// The table as it would be, and what would change; of objects, the columns of the files of the sample together.
 Result<void> plan_schema(const Ingestion& ingestion, Sink& sink, const std::vector<Field>& columns, const ColumnRules* rules, DryRun& dry,
                          Context& context) {
+  if (sink.object_per_file()) {
+    TRY_ASSIGN(InitialSchema initial, initial_schema(columns, ingestion.metadata_columns));
+    dry.schema = std::move(initial.schema);
+    std::ranges::move(initial.warnings, std::back_inserter(dry.warnings));
+    return {};
+  }
   auto state = sink.load(context);
   if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
   dry.table_exists = state.has_value();
@@ -130,7 +136,8 @@ Result<RunReport> Engine::run(const Ingestion& ingestion, Sink& sink, const RunO
 
 Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const RunOptions& options, Context context) {
   DryRun dry;
-  TRY_ASSIGN(auto files, files_to_load(parts_, ingestion, options, dry, context));
+  if (ingestion.tracking) TRY(check_target(parts_.work, sink, ingestion, context));
+  TRY_ASSIGN(auto files, files_to_load(parts_, sink, ingestion, options, dry, context));
   TRY(look_into_containers(parts_, ingestion, files, dry, context));
   for (size_t i = 0; i < std::min(files.size(), kSamplePathsMax); ++i) dry.sample_paths.push_back(files[i].path);
   for (size_t i = 0; i < files.size() && (dry.format.empty() || i < kSamplePathsMax); ++i) {

@@ -29,8 +29,8 @@ class RunObserver {
   virtual ~RunObserver() = default;
   virtual void started(const RunRecord&) {}
   /// Discovery is over: `found` files listed in all sources, `done_before` of them with nothing left to do, `to_load` waiting; `bytes` is
-  /// the size of what is new.
-  virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/) {}
+  /// the size of what is new. Where nothing is to be loaded, `failed` files are known that are not tried again by themselves.
+  virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/, int64_t /*failed*/) {}
   /// A batch was claimed.
   virtual void claimed(const ClaimedBatch&) {}
   /// An archive was opened and its members recorded; `format` as in its record ("tar.gz").
@@ -89,7 +89,7 @@ struct DryRun {
   std::string format;                                        ///< of the first file that could be opened
   std::vector<std::pair<std::string, std::string>> formats;  ///< of sample_paths but members: the path, what it would be read as, and why
   bool table_exists = false;
-  Schema schema;  ///< the table as it would be
+  Schema schema;  ///< the table as it would be; of Parquet objects, the columns of all files of the sample
   std::vector<std::string> schema_changes;
   std::vector<std::string> warnings;
 };

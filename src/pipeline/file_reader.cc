@@ -193,11 +193,11 @@ Result<FileReader::ReadEnd> FileReader::read_into_object(const ClaimedFile& file
     Drift drift;
     TRY_ASSIGN(ReadEnd end, read_to_end(*own, file, source, input, result, drift, context));
     if (end.file_error) return end;
-    EvolutionPlan plan = plan_drift(*own, drift.columns, result.rows_rescued > 0, step_.ingestion.schema.mode);
-    if (plan.empty()) return conclude(file, result, {}, context);
+    auto wider = wider_own_columns(*own, drift, result.rows_rescued > 0, step_.ingestion, step_.rules.get());
+    if (!wider || input.comes_once()) return conclude(file, result, {}, context);
     stager_.reject(file, context);
     if (round == kOwnSchemaRoundsMax) return ReadEnd{columns_never_fit(kOwnSchemaRoundsMax)};
-    own->schema = std::move(plan.proposed);
+    own->schema = *std::move(wider);
   }
 }
 

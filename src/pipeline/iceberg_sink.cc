@@ -98,6 +98,10 @@ Result<TargetState> IcebergSink::state_of(LoadedTable table) const {
   return state;
 }
 
+bool IcebergSink::is_aimed_at(const TargetPin& pin) const {
+  return pin.table == table_.text() && pin.catalog_uri == catalog_.uri() && pin.warehouse == catalog_.warehouse();
+}
+
 Result<TargetState> IcebergSink::load(Context& context) {
   TRY_ASSIGN(LoadedTable table, catalog_.load(table_, context));
   stores_.learn(table);

@@ -27,6 +27,7 @@ class IcebergSink final : public Sink {
   /// outlive the sink.
   IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock);
 
+  bool is_aimed_at(const TargetPin& pin) const override;
   Result<TargetState> load(Context& context) override;
   Result<TargetState> create(const TargetSpec& spec, Context& context) override;
   Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& context) override;

@@ -153,8 +153,9 @@ class StoredInput final : public InputFile {
  public:
   using OpenAnother = std::function<std::unique_ptr<Blob>()>;
 
-  StoredInput(std::unique_ptr<Blob> blob, OpenAnother open_another, BytesRead bytes_read)
+  StoredInput(std::unique_ptr<Blob> blob, OpenAnother open_another, BytesRead bytes_read, bool comes_once = false)
       : open_another_(std::move(open_another)),
+        comes_once_(comes_once),
         size_bytes_(blob->size_bytes()),
         shared_{ContentHash(size_bytes_), std::move(bytes_read)},
         blob_(std::move(blob), shared_) {}
@@ -166,6 +167,7 @@ class StoredInput final : public InputFile {
   std::unique_ptr<Blob> another_blob() override { return std::make_unique<HashingBlob>(open_another_(), shared_); }
   const Container* container() const override { return container_.get(); }
   const Format& format() const override { return *format_; }
+  bool comes_once() const override { return comes_once_; }
   bool needs_random_access() const { return container_ ? container_->needs_random_access() : format_->needs_random_access(); }
   /// The same with all bytes in memory.
   Result<std::unique_ptr<InputFile>> held(Context& context);
@@ -184,6 +186,7 @@ class StoredInput final : public InputFile {
 
  private:
   const OpenAnother open_another_;
+  const bool comes_once_;
   const int64_t size_bytes_;
   mutable SharedHash shared_;
   HashingBlob blob_;
@@ -344,7 +347,7 @@ Result<std::unique_ptr<InputFile>> open_member(MemberBytes bytes, const Source& 
     return open_recognised(whole, source, file, context);
   }
   const bool random_access = bytes.random_access;
-  auto stored = std::make_unique<StoredInput>(std::move(bytes.blob), nullptr, std::move(bytes_read));
+  auto stored = std::make_unique<StoredInput>(std::move(bytes.blob), nullptr, std::move(bytes_read), bytes.comes_once);
   TRY(stored->recognise(source, file.path, context));
   if (!stored->needs_random_access() || random_access) return stored;
   return stored->held(context);

@@ -39,6 +39,8 @@ class InputFile {
   /// Not null: it has members instead of rows, and no format.
   virtual const Container* container() const { return nullptr; }
   virtual const Format& format() const = 0;
+  /// It can be read to its end one time only (MemberBytes).
+  virtual bool comes_once() const { return false; }
   /// Reads what its reader left unread (bytes behind the last row), so that the hash covers all and the version was checked at the end.
   virtual Result<void> drain(Context& context) = 0;
   /// xxh3-128 of the stored bytes (see kHashPieceBytes), hexadecimal; after drain().

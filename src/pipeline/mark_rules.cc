@@ -75,6 +75,15 @@ Result<void> check_own_mark(WorkLedger& ledger, const TargetState& state, const 
               fmt::format("its mark is at batch {}, this ledger at {}: the ledger is older than the table", highest_seq(mark), ours));
 }
 
+std::string target_text(const TargetPin& pin) {
+  const bool has_table = pin.table != pin.table_location;
+  return has_table ? "table " + pin.table : "Parquet objects below " + pin.table_location;
+}
+
+std::string target_text(const Ingestion& ingestion) {
+  return ingestion.parquet ? "Parquet objects below " + ingestion.parquet->prefix : "table " + ingestion.table.text();
+}
+
 std::unexpected<Error> other_table(const Ingestion& ingestion, const TargetState& state, const BatchRecord& confirmed) {
   if (confirmed.target->table == state.pin.table) {
     return stop(ingestion, state,
@@ -122,6 +131,19 @@ Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState&
                             confirmed->snapshot_id.value_or(0), seq));
   }
   return {};
+}
+
+Result<void> check_target(WorkLedger& ledger, Sink& sink, const Ingestion& ingestion, Context& context) {
+  TRY_ASSIGN(const auto before, ledger.last_target(ingestion.id));
+  if (!before || sink.is_aimed_at(*before)) return {};
+  const auto state = sink.load(context);
+  if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
+  if (state && state->pin.table_uuid == before->table_uuid) return {};  // renamed, or reached through another catalog
+  return fail(ErrorCode::kCorruption,
+              fmt::format("ingestion \"{0}\" has loaded into {1} so far, and is to load into {2} now: its files are remembered as loaded "
+                          "there. Nothing was loaded. Ways out: point it back; load under another name (--name); or `sluice forget {0} "
+                          "--all` to load every file into the new target",
+                          ingestion.name, target_text(*before), target_text(ingestion)));
 }
 
 Result<Mark> next_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const PreparedBatch& batch) {

@@ -24,6 +24,10 @@ Result<std::optional<BatchRecord>> newest_confirmed(WorkLedger& ledger, const In
 Result<void> check_mark(WorkLedger& ledger, const Sink& sink, const TargetState& state, const Ingestion& ingestion,
                         const std::optional<BatchRecord>& confirmed);
 
+/// Rule T, before anything is listed: what the ledger remembers as loaded lies where the newest batch went, so that must be this target.
+/// Asks the catalog only where the names differ. kCorruption with the way out: it is another one.
+Result<void> check_target(WorkLedger& ledger, Sink& sink, const Ingestion& ingestion, Context& context);
+
 /// The mark that publishing `batch` writes: loaded `open`, minus what the ledger says is confirmed, plus this batch; `last` is the
 /// newest confirmed. Never computed from the ledger alone; ids that the ledger does not know stay.
 Result<Mark> next_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const PreparedBatch& batch);

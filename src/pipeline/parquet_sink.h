@@ -21,6 +21,7 @@ class ParquetSink final : public Sink {
       : ledger_(ledger), stores_(stores), target_(std::move(target)), clock_(clock) {}
 
   bool object_per_file() const override { return true; }
+  bool is_aimed_at(const TargetPin& pin) const override { return pin.table_location == target_.prefix; }
   /// Whether the store answers, before anything is read for it.
   Result<TargetState> load(Context& context) override;
   Result<std::unique_ptr<Stager>> stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) override;

@@ -4,7 +4,7 @@
 //   put If-None-Match          -> done
 //   refused, or no answer      -> look at what is there:
 //     nothing                     put again
-//     not of this file            the key is taken: the file fails
+//     not of this file, a folder  the key is taken: the file fails
 //     this version, by a batch    taken up: whoever wrote it wrote these rows
 //       that claimed the key for it
 //     else                        (b) ask the ledger whether the batch is still ours; then put If-Match what was looked at
@@ -31,6 +31,7 @@ namespace {
 constexpr int64_t kWritersBytesMax = 128 * kMiB;  // encoded pages of all threads' objects
 constexpr int64_t kWriterBytesMin = 8 * kMiB;
 constexpr int64_t kPutBytesMax = 8 * kMiB;  // larger objects are uploaded in parts
+constexpr int kRefusedByNothingMax = 2;     // once, somebody may have removed what was there
 constexpr int kPutAttemptsMax = 8;          // each one after the first saw that the key had changed, or got no answer
 
 /// A file being read into its object.
@@ -144,12 +145,18 @@ class ParquetStager final : public Stager {
     TRY(held.writer->finish(footer_of(facts, ingestion_.name, file.path), context));
     if (own.again) TRY(target_.store.remove_unfinished(own.key, context));
     PutOptions options{.if_none_match = true, .metadata = metadata_of(facts)};
+    int refused = 0;
     for (int attempt = 1;; ++attempt) {
       auto put = put_object(own.key, *held.spool, options, context);
       if (put) return put;
       const bool find_out = put.error().code == ErrorCode::kConflict || put.error().code == ErrorCode::kOutcomeUnknown;
       if (!find_out || attempt == kPutAttemptsMax) return put;
-      TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
+      const auto looked = look_at_object(target_.store, own.key, context);
+      const bool refused_by_nothing = looked && !*looked && put.error().code == ErrorCode::kConflict;
+      if (refused_by_nothing && ++refused == kRefusedByNothingMax) return in_the_way(file, own.key, put.error());
+      if (!looked && has_objects_below(own.key, context)) return in_the_way(file, own.key, looked.error());
+      TRY(looked);
+      const auto& found = *looked;
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";
       if (!found) continue;
@@ -179,6 +186,20 @@ class ParquetStager final : public Stager {
 
   static bool is_of_lost_ledger(const ObjectFacts& there, const ObjectFacts& facts) {
     return there.ingestion_name == facts.ingestion_name && there.source == facts.source;
+  }
+
+  /// In a file system a name is a file's or a folder's.
+  bool has_objects_below(const std::string& key, Context& context) const {
+    const auto page = target_.store.list({.prefix = key + "/", .limit = 1}, context);
+    return page && !page->objects.empty();
+  }
+
+  static std::unexpected<Error> in_the_way(const ClaimedFile& file, const std::string& key, const Error& why) {
+    return std::unexpected(Error{ErrorCode::kConflict,
+                                 fmt::format("{}: its key {} cannot be written beside another file's: {}; the file was not converted. Give "
+                                             "the two different names, or load them with different prefixes",
+                                             file.path.substr(file.path.rfind('/') + 1), key, why.message),
+                                 std::string(error_type::kKeyTaken)});
   }
 
   std::unexpected<Error> key_taken(const ClaimedFile& file, const std::string& key, bool of_lost_ledger) const {

@@ -101,7 +101,7 @@ class Rebuild {
   template <class Visit>
   Result<void> for_each_listed(Context& context, const Visit& visit) {
     for (const Source& source : ingestion_.sources) {
-      TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, {}));
+      TRY_ASSIGN(auto feed, open_feed(parts_, sink_, ingestion_, source, {}));
       for (bool last = false; !last;) {
         TRY_ASSIGN(const FeedPage page, feed->next(context));
         last = page.last;
@@ -205,7 +205,7 @@ class Rebuild {
 
   Result<void> discover_sources(Context& context) {
     for (const Source& source : ingestion_.sources) {
-      const auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, source, {}); };
+      const auto make_feed = [&](Context&) { return open_feed(parts_, sink_, ingestion_, source, {}); };
       TRY(discover(make_feed, parts_.work, parts_.clock, ingestion_, source.id, RunId(), context));
     }
     TRY_ASSIGN(report_.files_loaded, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.count_adopted(ingestion_.id); }));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pipeline/input_file.h"
+#include "pipeline/mark_rules.h"
 #include "pipeline/member_groups.h"
 #include "pipeline/members.h"
 #include "pipeline/read_rules.h"
@@ -22,13 +23,26 @@ constexpr int kWithdrawalsMax = 3;  // in a row, before the run gives up
 constexpr size_t kMismatchesNamedMax = 20;
 constexpr int64_t kMembersOfBatchMax = 10'000;
 
+/// The warehouse; of one that holds files of others, too, where this table lies unless somebody said otherwise.
+std::vector<std::string> folders_of_tables(const Sink& sink, const Ingestion& ingestion) {
+  std::string folder = sink.warehouse();
+  if (folder.empty()) return {};
+  if (!folder.ends_with('/')) folder += '/';
+  return {folder, fmt::format("{}{}/{}/", folder, fmt::join(ingestion.table.ns, "/"), ingestion.table.name)};
+}
+
+/// An archive stands for its members.
+bool is_named(const std::string& path, const std::vector<std::string>& names) {
+  return std::ranges::any_of(names, [&](const std::string& name) { return path == name || path.starts_with(member_path(name, "")); });
+}
+
 }  // namespace
 
-Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Ingestion& ingestion, const Source& source,
+Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion, const Source& source,
                                             const std::vector<std::string>& files_from) {
   TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(source.paths.front(), source.store));
   if (!files_from.empty()) return make_explicit_feed(*store, files_from);
-  return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock);
+  return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock, folders_of_tables(sink, ingestion));
 }
 
 Result<RunReport> RunLoop::run(Context context) {
@@ -49,6 +63,7 @@ Result<void> RunLoop::execute(Context& context) {
   }
   TRY_ASSIGN(rules_, ColumnRules::make(ingestion_.schema));
   if (contract_ && rules_) TRY(rules_->check(*contract_, /*may_add=*/false));
+  if (ingestion_.tracking) TRY(check_target(parts_.work, sink_, ingestion_, context));
   TRY(recover_dead_batches(recovery(), context));
   if (!ingestion_.tracking) {
     TRY(load_untracked(context));
@@ -70,7 +85,7 @@ Result<void> RunLoop::let_waiting_go(Context& context) {
   TRY_ASSIGN(const auto waiting, parts_.history.waiting_for_approval(ingestion_.id));
   if (!options_.approved.empty()) {
     for (const WaitingFiles& group : waiting) report_.files_found += group.files;
-    observer_.discovered(report_.files_found, 0, report_.files_found, 0);
+    observer_.discovered(report_.files_found, 0, report_.files_found, 0, 0);
   }
   if (waiting.empty()) return {};
   if (asks && options_.approved.empty()) {
@@ -108,7 +123,7 @@ Result<void> RunLoop::report_waiting() {
 Result<void> RunLoop::discover_files(Context& context) {
   Discovered found;
   for (const Source& source : ingestion_.sources) {
-    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, source, options_.files_from); };
+    auto make_feed = [&](Context&) { return open_feed(parts_, sink_, ingestion_, source, options_.files_from); };
     auto listed = discover(make_feed, parts_.work, parts_.clock, ingestion_, source.id, report_.run.id, context);
     if (!listed) return std::unexpected(listed.error().within(fmt::format("listing source {}", source.id.text)));
     found += *listed;
@@ -123,7 +138,12 @@ Result<void> RunLoop::discover_files(Context& context) {
   TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
   has_members_ = waiting.members > 0;
   const int64_t done_before = std::max<int64_t>(0, found.found - (waiting.claimable - waiting.members) - found.skipped);
-  observer_.discovered(found.found, done_before, waiting.claimable, found.bytes);
+  int64_t failed = 0;
+  if (waiting.claimable == 0) {
+    TRY_ASSIGN(const FilePage one, parts_.history.files({.ingestion = ingestion_.id, .state = FileState::kFailed, .limit = 1}));
+    failed = one.total;
+  }
+  observer_.discovered(found.found, std::max<int64_t>(0, done_before - failed), waiting.claimable, found.bytes, failed);
   return {};
 }
 
@@ -135,11 +155,7 @@ Result<void> RunLoop::discover_failed(Context& context) {
   do {
     TRY_ASSIGN(FilePage page, parts_.history.files(query));
     for (FileRecord& file : page.files) {
-      const auto& only = options_.only_paths;
-      const auto named = [&](const std::string& path) {
-        return file.path == path || file.path.starts_with(member_path(path, ""));  // an archive stands for its members
-      };
-      if (!only.empty() && std::ranges::none_of(only, named)) continue;
+      if (!options_.only_paths.empty() && !is_named(file.path, options_.only_paths)) continue;
       TRY_ASSIGN(std::string listed, listed_path(file.path, file.archive));
       lie_in[file.source].push_back(std::move(listed));
       failed[file.source].push_back(std::move(file.path));
@@ -150,8 +166,25 @@ Result<void> RunLoop::discover_failed(Context& context) {
 
   for (const auto& [id, paths] : failed) TRY(parts_.work.retry(ingestion_.id, paths));
   TRY(look_again(lie_in, context));
+  TRY(find_named(context));
   report_.files_found = count;
-  observer_.discovered(count, 0, count, 0);
+  observer_.discovered(count, 0, count, 0, 0);
+  return {};
+}
+
+/// Where files are named, nothing else is loaded. Members of an archive come only when it was opened.
+Result<void> RunLoop::find_named(Context& context) {
+  named_.clear();
+  if (options_.only_paths.empty()) return {};
+  FilesQuery query{ingestion_.id, FileState::kDiscovered};
+  do {
+    TRY(context.check());
+    TRY_ASSIGN(const FilePage page, parts_.history.files(query));
+    for (const FileRecord& file : page.files) {
+      if (is_named(file.path, options_.only_paths)) named_.push_back(file.id);
+    }
+    query.cursor = page.next_cursor;
+  } while (!query.cursor.empty());
   return {};
 }
 
@@ -170,7 +203,7 @@ Result<void> RunLoop::look_again(const std::map<SourceId, std::vector<std::strin
   for (const auto& [id, of_source] : paths) {
     auto source = std::ranges::find(ingestion_.sources, id, &Source::id);
     if (source == ingestion_.sources.end()) source = ingestion_.sources.begin();
-    auto make_feed = [&](Context&) { return open_feed(parts_, ingestion_, *source, of_source); };
+    auto make_feed = [&](Context&) { return open_feed(parts_, sink_, ingestion_, *source, of_source); };
     TRY_ASSIGN(const Discovered found, discover(make_feed, parts_.work, parts_.clock, ingestion_, id, report_.run.id, context));
     for (const std::string& text : found.warnings) warn(text);
   }
@@ -291,6 +324,7 @@ ClaimRequest RunLoop::claim_request() const {
     request.limits.files_max = std::min(request.limits.files_max, *ingestion_.run_files_max - files_claimed_);
   }
   request.attempts_max = ingestion_.retry_attempts_max;
+  request.only = named_;
   request.order = ingestion_.run_order;
   request.lease = parts_.lease;
   return request;
@@ -298,7 +332,7 @@ ClaimRequest RunLoop::claim_request() const {
 
 Result<bool> RunLoop::load_next_batch(Context& context) {
   const ClaimRequest request = claim_request();
-  if (request.limits.files_max <= 0) return false;
+  if (request.limits.files_max <= 0 || nothing_named_is_left()) return false;
   TRY_ASSIGN(auto batch, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.claim(request); }));
   if (!batch) return false;
   files_claimed_ += static_cast<int64_t>(batch->files.size());
@@ -327,11 +361,13 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   TRY(look_at_changed(*end, context));
   const bool found_members = std::ranges::find(end->results, FileOutcome::kExpanded, &FileResult::outcome) != end->results.end();
   has_members_ |= found_members;
+  TRY(find_named(context));
   return found_members ? check_headers(context) : Result<void>{};
 }
 
 /// Whether there may be something to claim again.
 Result<bool> RunLoop::wait_for_others(Context& context) {
+  if (!options_.only_paths.empty()) return false;  // what was named was tried
   TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
   if (outstanding.claimable > 0) return true;
   if (outstanding.batches == 0) return false;
@@ -343,7 +379,7 @@ Result<bool> RunLoop::wait_for_others(Context& context) {
 /// Rule N: the same steps, no file entries. A page of the feed is a batch.
 Result<void> RunLoop::load_untracked(Context& context) {
   for (const Source& source : ingestion_.sources) {
-    TRY_ASSIGN(auto feed, open_feed(parts_, ingestion_, source, options_.files_from));
+    TRY_ASSIGN(auto feed, open_feed(parts_, sink_, ingestion_, source, options_.files_from));
     std::vector<ClaimedFile> files;
     int64_t bytes = 0;
     auto flush = [&]() -> Result<void> {

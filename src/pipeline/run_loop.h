@@ -42,6 +42,7 @@ class RunLoop {
   Result<bool> wait_for_others(Context& context);
   Result<void> ingest(const ClaimedBatch& batch, Context& context);
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
+  Result<void> find_named(Context& context);
   Result<std::string> listed_path(std::string path, std::string archive);
   Result<void> load_members_found(Context& context);
   Result<void> ingest_untracked(std::vector<ClaimedFile> files, Context& context);
@@ -51,6 +52,7 @@ class RunLoop {
     return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr, rules_};
   }
   Recovery recovery() const;
+  bool nothing_named_is_left() const { return !options_.only_paths.empty() && named_.empty(); }
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
   void keep_backup();
@@ -69,13 +71,14 @@ class RunLoop {
   int64_t files_claimed_ = 0;
   bool has_members_ = false;                ///< members of archives wait, or did
   std::vector<ClaimedFile> members_found_;  ///< untracked: to be loaded next
+  std::vector<int64_t> named_;              ///< record ids: of options_.only_paths, what this run may still claim
   int withdrawals_ = 0;                     ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
   std::string first_failure_;
 };
 
-/// The feed of a source: its listing, or the explicit list of this run.
-Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Ingestion& ingestion, const Source& source,
+/// The feed of a source: its listing without the files of the sink's tables, or the explicit list of this run.
+Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion, const Source& source,
                                             const std::vector<std::string>& files_from);
 
 }  // namespace sluice

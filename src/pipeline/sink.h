@@ -125,6 +125,9 @@ class Sink {
   /// (its id is 0): nothing is created, evolved, found, published or fenced, and load() says where the objects go.
   virtual bool object_per_file() const { return false; }
 
+  /// Whether its names say that a pinned batch went here. False is no proof: a table may have been renamed.
+  virtual bool is_aimed_at(const TargetPin& pin) const = 0;
+
   /// (a). kNotFound: no table yet.
   virtual Result<TargetState> load(Context& context) = 0;
   /// kConflict: somebody created it first; load again.

@@ -2,7 +2,7 @@
 
 namespace sluice {
 
-void RunLog::discovered(int64_t found, int64_t done_before, int64_t to_load, int64_t bytes) {
+void RunLog::discovered(int64_t found, int64_t done_before, int64_t to_load, int64_t bytes, int64_t /*failed*/) {
   log_.write(LogLevel::kInfo, "discovered",
              {{"run_id", run_}, {"found", found}, {"done_before", done_before}, {"to_load", to_load}, {"bytes", bytes}});
 }

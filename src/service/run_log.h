@@ -11,7 +11,7 @@ class RunLog final : public RunObserver {
  public:
   RunLog(Log& log, const TakenRun& taken) : log_(log), run_(taken.run.id.text), ingestion_(taken.ingestion.id.text) {}
 
-  void discovered(int64_t found, int64_t done_before, int64_t to_load, int64_t bytes) override;
+  void discovered(int64_t found, int64_t done_before, int64_t to_load, int64_t bytes, int64_t failed) override;
   void claimed(const ClaimedBatch& batch) override;
   void file_read(const FileResult& result) override;
   void publishing(const PreparedBatch& batch) override;

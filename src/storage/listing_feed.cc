@@ -44,6 +44,9 @@ class ListingFeed final : public FileFeed {
       branch->head.reset();
     }
     page_.in_byte_order = in_byte_order_;
+    for (const std::string& folder : filter_.take_passed_over()) {
+      page_.warnings.push_back({ErrorCode::kInvalidInput, folder + " is passed over: tables have their own files there"});
+    }
     return std::exchange(page_, FeedPage{});
   }
 
@@ -141,8 +144,8 @@ class ExplicitFeed final : public FileFeed {
 }  // namespace
 
 Result<std::unique_ptr<FileFeed>> make_listing_feed(ObjectStore& store, std::span<const std::string> paths, const Ready& ready,
-                                                    Clock& clock) {
-  TRY_ASSIGN(ReadyFilter filter, ReadyFilter::make(store, ready, clock));
+                                                    Clock& clock, std::span<const std::string> own_folders) {
+  TRY_ASSIGN(ReadyFilter filter, ReadyFilter::make(store, ready, clock, own_folders));
   auto feed = std::make_unique<ListingFeed>(store, std::move(filter));
   for (const std::string& path : paths) {
     TRY_ASSIGN(const std::string uri, absolute_uri(path));

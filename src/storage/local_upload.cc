@@ -28,6 +28,7 @@ std::string folder_of(std::string_view path) {
 Error write_error(int error_number, std::string_view path) {
   Error error = io_error(error_number, "writing", path);
   if (error.code == ErrorCode::kNotFound || error_number == EIO) error.code = ErrorCode::kUnavailable;
+  if (error_number == ENOTDIR) error.code = ErrorCode::kConflict;  // a file has the name of a folder above
   error.type.clear();
   return error;
 }
@@ -179,6 +180,7 @@ class LocalUpload final : public Upload {
 Result<void> make_folders(const std::string& folder) {
   if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
   if (errno == EEXIST) return {};
+  if (errno == ENOTDIR) return std::unexpected(write_error(errno, folder));
   if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
   TRY(make_folders(folder_of(folder)));
   if (::mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {

@@ -9,8 +9,9 @@ constexpr size_t kMarkerFoldersMax = 10'000;  // remembered; then all are asked 
 
 }  // namespace
 
-Result<ReadyFilter> ReadyFilter::make(ObjectStore& store, const Ready& ready, Clock& clock) {
+Result<ReadyFilter> ReadyFilter::make(ObjectStore& store, const Ready& ready, Clock& clock, std::span<const std::string> own_folders) {
   ReadyFilter filter(store, ready, clock);
+  filter.own_folders_.assign(own_folders.begin(), own_folders.end());
   for (const std::string& pattern : ready.ignore) {
     TRY_ASSIGN(Glob glob, Glob::parse(pattern));
     (pattern.contains('/') ? filter.path_patterns_ : filter.name_patterns_).push_back(std::move(glob));
@@ -18,8 +19,27 @@ Result<ReadyFilter> ReadyFilter::make(ObjectStore& store, const Ready& ready, Cl
   return filter;
 }
 
+bool ReadyFilter::is_own(const Glob& glob, std::string_view path) {
+  for (const std::string& folder : own_folders_) {
+    if (!path.starts_with(folder) || glob.fixed_folder().starts_with(folder)) continue;
+    passed_over_.insert(folder);
+    return true;
+  }
+  return false;
+}
+
+std::vector<std::string> ReadyFilter::take_passed_over() {
+  std::vector<std::string> fresh;
+  for (const std::string& folder : passed_over_) {
+    if (told_.insert(folder).second) fresh.push_back(folder);
+  }
+  passed_over_.clear();
+  return fresh;
+}
+
 bool ReadyFilter::ignores(const Glob& glob, std::string_view path) {
   if (path == glob.text()) return false;
+  if (is_own(glob, path)) return true;
   const std::string_view below = path.substr(std::min(glob.fixed_folder().size(), path.size()));
   const auto matches_below = [below](const Glob& pattern) { return pattern.matches(below); };
   if (std::any_of(path_patterns_.begin(), path_patterns_.end(), matches_below)) return true;

@@ -100,6 +100,10 @@ Result<std::optional<BatchRecord>> FaultyLedger::last_committed(const IngestionI
   return plan_.run("ledger.last_committed", Effect::kRead, [&] { return ledger_.last_committed(ingestion, table_uuid); });
 }
 
+Result<std::optional<TargetPin>> FaultyLedger::last_target(const IngestionId& ingestion) {
+  return plan_.run("ledger.last_target", Effect::kRead, [&] { return ledger_.last_target(ingestion); });
+}
+
 Result<int64_t> FaultyLedger::highest_seq(const IngestionId& ingestion) {
   return plan_.run("ledger.highest_seq", Effect::kRead, [&] { return ledger_.highest_seq(ingestion); });
 }

@@ -68,6 +68,7 @@ class NotingLedger final : public WorkLedger, public Registry {
   Result<std::optional<BatchRecord>> last_committed(const IngestionId&, std::string_view) override {
     return note<std::optional<BatchRecord>>("ledger.last_committed");
   }
+  Result<std::optional<TargetPin>> last_target(const IngestionId&) override { return note<std::optional<TargetPin>>("ledger.last_target"); }
   Result<int64_t> highest_seq(const IngestionId&) override { return note<int64_t>("ledger.highest_seq"); }
   Result<std::vector<BatchRecord>> live_batches(const IngestionId&) override {
     return note<std::vector<BatchRecord>>("ledger.live_batches");
@@ -131,6 +132,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.mark_swept", [](WorkLedger& l, Registry&) { return outcome(l.mark_swept({})); }},
       {"ledger.find_batch", [](WorkLedger& l, Registry&) { return outcome(l.find_batch({})); }},
       {"ledger.last_committed", [](WorkLedger& l, Registry&) { return outcome(l.last_committed({}, {})); }},
+      {"ledger.last_target", [](WorkLedger& l, Registry&) { return outcome(l.last_target({})); }},
       {"ledger.highest_seq", [](WorkLedger& l, Registry&) { return outcome(l.highest_seq({})); }},
       {"ledger.live_batches", [](WorkLedger& l, Registry&) { return outcome(l.live_batches({})); }},
       {"ledger.outstanding", [](WorkLedger& l, Registry&) { return outcome(l.outstanding({}, {}, 0)); }},

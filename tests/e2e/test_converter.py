@@ -1,8 +1,11 @@
 """The converter story: a folder of mixed files becomes Parquet on S3, stopped and killed on the way, each file once."""
 
 import contextlib
+import io
+import json
 import shutil
 import subprocess
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -233,6 +236,21 @@ def test_a_lost_ledger_is_rebuilt_from_the_objects(home, sources, bucket, s3_ser
     assert copied["kind"] == "unknown" and copied["object"].endswith("copies/11.json.parquet"), copied
 
 
+# Prevents objects of files that went to another folder after their load from being nobody's once the ledger was lost and made anew.
+def test_rebuild_remembers_files_that_left(home, tmp_path):
+    for number in range(3):
+        home.write(f"in/{number}.json", f'{{"id": {number}}}\n')
+    arguments = ("load", "in", "--parquet", tmp_path / "out", "--name", NAME, "--move-done", tmp_path / "done")
+    home.run(*arguments)
+    shutil.rmtree(home.folder / ".sluice")
+    home.run(*arguments, "--allow-empty")
+    assert "3 version(s) are remembered from footers" in home.run("rebuild", NAME).out
+    assert home.run("verify", NAME, "--json").json["differences"] == []
+    (tmp_path / "out/1.json.parquet").write_bytes((tmp_path / "out/2.json.parquet").read_bytes())
+    (wrong,) = home.run("verify", NAME, "--json", code=1).json["differences"]
+    assert wrong["kind"] == "unknown" and wrong["object"].endswith("1.json.parquet"), wrong
+
+
 def field_ids(field):
     inner = [field.type.field(i) for i in range(field.type.num_fields)]
     return [int(field.metadata[b"PARQUET:field_id"])] + [one for part in inner for one in field_ids(part)]
@@ -247,6 +265,43 @@ def test_field_ids_are_unique(home, tmp_path):
     for name, count in {"rescued": 3, "late": 9}.items():
         ids = [one for field in pq.read_schema(tmp_path / "out" / f"{name}.json.parquet") for one in field_ids(field)]
         assert len(ids) == len(set(ids)) >= count, (name, ids)
+
+
+# Prevents values behind the sample from becoming null because an older part of the same file looked narrower: nobody has read that object.
+def test_columns_become_as_wide_as_the_whole_file_needs(home, tmp_path):
+    late = '{"id":1,"n":1,"s":{"x":1},"d":"2026-01-01"}\n' * 200_000 + '{"id":"A7","n":2.5,"s":{"x":0.25},"d":"soon"}\n'
+    home.write("in/late.json", late)
+    home.write("in/late.csv", "id,code\n" + "17,4\n" * 900_000 + "18,0042\n")
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    table = pq.read_table(tmp_path / "out/late.json.parquet")
+    last = {name: table[name][-1].as_py() for name in ("id", "n", "s", "d")}
+    assert last == {"id": "A7", "n": 2.5, "s": {"x": 0.25}, "d": "soon"} and "_rescued_data" not in table.column_names
+    assert table["id"][0].as_py() == "1" and table["n"][0].as_py() == 1.0
+    assert pq.read_table(tmp_path / "out/late.csv.parquet")["code"][-1].as_py() == "0042"
+
+
+# Prevents a large member that can be read once only from failing for what its beginning did not show: it is kept beside the columns.
+def test_a_member_that_comes_once_rescues_what_comes_late(home, tmp_path):
+    late = b'{"id":1}\n' * 1_100_000 + b'{"id":"A7","new":2}\n'
+    home.folder.joinpath("in").mkdir()
+    with tarfile.open(home.folder / "in/all.tar.gz", "w:gz", compresslevel=1) as archive:
+        info = tarfile.TarInfo("late.json")
+        info.size = len(late)
+        archive.addfile(info, io.BytesIO(late))
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    last = pq.read_table(tmp_path / "out/all.tar.gz/late.json.parquet").slice(1_100_000).to_pylist()[0]
+    assert last["id"] is None and json.loads(last["_rescued_data"]) == {"id": "A7", "new": 2}
+
+
+# Prevents one file, whose key is another one's folder, from stopping all others for good.
+def test_a_file_beside_a_folder_of_its_key_fails_alone(home, tmp_path):
+    for name in ("a", "b.csv", "a.parquet/x.csv"):
+        home.write(f"in/{name}", "a,b\n1,2\n")
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME, "--batch-files-max", 1, code=3)
+    states = {one["name"]: (one["state"], one["reason"]) for one in home.run("status", NAME, "--inventory", "--json").json["inventory"]}
+    assert sorted(state for state, _ in states.values()) == ["done", "done", "failed"]
+    (reason,) = [reason for state, reason in states.values() if state == "failed"]
+    assert "KeyTaken" in reason and "cannot be written beside another file's" in reason, reason
 
 
 # Prevents a comparison that says all is well whatever there is: an object that is gone, one that somebody put there, one of other rows.

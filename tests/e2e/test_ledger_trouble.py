@@ -65,6 +65,16 @@ def test_restore_puts_the_backup_back(home):
     assert home.lake.count(TABLE) == 35
 
 
+# Prevents: what was loaded since the backup forgotten by a slip of the hand, where nothing is damaged.
+def test_restore_asks_where_nothing_is_damaged(home):
+    load_some(home)
+    before = ledger_file(home).read_bytes()
+    outcome = home.run("restore", code=2)
+    assert "is not damaged" in outcome.err and "--yes" in outcome.err, outcome
+    assert ledger_file(home).read_bytes() == before
+    assert "Restored" in home.run("restore", "--yes").out
+
+
 # Prevents: files loaded after the backup was made loaded twice once it is restored.
 def test_an_older_backup_is_recognised_and_caught_up(home):
     load_some(home)

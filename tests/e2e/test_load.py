@@ -52,6 +52,37 @@ def test_second_load_does_nothing(home):
     assert home.states() == {"SUCCESS": 1}
 
 
+# Prevents the second run over the working folder from loading the first one's own data files and metadata.
+def test_a_glob_over_the_warehouse_passes_it_over(home):
+    home.write_rows("a.json", numbered(5))
+    home.load(".", "--table", TABLE)
+    home.write_rows("in/b.json", numbered(6, 6))
+    again = home.run("load", ".", "--table", TABLE)
+    assert "warehouse/ is passed over: tables have their own files there" in again.err, again
+    assert home.lake.count(TABLE) == 11 and home.states() == {"SUCCESS": 2}
+
+
+# Prevents "all files have been processed" while some of them are FAILED; retry and forget of a name that is none; a retry of one file that
+# loads others.
+def test_failed_files_are_said_and_retried_by_name(home):
+    home.write_rows("in/good.json", numbered(5))
+    for name in ("one", "two"):
+        home.write(f"in/{name}.json", "{broken\n")
+    for _ in range(3):
+        home.run("load", "in", "--table", TABLE, code=None)
+    idle = home.run("load", "in", "--table", TABLE)
+    assert "No new data to ingest. 2 file(s) failed before" in idle.out and "All files" not in idle.out, idle
+    for name in ("one", "two"):
+        home.write_rows(f"in/{name}.json", numbered(1, {"one": 100, "two": 200}[name]))
+    for command in ("retry", "forget"):
+        assert "has no" in home.run(command, TABLE, "in/none.json", code=2).err
+    assert "has no failed file of that name" in home.run("retry", TABLE, "in/good.json", code=2).err
+    home.run("retry", TABLE, "in/one.json")
+    assert home.lake.count(TABLE) == 6 and home.states() == {"SUCCESS": 2, "FAILED": 1}
+    home.run("retry", TABLE)
+    assert home.lake.count(TABLE) == 7
+
+
 # Prevents a change to the lines that operators grep for.
 def test_lines_that_operators_grep_for(home):
     for number in range(3):

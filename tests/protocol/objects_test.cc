@@ -15,6 +15,7 @@
 namespace sluice {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
@@ -104,6 +105,19 @@ TEST(Objects, WhatAWithdrawnBatchLeftIsTakenUp) {
   EXPECT_EQ(world.objects().at(left.begin()->first), left.begin()->second) << "it was written again";
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 3));
   world.check_invariants("after the second run");
+}
+
+// Bug: an ingestion with another prefix says that all is done, and there is nothing below the new one.
+TEST(Objects, AnotherPrefixStopsTheRun) {
+  ObjectWorld world;
+  world.put("a.json", {1});
+  world.run();
+  world.ingestion.parquet->prefix = "file:///elsewhere";
+  auto process = world.start();
+  const auto report = process->run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->run.state, RunState::kFailed);
+  EXPECT_THAT(report->run.error, AllOf(HasSubstr("Parquet objects below file:///out so far"), HasSubstr("below file:///elsewhere now")));
 }
 
 // Bug: an object that was made with another definition is taken for what the definition of now would make.

@@ -9,6 +9,7 @@
 namespace sluice {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::UnorderedElementsAre;
@@ -337,6 +338,15 @@ TEST(RuleT, StopsWhenTheIngestionIsPointedElsewhere) {
   ASSERT_TRUE(process->catalog().create({{"t"}, "others"}, request, context));
   process.reset();
   EXPECT_THAT(error_of(world), HasSubstr("has loaded into table t.events so far"));
+}
+
+// Bug: with nothing new to load, a run of an ingestion that was pointed at another table says that all is done, and the table is empty.
+TEST(RuleT, StopsBeforeListingWhenPointedElsewhere) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  world.ingestion.table.name = "others";
+  EXPECT_THAT(error_of(world), AllOf(HasSubstr("has loaded into table t.events so far"), HasSubstr("table t.others now")));
 }
 
 // Bug: a lost race for the schema overwrites the other worker's column.

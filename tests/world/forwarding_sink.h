@@ -10,6 +10,7 @@ class ForwardingSink : public Sink {
   explicit ForwardingSink(Sink& inner) : inner_(inner) {}
 
   bool object_per_file() const override { return inner_.object_per_file(); }
+  bool is_aimed_at(const TargetPin& pin) const override { return inner_.is_aimed_at(pin); }
   Result<TargetState> load(Context& c) override { return inner_.load(c); }
   Result<TargetState> create(const TargetSpec& spec, Context& c) override { return inner_.create(spec, c); }
   Result<TargetState> evolve(const TargetState& state, const Schema& proposed, Context& c) override {
