@@ -69,17 +69,25 @@ Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_w
   return {};
 }
 
+/// An archive stands for its members.
+Result<bool> has_member_in(History& history, const Ingestion& ingestion, const std::string& archive, std::optional<FileState> state) {
+  FilesQuery query{.ingestion = ingestion.id, .state = state};
+  do {
+    TRY_ASSIGN(const FilePage page, history.files(query));
+    if (std::ranges::any_of(page.files, [&](const FileRecord& file) { return file.path.starts_with(member_path(archive, "")); }))
+      return true;
+    query.cursor = page.next_cursor;
+  } while (!query.cursor.empty());
+  return false;
+}
+
 /// Names that stand for no file of the ingestion, or for none in that state, are slips of the hand: said before anything is done.
 Result<void> check_named(History& history, const Ingestion& ingestion, const std::vector<std::string>& paths,
                          std::optional<FileState> state) {
   for (const std::string& path : paths) {
     TRY_ASSIGN(const FilePage exact, history.files({.ingestion = ingestion.id, .state = state, .path = path, .limit = 1}));
     if (!exact.files.empty()) continue;
-    bool has_members = false;  // an archive stands for its members
-    TRY(history.visit_files(ingestion.id, [&](const FileRecord& file) -> Result<void> {
-      has_members |= file.path.starts_with(member_path(path, "")) && (!state || file.state == *state);
-      return {};
-    }));
+    TRY_ASSIGN(const bool has_members, has_member_in(history, ingestion, path, state));
     if (has_members) continue;
     return invalid_input(fmt::format("{}: {} has no {}file of that name; nothing was changed (`sluice files {}` lists them)", path,
                                      ingestion.name, state == FileState::kFailed ? "failed " : "", ingestion.name));

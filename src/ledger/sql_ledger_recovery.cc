@@ -106,9 +106,12 @@ Result<std::optional<BatchRecord>> SqlLedger::last_committed(const IngestionId& 
 
 Result<std::optional<TargetPin>> SqlLedger::last_target(const IngestionId& ingestion) {
   return read("looking for the last target", [&](SqlConnection& db) -> Result<std::optional<TargetPin>> {
-    TRY_ASSIGN(auto rows, db.query(batches_where("ingestion_id = ? AND state = 'COMMITTED' AND tracked = TRUE AND disowned = FALSE AND "
-                                                 "target IS NOT NULL ORDER BY seq DESC LIMIT 1"),
-                                   ingestion.text));
+    TRY_ASSIGN(
+        auto rows,
+        db.query(batches_where(
+                     "ingestion_id = ? AND state = 'COMMITTED' AND tracked = TRUE AND disowned = FALSE AND "
+                     "table_uuid <> '' AND EXISTS (SELECT 1 FROM batch_files f WHERE f.batch_id = batches.id) ORDER BY seq DESC LIMIT 1"),
+                 ingestion.text));
     TRY_ASSIGN(const auto newest, first_row(std::move(rows), batch_from));
     return newest ? newest->target : std::nullopt;
   });

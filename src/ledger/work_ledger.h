@@ -201,7 +201,7 @@ class WorkLedger {
   /// The committed, tracked, not disowned batch with the highest seq that published a snapshot into this table uuid
   /// (empty: into any table).
   virtual Result<std::optional<BatchRecord>> last_committed(const IngestionId& ingestion, std::string_view table_uuid) = 0;
-  /// Where the newest committed, tracked, not disowned batch went, whether it had rows or not. nullopt: none did, or none says.
+  /// Where the newest committed, tracked, not disowned batch went of which rows lie somewhere. nullopt: there is none.
   virtual Result<std::optional<TargetPin>> last_target(const IngestionId& ingestion) = 0;
   virtual Result<int64_t> highest_seq(const IngestionId& ingestion) = 0;
   /// STAGING, PREPARED and WITHDRAWING batches, oldest first.

@@ -139,11 +139,14 @@ Result<void> check_target(WorkLedger& ledger, Sink& sink, const Ingestion& inges
   const auto state = sink.load(context);
   if (!state && state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
   if (state && state->pin.table_uuid == before->table_uuid) return {};  // renamed, or reached through another catalog
+  const std::string now = target_text(ingestion);
+  std::string so_far = target_text(*before);
+  if (so_far == now) so_far += fmt::format(" of catalog {}, warehouse {}", before->catalog_uri, before->warehouse);
   return fail(ErrorCode::kCorruption,
               fmt::format("ingestion \"{0}\" has loaded into {1} so far, and is to load into {2} now: its files are remembered as loaded "
                           "there. Nothing was loaded. Ways out: point it back; load under another name (--name); or `sluice forget {0} "
                           "--all` to load every file into the new target",
-                          ingestion.name, target_text(*before), target_text(ingestion)));
+                          ingestion.name, so_far, now));
 }
 
 Result<Mark> next_mark(WorkLedger& ledger, const TargetState& state, const Ingestion& ingestion, const PreparedBatch& batch) {

@@ -24,6 +24,7 @@
 #include "pipeline/quarantine.h"
 #include "pipeline/spool_file.h"
 #include "pipeline/table_rows.h"
+#include "storage/local_path.h"
 
 namespace sluice {
 namespace {
@@ -145,18 +146,15 @@ class ParquetStager final : public Stager {
     TRY(held.writer->finish(footer_of(facts, ingestion_.name, file.path), context));
     if (own.again) TRY(target_.store.remove_unfinished(own.key, context));
     PutOptions options{.if_none_match = true, .metadata = metadata_of(facts)};
-    int refused = 0;
+    int refused_by_nothing = 0;
     for (int attempt = 1;; ++attempt) {
       auto put = put_object(own.key, *held.spool, options, context);
       if (put) return put;
       const bool find_out = put.error().code == ErrorCode::kConflict || put.error().code == ErrorCode::kOutcomeUnknown;
       if (!find_out || attempt == kPutAttemptsMax) return put;
-      const auto looked = look_at_object(target_.store, own.key, context);
-      const bool refused_by_nothing = looked && !*looked && put.error().code == ErrorCode::kConflict;
-      if (refused_by_nothing && ++refused == kRefusedByNothingMax) return in_the_way(file, own.key, put.error());
-      if (!looked && has_objects_below(own.key, context)) return in_the_way(file, own.key, looked.error());
-      TRY(looked);
-      const auto& found = *looked;
+      TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
+      refused_by_nothing += !found && put.error().code == ErrorCode::kConflict;
+      if (is_local(own.key) && refused_by_nothing == kRefusedByNothingMax) return in_the_way(file, own.key, put.error());
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";
       if (!found) continue;
@@ -189,11 +187,6 @@ class ParquetStager final : public Stager {
   }
 
   /// In a file system a name is a file's or a folder's.
-  bool has_objects_below(const std::string& key, Context& context) const {
-    const auto page = target_.store.list({.prefix = key + "/", .limit = 1}, context);
-    return page && !page->objects.empty();
-  }
-
   static std::unexpected<Error> in_the_way(const ClaimedFile& file, const std::string& key, const Error& why) {
     return std::unexpected(Error{ErrorCode::kConflict,
                                  fmt::format("{}: its key {} cannot be written beside another file's: {}; the file was not converted. Give "

@@ -23,12 +23,10 @@ constexpr int kWithdrawalsMax = 3;  // in a row, before the run gives up
 constexpr size_t kMismatchesNamedMax = 20;
 constexpr int64_t kMembersOfBatchMax = 10'000;
 
-/// The warehouse; of one that holds files of others, too, where this table lies unless somebody said otherwise.
-std::vector<std::string> folders_of_tables(const Sink& sink, const Ingestion& ingestion) {
-  std::string folder = sink.warehouse();
+std::vector<std::string> folders_of_tables(const Sink& sink) {
+  const std::string folder = sink.warehouse();
   if (folder.empty()) return {};
-  if (!folder.ends_with('/')) folder += '/';
-  return {folder, fmt::format("{}{}/{}/", folder, fmt::join(ingestion.table.ns, "/"), ingestion.table.name)};
+  return {folder.ends_with('/') ? folder : folder + '/'};
 }
 
 /// An archive stands for its members.
@@ -42,7 +40,7 @@ Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Sink
                                             const std::vector<std::string>& files_from) {
   TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(source.paths.front(), source.store));
   if (!files_from.empty()) return make_explicit_feed(*store, files_from);
-  return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock, folders_of_tables(sink, ingestion));
+  return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock, folders_of_tables(sink));
 }
 
 Result<RunReport> RunLoop::run(Context context) {
@@ -143,7 +141,7 @@ Result<void> RunLoop::discover_files(Context& context) {
     TRY_ASSIGN(const FilePage one, parts_.history.files({.ingestion = ingestion_.id, .state = FileState::kFailed, .limit = 1}));
     failed = one.total;
   }
-  observer_.discovered(found.found, std::max<int64_t>(0, done_before - failed), waiting.claimable, found.bytes, failed);
+  observer_.discovered(found.found, done_before, waiting.claimable, found.bytes, failed);
   return {};
 }
 
@@ -172,19 +170,34 @@ Result<void> RunLoop::discover_failed(Context& context) {
   return {};
 }
 
-/// Where files are named, nothing else is loaded. Members of an archive come only when it was opened.
-Result<void> RunLoop::find_named(Context& context) {
-  named_.clear();
-  if (options_.only_paths.empty()) return {};
-  FilesQuery query{ingestion_.id, FileState::kDiscovered};
-  do {
+/// The records in this state of what was named, of an archive's members, and of the containers around a member: opening one records it
+/// anew.
+Result<std::vector<int64_t>> RunLoop::records_of_named(FileState state, Context& context) {
+  std::vector<int64_t> ids;
+  const auto take = [&](const std::string& path) -> Result<void> {
     TRY(context.check());
-    TRY_ASSIGN(const FilePage page, parts_.history.files(query));
-    for (const FileRecord& file : page.files) {
-      if (is_named(file.path, options_.only_paths)) named_.push_back(file.id);
+    TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .state = state, .path = path}));
+    for (const FileRecord& file : page.files) ids.push_back(file.id);
+    return {};
+  };
+  for (const std::string& name : options_.only_paths) {
+    for (size_t at = name.find(kMemberMark); at != name.npos; at = name.find(kMemberMark, at + 1)) TRY(take(name.substr(0, at)));
+    TRY(take(name));
+    for (const Source& source : ingestion_.sources) {
+      TRY_ASSIGN(const auto members, parts_.work.known_members(ingestion_.id, source.id, name));
+      for (;;) {
+        TRY_ASSIGN(const auto member, members->next());
+        if (!member) break;
+        TRY(take(member->path));
+      }
     }
-    query.cursor = page.next_cursor;
-  } while (!query.cursor.empty());
+  }
+  return ids;
+}
+
+/// Where files are named, nothing else is loaded.
+Result<void> RunLoop::find_named(Context& context) {
+  TRY_ASSIGN(named_, records_of_named(FileState::kDiscovered, context));
   return {};
 }
 
@@ -332,7 +345,7 @@ ClaimRequest RunLoop::claim_request() const {
 
 Result<bool> RunLoop::load_next_batch(Context& context) {
   const ClaimRequest request = claim_request();
-  if (request.limits.files_max <= 0 || nothing_named_is_left()) return false;
+  if (request.limits.files_max <= 0 || (names_files() && named_.empty())) return false;
   TRY_ASSIGN(auto batch, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.claim(request); }));
   if (!batch) return false;
   files_claimed_ += static_cast<int64_t>(batch->files.size());
@@ -367,12 +380,17 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
 
 /// Whether there may be something to claim again.
 Result<bool> RunLoop::wait_for_others(Context& context) {
-  if (!options_.only_paths.empty()) return false;  // what was named was tried
-  TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
-  if (outstanding.claimable > 0) return true;
-  if (outstanding.batches == 0) return false;
+  if (names_files()) {
+    TRY_ASSIGN(const auto in_hand, records_of_named(FileState::kProcessing, context));
+    if (in_hand.empty()) return false;
+  } else {
+    TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
+    if (outstanding.claimable > 0) return true;
+    if (outstanding.batches == 0) return false;
+  }
   TRY_ASSIGN(const int64_t recovered, recover_dead_batches(recovery(), context));
   if (recovered == 0 && !parts_.clock.sleep(kPollOthers, context.stop)) TRY(context.check());
+  TRY(find_named(context));
   return true;
 }
 

@@ -42,6 +42,7 @@ class RunLoop {
   Result<bool> wait_for_others(Context& context);
   Result<void> ingest(const ClaimedBatch& batch, Context& context);
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
+  Result<std::vector<int64_t>> records_of_named(FileState state, Context& context);
   Result<void> find_named(Context& context);
   Result<std::string> listed_path(std::string path, std::string archive);
   Result<void> load_members_found(Context& context);
@@ -52,7 +53,7 @@ class RunLoop {
     return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr, rules_};
   }
   Recovery recovery() const;
-  bool nothing_named_is_left() const { return !options_.only_paths.empty() && named_.empty(); }
+  bool names_files() const { return !options_.only_paths.empty(); }
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
   void keep_backup();

@@ -91,6 +91,23 @@ TEST_F(ListingFeedTest, IgnoresNamesOnEveryLevelBelowTheFixedFolder) {
   EXPECT_THAT(feed({"_in/.*"}).unmatched, SizeIs(1));
 }
 
+// A path around the warehouse finds the tables' own files, and loads them; one into it that is passed over finds nothing, without a word.
+TEST_F(ListingFeedTest, PassesOverOwnFoldersUnlessAskedInto) {
+  for (const char* name : {"a.json", "lake/t/data/1.parquet", "lake/in/b.json", "lakeside/c.json"}) put(name);
+  const std::vector<std::string> own = {std::string(kRoot) + "lake/"};
+  const auto feed_around = [&](std::string path) {
+    path.insert(0, kRoot);
+    return drain(*make_listing_feed(store_, {&path, 1}, {}, clock_, own).value());
+  };
+  const FeedPage around = feed_around("");
+  EXPECT_THAT(names(around), ElementsAre("a.json", "lakeside/c.json"));
+  ASSERT_THAT(around.warnings, SizeIs(1));
+  EXPECT_EQ(around.warnings.front().message, own.front() + " is passed over: tables have their own files there");
+  EXPECT_THAT(names(feed_around("**/*.json")), ElementsAre("a.json", "lakeside/c.json"));
+  for (const char* into : {"lake", "lake/", "lake/*/**"}) EXPECT_THAT(names(feed_around(into)), SizeIs(2)) << into;
+  EXPECT_THAT(names(feed_around("lake/in/b.json")), ElementsAre("lake/in/b.json"));
+}
+
 // Two paths of one source look at the same folder from different heights: what the one ignores the other may ask for.
 TEST_F(ListingFeedTest, EachPathIgnoresBelowItsOwnFolder) {
   for (const char* name : {"d/_x/a", "d/_x/b", "d/c"}) put(name);

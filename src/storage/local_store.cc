@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <set>
 
 #include <dirent.h>
@@ -107,6 +108,14 @@ Result<std::unique_ptr<LocalListing>> LocalStore::start_or_resume(const ListRequ
   }
   if (!request.token.empty()) after = std::max(after, request.token.substr(request.token.find(kTokenSeparator) + 1));
   return LocalListing::open(prefix, after, request.delimiter);
+}
+
+Result<ObjectHead> LocalStore::head(const Key& key, Context&) {
+  TRY_ASSIGN(const std::string path, local_path(key));
+  std::error_code unknown;
+  if (std::filesystem::is_directory(path, unknown)) return fail(ErrorCode::kNotFound, path + " is a folder, not a file");
+  TRY_ASSIGN(const struct stat status, file_status(path));
+  return ObjectHead{object_info(path, status), {}};
 }
 
 Result<ObjectInfo> LocalStore::stat(const Key& key, Context& context) {

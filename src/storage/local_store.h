@@ -16,6 +16,8 @@ class LocalStore final : public ObjectStore {
  public:
   Result<ListPage> list(const ListRequest& request, Context& context) override;
   Result<ObjectInfo> stat(const Key& key, Context& context) override;
+  /// To who looks for an object, a folder of its name is none.
+  Result<ObjectHead> head(const Key& key, Context& context) override;
   void read(ReadRequest request, ReadDone done) override;
   Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override;
   Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override;

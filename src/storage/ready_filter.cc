@@ -21,7 +21,9 @@ Result<ReadyFilter> ReadyFilter::make(ObjectStore& store, const Ready& ready, Cl
 
 bool ReadyFilter::is_own(const Glob& glob, std::string_view path) {
   for (const std::string& folder : own_folders_) {
-    if (!path.starts_with(folder) || glob.fixed_folder().starts_with(folder)) continue;
+    if (!path.starts_with(folder)) continue;
+    const std::string_view fixed = glob.fixed_folder();  // of a folder that was named without its slash, too
+    if (fixed.starts_with(folder) || fixed == std::string_view(folder).substr(0, folder.size() - 1)) continue;
     passed_over_.insert(folder);
     return true;
   }

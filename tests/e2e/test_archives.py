@@ -82,7 +82,7 @@ def test_a_rotten_member_fails_alone_and_is_repaired(home, kind, tmp_path):
     assert records(home)[f"x.{kind}!/b.json"]["status"] == "FAILED"
 
     home.write(f"in/x.{kind}", archive_of(kind, {**good, "b.json": as_json(numbered(5, 11))}, tmp_path / "2"))
-    run = home.load("in", "--table", TABLE)
+    run = home.run("retry", TABLE, f"in/x.{kind}!/b.json", "--json").json
     assert run["metrics"]["records_written"] == 5 and ids(home) == list(range(1, 16))
     assert home.states() == {"SUCCESS": 4}
 
