@@ -21,15 +21,6 @@ namespace {
 constexpr int kSuffixesMax = 1000;
 constexpr size_t kWarningsMax = 20;
 
-/// The folder that a source's pattern starts at, ending in "/"; moved files keep their path below it.
-Result<std::string> folder_of_pattern(const std::string& pattern) {
-  TRY_ASSIGN(const std::string uri, absolute_uri(pattern));
-  TRY_ASSIGN(const Glob glob, Glob::parse(uri));
-  std::string folder(glob.fixed_folder());
-  folder.resize(folder.rfind('/') + 1);
-  return folder;
-}
-
 std::string folder_uri(std::string uri) { return uri.ends_with('/') ? uri : uri + '/'; }
 
 /// Where a careless glob into a warehouse finds the files of tables: they are loaded, perhaps, but never disposed of.
@@ -158,33 +149,12 @@ class Disposer {
   }
 
   Result<void> move(const Source& source, const ListedFile& file, const std::string& folder, Context& context) {
-    TRY_ASSIGN(const std::string target, target_of(source, file, folder));
+    const std::string target = fmt::format("{}{}", folder, path_below(source.paths, file.path));
     for (int suffix = 0; suffix < kSuffixesMax; ++suffix) {
       TRY_ASSIGN(const bool moved, move_to(file, suffix == 0 ? target : fmt::format("{}.{}", target, suffix), context));
       if (moved) return {};
     }
     return fail(ErrorCode::kConflict, fmt::format("{}: {} and {} other names are taken", file.path, target, kSuffixesMax - 1));
-  }
-
-  Result<std::string> target_of(const Source& source, const ListedFile& file, const std::string& folder) {
-    size_t longest = file.path.rfind('/') + 1;
-    bool found = false;
-    for (const std::string& pattern : source.paths) {
-      TRY_ASSIGN(const std::string start, folder_of_source(pattern, file.path));
-      if (start.empty() || (found && start.size() <= longest)) continue;
-      longest = start.size();
-      found = true;
-    }
-    return folder + file.path.substr(longest);
-  }
-
-  /// Empty: the pattern does not lead to the file.
-  static Result<std::string> folder_of_source(const std::string& pattern, const std::string& path) {
-    TRY_ASSIGN(const std::string uri, absolute_uri(pattern));
-    const std::string as_folder = uri.ends_with('/') ? uri : uri + "/";
-    if (path.starts_with(as_folder)) return as_folder;
-    TRY_ASSIGN(std::string folder, folder_of_pattern(pattern));
-    return path.starts_with(folder) ? folder : std::string();
   }
 
   /// false: another file has that name.

@@ -13,19 +13,6 @@ constexpr std::string_view kSuffix = ".parquet";
 constexpr size_t kS3KeyBytesMax = 1024;
 constexpr size_t kFileNameBytesMax = 255;
 
-/// The longest of the source's roots that the path lies below; where it lies below none (a list of files): its own folder.
-std::string_view below_root(const Source& source, std::string_view path) {
-  size_t root = 0;
-  for (const std::string& pattern : source.paths) {
-    const auto glob = Glob::parse(pattern);
-    if (!glob) continue;
-    std::string folder(glob->fixed_folder());
-    if (!folder.ends_with('/')) folder += '/';
-    if (path.starts_with(folder)) root = std::max(root, folder.size());
-  }
-  return path.substr(root > 0 ? root : path.rfind('/') + 1);
-}
-
 std::unexpected<Error> bad_name(std::string_view path, const std::string& why) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, fmt::format("{}: its Parquet object cannot be named: {}", path, why),
                                std::string(error_type::kBadName)});
@@ -34,7 +21,7 @@ std::unexpected<Error> bad_name(std::string_view path, const std::string& why) {
 }  // namespace
 
 Result<std::string> mirrored_key(std::string_view prefix, const Source& source, std::string_view path, bool is_member) {
-  std::string relative = fmt::format("{}{}", below_root(source, path), kSuffix);
+  std::string relative = fmt::format("{}{}", path_below(source.paths, path), kSuffix);
   for (size_t at = 0; is_member && (at = relative.find(kMemberMark, at)) != std::string::npos;) relative.erase(at, kMemberMark.size() - 1);
   const bool local = is_local(prefix);
   for (size_t begin = 0; begin <= relative.size();) {

@@ -233,4 +233,20 @@ Below Glob::below(const Alternative& alternative, const std::vector<std::string_
   return is_deep(alternative.components[folders.size()]) ? Below::kAnything : Below::kSome;
 }
 
+std::string_view path_below(std::span<const std::string> patterns, std::string_view path) {
+  const size_t name = path.rfind('/') + 1;
+  size_t below = 0;
+  for (const std::string& pattern : patterns) {
+    const std::string as_folder = pattern.ends_with('/') ? pattern : pattern + '/';
+    if (path == pattern) {
+      below = name;
+    } else if (path.starts_with(as_folder)) {
+      below = std::max(below, as_folder.size());
+    } else if (const auto glob = Glob::parse(pattern); glob && !glob->is_literal() && path.starts_with(glob->fixed_folder())) {
+      below = std::max(below, glob->fixed_folder().size());
+    }
+  }
+  return path.substr(below > 0 ? below : name);
+}
+
 }  // namespace sluice

@@ -3,6 +3,7 @@
 // meant literally. A pattern also matches its own text and all that lies below it, so that names with such characters can be given.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,5 +58,9 @@ class Glob {
   size_t first_special_ = 0;
   std::vector<Alternative> alternatives_;
 };
+
+/// What follows, in a path, the longest folder that one of the patterns starts at (its fixed folder, or its own text where the path lies
+/// below that); a file's name where none leads to it, or one names the file itself. A file that goes elsewhere keeps it.
+std::string_view path_below(std::span<const std::string> patterns, std::string_view path);
 
 }  // namespace sluice

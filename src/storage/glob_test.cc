@@ -103,5 +103,19 @@ TEST(Utf8, ToldFromOtherBytes) {
   }
 }
 
+// Two files of one name in different folders that would get one object, or one place in the folder for files that are done.
+TEST(Glob, KnowsWhatLiesBelowItsFolder) {
+  using Patterns = std::vector<std::string>;
+  EXPECT_EQ(path_below(Patterns{"file:///in/**/*.csv"}, "file:///in/x/a.csv"), "x/a.csv");
+  EXPECT_EQ(path_below(Patterns{"file:///in/x-*/*.csv"}, "file:///in/x-1/a.csv"), "x-1/a.csv");
+  EXPECT_EQ(path_below(Patterns{"file:///in"}, "file:///in/x/a.csv"), "x/a.csv");
+  EXPECT_EQ(path_below(Patterns{"file:///in/"}, "file:///in/x/a.csv"), "x/a.csv");
+  EXPECT_EQ(path_below(Patterns{"file:///in"}, "file:///inside/x/a.csv"), "a.csv");
+  EXPECT_EQ(path_below(Patterns{"file:///in/[x]"}, "file:///in/[x]/a.csv"), "a.csv");
+  EXPECT_EQ(path_below(Patterns{"s3://b/*", "s3://b/deep/", "s3://b/de*"}, "s3://b/deep/x/a.csv"), "x/a.csv");
+  EXPECT_EQ(path_below(Patterns{"s3://b/", "s3://b/x/a.csv"}, "s3://b/x/a.csv"), "a.csv");
+  EXPECT_EQ(path_below({}, "s3://b/x/a.csv"), "a.csv");
+}
+
 }  // namespace
 }  // namespace sluice

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <random>
 
-#include "crash_world.h"
+#include "crash_sweep.h"
 
 namespace sluice {
 namespace {
@@ -43,7 +43,7 @@ void load_beside_another(FaultyWorld& faulty) {
 
 /// One fault after the other until a life passes untouched.
 void sweep(FaultKind kind, const Life& life, int64_t stride) {
-  if (long_sweep()) stride = 1;
+  stride = long_sweep() ? 1 : stride * sweep_stride();
   const int64_t first = 1 + static_cast<int64_t>(std::random_device()() % static_cast<uint64_t>(stride));
   int cases = 0;
   for (int64_t at = first;; at += stride, ++cases) {
@@ -68,11 +68,7 @@ TEST_P(ConcurrentSweep, AnotherProcessAtWork) { sweep(GetParam(), load_beside_an
 INSTANTIATE_TEST_SUITE_P(All, ConcurrentSweep,
                          testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownLate, FaultKind::kCrashBefore,
                                          FaultKind::kStall),
-                         [](const auto& info) {
-                           std::string name(to_string(info.param));
-                           std::ranges::replace(name, ' ', '_');
-                           return name;
-                         });
+                         [](const auto& info) { return name_of_kind(info.param); });
 
 }  // namespace
 }  // namespace sluice

@@ -7,12 +7,11 @@
 #include <map>
 #include <string>
 
-#include "crash_world.h"
+#include "crash_sweep.h"
 
 namespace sluice {
 namespace {
 
-constexpr int kFailedCasesMax = 5;
 constexpr const char* kDone = "file:///done/";
 constexpr const char* kFailed = "file:///failed/";
 
@@ -65,29 +64,16 @@ class DispositionSweep : public testing::TestWithParam<FaultKind> {};
 // Bug: there is one operation whose failure, lost answer or crash disposes of a file that was not loaded, loses one on its way, or leaves
 // one where it lies for ever.
 TEST_P(DispositionSweep, EveryOperationOnce) {
-  const auto operations = run_leaving_case({}, "without faults");
-  ASSERT_NE(std::ranges::find(operations, "store.copy", &FaultPlan::Operation::name), operations.end());
-  ASSERT_NE(std::ranges::find(operations, "ledger.ended_files", &FaultPlan::Operation::name), operations.end());
-  int failed = 0;
-  for (int64_t at = 1; at <= std::ssize(operations) && failed < kFailedCasesMax; ++at) {
-    if (!is_own_case(GetParam(), operations[static_cast<size_t>(at - 1)])) continue;
-    const std::vector<Fault> faults = {{.at = at, .kind = GetParam()}};
-    const std::string when = name_of(faults, operations);
-    SCOPED_TRACE(when);
-    const int before = testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
-    run_leaving_case(faults, when);
-    failed += testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() > before;
-  }
+  Sweep sweep(run_leaving_case);
+  ASSERT_TRUE(sweep.does("store.copy"));
+  ASSERT_TRUE(sweep.does("ledger.ended_files"));
+  sweep.run_each(GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DispositionSweep,
                          testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownWithout, FaultKind::kCrashBefore,
                                          FaultKind::kCrashAfter, FaultKind::kStall),
-                         [](const auto& info) {
-                           std::string name(to_string(info.param));
-                           std::ranges::replace(name, ' ', '_');
-                           return name;
-                         });
+                         [](const auto& info) { return name_of_kind(info.param); });
 
 }  // namespace
 }  // namespace sluice

@@ -7,63 +7,24 @@
 #include <algorithm>
 #include <random>
 
-#include "crash_world.h"
+#include "crash_sweep.h"
 
 namespace sluice {
 namespace {
-
-constexpr int kFailedCasesMax = 5;  // then the sweep ends: the rest says the same again
-
-int failed_parts() { return testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count(); }
-
-/// Runs cases until too many failed.
-class Sweep {
- public:
-  /// `always` happens in each case.
-  explicit Sweep(Life life = two_loads, std::vector<Fault> always = {})
-      : life_(std::move(life)), always_(std::move(always)), operations_(run_case(always_, "without further faults", life_)) {}
-
-  void run(std::vector<Fault> faults) {
-    if (failed_cases_ >= kFailedCasesMax) return;
-    const int before = failed_parts();
-    const std::string when = name_of(faults, operations_);
-    SCOPED_TRACE(when);
-    faults.insert(faults.begin(), always_.begin(), always_.end());
-    run_case(faults, when, life_);
-    ++cases_;
-    failed_cases_ += failed_parts() > before;
-  }
-  const std::vector<FaultPlan::Operation>& operations() const { return operations_; }
-  const FaultPlan::Operation& operation(int64_t at) const { return operations_[static_cast<size_t>(at - 1)]; }
-  int64_t count() const { return std::ssize(operations_); }
-  ~Sweep() { testing::Test::RecordProperty("cases", cases_); }
-
- private:
-  const Life life_;
-  const std::vector<Fault> always_;
-  const std::vector<FaultPlan::Operation> operations_;
-  int cases_ = 0, failed_cases_ = 0;
-};
 
 class CrashSweep : public testing::TestWithParam<FaultKind> {};
 
 // Bug: there is one operation whose failure, lost answer or crash doubles a row, loses one, or leaves an object that nobody sweeps.
 TEST_P(CrashSweep, EveryOperationOnce) {
-  Sweep sweep;
+  Sweep sweep(case_of(two_loads));
   ASSERT_GT(sweep.count(), 50);
-  for (int64_t at = 1; at <= sweep.count(); ++at) {
-    if (is_own_case(GetParam(), sweep.operation(at))) sweep.run({{.at = at, .kind = GetParam()}});
-  }
+  sweep.run_each(GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CrashSweep,
                          testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownWithout, FaultKind::kCrashBefore,
                                          FaultKind::kCrashAfter, FaultKind::kStall),
-                         [](const auto& info) {
-                           std::string name(to_string(info.param));
-                           std::ranges::replace(name, ' ', '_');
-                           return name;
-                         });
+                         [](const auto& info) { return name_of_kind(info.param); });
 
 bool is_catalog_write(const std::string& operation) {
   return operation == "catalog.commit" || operation == "catalog.create" || operation == "rows.insert" || operation == "rows.swap";
@@ -72,7 +33,7 @@ bool is_catalog_write(const std::string& operation) {
 // A commit without an answer lands when others have gone on: after each number of further catalog operations, with its process alive or
 // dead by then.
 TEST(LateSweep, EveryCatalogWriteLandsLate) {
-  Sweep sweep;
+  Sweep sweep(case_of(two_loads));
   for (int64_t at = 1; at <= sweep.count(); ++at) {
     if (!is_catalog_write(sweep.operation(at).name)) continue;
     for (const int late_by : {1, 2, 3, 4, 5, 6, 8, 12, 1000}) {
@@ -96,13 +57,11 @@ TEST(WithdrawSweep, ACommitInFlightNeverLandsBesideTheNextBatch) {
 
 // The steps of a withdrawal, cut off anywhere: files released twice, a batch half given up, a fence that leaves its list behind.
 TEST(WithdrawSweep, EveryOperationOnce) {
-  Sweep sweep(load_given_up, {{.kind = FaultKind::kCrashBefore, .operation = "catalog.commit"}});
+  Sweep sweep(case_of(load_given_up), {{.kind = FaultKind::kCrashBefore, .operation = "catalog.commit"}});
   const auto died = std::ranges::find(sweep.operations(), "catalog.commit!", &FaultPlan::Operation::name);
   ASSERT_NE(died, sweep.operations().end());
-  for (int64_t at = died - sweep.operations().begin() + 2; at <= sweep.count(); ++at) {
-    for (const FaultKind kind : {FaultKind::kFailAfter, FaultKind::kUnknownWithout, FaultKind::kCrashBefore}) {
-      if (is_own_case(kind, sweep.operation(at))) sweep.run({{.at = at, .kind = kind}});
-    }
+  for (const FaultKind kind : {FaultKind::kFailAfter, FaultKind::kUnknownWithout, FaultKind::kCrashBefore}) {
+    sweep.run_each(kind, died - sweep.operations().begin() + 2);
   }
 }
 
@@ -113,7 +72,7 @@ TEST(PairSweep, TwoFaultsAtRandom) {
   std::mt19937_64 dice(seed);
   constexpr FaultKind kKinds[] = {FaultKind::kFailBefore,  FaultKind::kFailAfter,  FaultKind::kUnknownWithout, FaultKind::kUnknownLate,
                                   FaultKind::kCrashBefore, FaultKind::kCrashAfter, FaultKind::kStall};
-  Sweep sweep;
+  Sweep sweep(case_of(two_loads));
   const auto draw = [&] {
     return Fault{.at = 1 + static_cast<int64_t>(dice() % static_cast<uint64_t>(sweep.count())),
                  .kind = kKinds[dice() % std::size(kKinds)],

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <thread>
@@ -46,6 +47,11 @@ void check_all_loaded(FaultyWorld& faulty, const std::string& when) {
 bool long_sweep() {
   const char* wanted = std::getenv("SLUICE_TEST_LONG");
   return wanted && std::string_view(wanted) == "1";
+}
+
+int64_t sweep_stride() {
+  const char* wanted = std::getenv("SLUICE_TEST_STRIDE");
+  return long_sweep() || !wanted ? 1 : std::max<int64_t>(1, std::atoll(wanted));
 }
 
 bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation) {

@@ -18,6 +18,10 @@ namespace sluice {
 /// Under SLUICE_TEST_LONG=1: what is thinned out otherwise runs whole.
 bool long_sweep();
 
+/// Of so many cases a sweep runs one, from a random one on: SLUICE_TEST_STRIDE, 1 under long_sweep(). For sanitizers, which are slow and
+/// look for other bugs.
+int64_t sweep_stride();
+
 /// Whether a fault there is a case of its own while one thread works, under long_sweep() always. A read that fails looks the same before
 /// and after; a process that dies before a read or after an operation leaves what it leaves when it dies before its next change.
 bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation);

@@ -5,15 +5,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
-#include "crash_world.h"
+#include "crash_sweep.h"
 #include "world/small_zip.h"
 
 namespace sluice {
 namespace {
-
-constexpr int kFailedCasesMax = 5;
 
 void two_conversions(FaultyWorld& faulty) {
   faulty.world.use_objects();
@@ -46,20 +42,10 @@ class LifeSweep : public testing::TestWithParam<std::tuple<NamedLife, FaultKind>
 // Bug: there is one operation whose failure, lost answer, crash or stall leaves ledger and target apart.
 TEST_P(LifeSweep, EveryOperationOnce) {
   const auto& [life, kind] = GetParam();
-  const auto failures = [] { return testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count(); };
-  const auto operations = run_case({}, "without faults", life.lead);
-  ASSERT_GT(std::ssize(operations), 40);
-  ASSERT_NE(std::ranges::find(operations, life.does, &FaultPlan::Operation::name), operations.end());
-  int failed = 0;
-  for (int64_t at = 1; at <= std::ssize(operations) && failed < kFailedCasesMax; ++at) {
-    if (!is_own_case(kind, operations[static_cast<size_t>(at - 1)])) continue;
-    const std::vector<Fault> faults = {{.at = at, .kind = kind}};
-    const std::string when = name_of(faults, operations);
-    SCOPED_TRACE(when);
-    const int before = failures();
-    run_case(faults, when, life.lead);
-    failed += failures() > before;
-  }
+  Sweep sweep(case_of(life.lead));
+  ASSERT_GT(sweep.count(), 40);
+  ASSERT_TRUE(sweep.does(life.does));
+  sweep.run_each(kind);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LifeSweep,
@@ -69,9 +55,7 @@ INSTANTIATE_TEST_SUITE_P(All, LifeSweep,
                                           testing::Values(FaultKind::kFailBefore, FaultKind::kFailAfter, FaultKind::kUnknownWithout,
                                                           FaultKind::kCrashBefore, FaultKind::kCrashAfter, FaultKind::kStall)),
                          [](const auto& info) {
-                           std::string name = fmt::format("{}_{}", std::get<0>(info.param).name, to_string(std::get<1>(info.param)));
-                           std::ranges::replace(name, ' ', '_');
-                           return name;
+                           return fmt::format("{}_{}", std::get<0>(info.param).name, name_of_kind(std::get<1>(info.param)));
                          });
 
 }  // namespace
