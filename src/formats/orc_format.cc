@@ -65,6 +65,7 @@ class OrcFeed final : public BatchFeed {
   arrow::Status open_file(int64_t rows_max) {
     ARROW_RETURN_NOT_OK(check_orc_tail(*file_));
     ARROW_ASSIGN_OR_RAISE(reader_, arrow::adapters::orc::ORCFileReader::Open(file_, reader_memory_pool()));
+    ARROW_RETURN_NOT_OK(check_orc_types(reader_->GetSerializedFileTail()));
     ARROW_RETURN_NOT_OK(check_stripes());
     ARROW_ASSIGN_OR_RAISE(schema_, reader_->ReadSchema());
     // One reader from the first row to the last. Arrow's readers of a single stripe seek to its first row by the stripe's row index, and
