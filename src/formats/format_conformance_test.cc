@@ -28,8 +28,9 @@ namespace {
 constexpr int64_t kRows = 96'000;
 constexpr int64_t kRowsTogether = 8'000;  // in a row group, a stripe, a block
 constexpr int64_t kBlockRows = 16 * 1024;
-constexpr int64_t kReadAheadBytesMax = 4 * kMiB;  // what a reader has taken from the store and not given out
-constexpr int64_t kBlockBytesMax = 32 * kMiB;     // of Arrow's memory, for one block and the next
+constexpr int64_t kReadAheadBytesMax = 4 * kMiB;    // what a reader has taken from the store and not given out
+constexpr int64_t kReadTwiceBytesMax = 256 * kKiB;  // magic numbers, footers
+constexpr int64_t kBlockBytesMax = 32 * kMiB;       // of Arrow's memory, for one block and the next
 
 std::string word_of(int64_t row) {
   return fmt::format("{:0>10}{}", row * 7919 % kRows, std::string(90, static_cast<char>('a' + row % 26)));
@@ -207,6 +208,7 @@ TEST_P(FormatConformanceTest, HoldsAsMuchAsItsLimits) {
   ASSERT_TRUE(rows) << rows.error().message;
   EXPECT_EQ(*rows, kRows);
   EXPECT_GE(blocks, 3);
+  EXPECT_LE(blob.bytes_read(), blob.size_bytes() + kReadTwiceBytesMax);
 }
 
 // Prevents a worker that is told to stop from reading its file to the end first, and a stop from being taken for a broken file.

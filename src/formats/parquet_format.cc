@@ -145,7 +145,10 @@ class ParquetFeed final : public BatchFeed {
     return arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
   }
 
-  /// One read for all columns of a row group, where it is small enough.
+  /// One read for all columns of a row group, where it is small enough. In a larger one each column has a buffer of its own and they
+  /// advance side by side: every byte is read here once, but out of order, and the hash of the file's content wants order. What it missed
+  /// is read once more at the end (InputFile::drain); to spare that, the bytes between the slowest column and the fastest would have to be
+  /// held, which is all of the group.
   Result<void> hold_group() {
     int64_t begin = std::numeric_limits<int64_t>::max(), end = 0;
     const arrow::Status status = caught([&] {

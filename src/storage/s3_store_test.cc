@@ -66,14 +66,6 @@ class S3StoreTest : public ::testing::Test {
     return targets;
   }
 
-  ServedRequest last_of(const std::string& method, const std::string& target) const {
-    ServedRequest last;
-    for (const ServedRequest& request : server_.requests()) {
-      if (request.method == method && request.target == target) last = request;
-    }
-    return last;
-  }
-
   ServedAnswer serve(const ServedRequest& request) {
     std::lock_guard lock(mutex_);
     if (before_) {
@@ -90,7 +82,7 @@ class S3StoreTest : public ::testing::Test {
     const size_t question = std::min(request.target.find('?'), request.target.size());
     const std::string key = percent_decode(request.target.substr(std::min(request.target.find('/', 1) + 1, question), question - 3));
     const std::string query = request.target.substr(question);
-    if (query == "?tagging") return tagging_;
+    if (query == "?tagging") return {.body = "<Tagging><TagSet/></Tagging>"};
     if (query.starts_with("?uploads"))
       return {.body = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"};
     if (query.starts_with("?partNumber=") && !request.header("x-amz-copy-source").empty()) {
@@ -153,7 +145,6 @@ class S3StoreTest : public ::testing::Test {
   Fault before_, after_;
   std::map<std::string, Object> objects_;
   std::map<int64_t, std::string> parts_;
-  ServedAnswer tagging_{.body = "<Tagging><TagSet/></Tagging>"};
   int etags_ = 0;
   ScriptedServer server_;
   std::unique_ptr<HttpClient> http_;
@@ -321,55 +312,6 @@ TEST_F(S3StoreTest, UploadsLargeObjectsInParts) {
   }
   ASSERT_TRUE(written(store(), "small", kMiB, context_)->complete(context_));
   EXPECT_THAT(sent("PUT").back(), "/b/small");  // one request, not three
-}
-
-// A file that is moved is copied in parts, which take over nothing by themselves: others would find it without its type, its metadata and
-// the tags that decide over its cost. The token of who wrote it must not come along, or the copy would look like somebody else's.
-TEST_F(S3StoreTest, CopiesCarryWhatTheObjectCarries) {
-  tagging_.body =
-      "<Tagging><TagSet><Tag><Key>team a</Key><Value>x&amp;y=z</Value></Tag><Tag><Key>e</Key><Value></Value></Tag></TagSet></Tagging>";
-  for (const std::string bytes : {"bytes", ""}) {
-    objects_.clear();
-    objects_["in/a"] = {bytes,
-                        "e",
-                        {{"Content-Type", "text/csv"},
-                         {"Content-Encoding", "gzip"},
-                         {"Cache-Control", "no-store"},
-                         {"Content-Language", "de"},
-                         {"Content-Disposition", "attachment"},
-                         {"X-Amz-Meta-Owner", "me"},
-                         {"X-Amz-Meta-Sluice-Write", "theirs"},
-                         {"X-Amz-Request-Id", "7"}}};
-    const auto copied = store().copy("s3://b/in/a", "s3://b/done/a", {.if_none_match = true}, context_);
-    ASSERT_TRUE(copied) << copied.error().message;
-    EXPECT_EQ(objects_["done/a"].bytes, bytes);
-    const ServedRequest begun = last_of(bytes.empty() ? "PUT" : "POST", bytes.empty() ? "/b/done/a" : "/b/done/a?uploads");
-    EXPECT_EQ(begun.header("content-type"), "text/csv");
-    EXPECT_EQ(begun.header("content-encoding"), "gzip");
-    EXPECT_EQ(begun.header("content-language"), "de");
-    EXPECT_EQ(begun.header("content-disposition"), "attachment");
-    EXPECT_EQ(begun.header("cache-control"), "no-store");
-    EXPECT_EQ(begun.header("x-amz-meta-owner"), "me");
-    EXPECT_NE(begun.header("x-amz-meta-sluice-write"), "theirs");
-    EXPECT_EQ(begun.header("x-amz-request-id"), "");
-    EXPECT_EQ(begun.header("x-amz-tagging"), "team%20a=x%26y%3Dz&e=");
-  }
-}
-
-// A service without tags, and a key that may not read or write them, must not keep a file from being moved.
-TEST_F(S3StoreTest, CopiesGoOnWithoutTags) {
-  objects_["a"] = {"bytes", "e", {}};
-  for (const int status : {403, 404, 405, 501}) {
-    tagging_ = {.status = status, .body = xml_error("NotToday")};
-    EXPECT_TRUE(store().copy("s3://b/a", fmt::format("s3://b/unread-{}", status), {}, context_));
-  }
-  tagging_ = {.body = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"};
-  before_ = [](const ServedRequest& request) -> std::optional<ServedAnswer> {
-    if (request.header("x-amz-tagging").empty()) return std::nullopt;
-    return ServedAnswer{.status = 403, .body = xml_error("AccessDenied")};
-  };
-  EXPECT_TRUE(store().copy("s3://b/a", "s3://b/unwritten", {}, context_));
-  EXPECT_EQ(objects_["unwritten"].bytes, "bytes");
 }
 
 // Parts of an upload that nobody completes are paid for, for ever.
