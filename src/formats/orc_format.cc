@@ -9,6 +9,7 @@
 
 #include "formats/blob_file.h"
 #include "formats/columnar_reader.h"
+#include "formats/orc_tail.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -32,22 +33,14 @@ class OrcFeed final : public BatchFeed {
 
   Result<std::shared_ptr<arrow::RecordBatch>> next(Context& context) override {
     file_->use(context);
-    const std::string where = fmt::format("stripe {}, after row {}: broken ORC data", next_stripe_, rows_read_);
+    if (rows_read_ == stripe_end_row_) TRY(enter_stripe());
     std::shared_ptr<arrow::RecordBatch> batch;
-    while (batch == nullptr) {
-      if (batches_ == nullptr) {
-        if (next_stripe_ == reader_->NumberOfStripes()) return nullptr;
-        const auto stripe = reader_->GetStripeInformation(next_stripe_);
-        int64_t end = 0;
-        if (!__builtin_add_overflow(stripe.offset, stripe.length, &end)) TRY(file_->hold(stripe.offset, end));
-        TRY(run(where, [&] { return open_stripe(stripe); }));
-        ++next_stripe_;
-        if (batches_ == nullptr) continue;
-      }
-      TRY(run(where, [&] { return batches_->ReadNext(&batch); }));
-      if (batch == nullptr) batches_.reset();
-    }
-    rows_read_ += batch->num_rows();
+    TRY(run(fmt::format("stripe {}, after row {}: broken ORC data", next_stripe_ - 1, rows_read_), [&]() -> arrow::Status {
+      if (rows_read_ == rows()) return arrow::Status::OK();
+      ARROW_RETURN_NOT_OK(batches_->ReadNext(&batch));
+      return batch == nullptr ? arrow::Status::IOError("it holds fewer rows than the file says") : arrow::Status::OK();
+    }));
+    if (batch != nullptr) rows_read_ += batch->num_rows();
     return batch;
   }
 
@@ -70,26 +63,60 @@ class OrcFeed final : public BatchFeed {
   }
 
   arrow::Status open_file(int64_t rows_max) {
+    ARROW_RETURN_NOT_OK(check_orc_tail(*file_));
     ARROW_ASSIGN_OR_RAISE(reader_, arrow::adapters::orc::ORCFileReader::Open(file_, reader_memory_pool()));
+    ARROW_RETURN_NOT_OK(check_orc_types(reader_->GetSerializedFileTail()));
+    ARROW_RETURN_NOT_OK(check_stripes());
     ARROW_ASSIGN_OR_RAISE(schema_, reader_->ReadSchema());
-    rows_max_ = std::min(rows_max, kBatchRowsMax);
+    // One reader from the first row to the last. Arrow's readers of a single stripe seek to its first row by the stripe's row index, and
+    // the ORC library follows an index that a broken file lacks through a null pointer; without a seek it never looks at one.
+    ARROW_ASSIGN_OR_RAISE(batches_, reader_->GetRecordBatchReader(batch_rows(rows_max), {}));
     return arrow::Status::OK();
   }
 
-  arrow::Status open_stripe(const arrow::adapters::orc::StripeInformation& stripe) {
-    const int64_t row_bytes = stripe.num_rows > 0 ? std::max<int64_t>(1, stripe.length / stripe.num_rows) : 1;
-    const int64_t rows = std::min(rows_max_, std::max(kBatchRowsMin, kBatchBytes / row_bytes));
-    ARROW_ASSIGN_OR_RAISE(batches_, reader_->NextStripeReader(rows));  // nullptr: beyond the rows that the footer counts
-    if (batches_ == nullptr && stripe.num_rows > 0) return arrow::Status::IOError("the stripes hold more rows than the file says");
-    return arrow::Status::OK();
+  /// The stripes lie within the file and hold the rows that its footer counts.
+  arrow::Status check_stripes() const {
+    ARROW_ASSIGN_OR_RAISE(const int64_t file_bytes, file_->GetSize());
+    int64_t rows_sum = 0;
+    for (int64_t i = 0; i < reader_->NumberOfStripes(); ++i) {
+      const auto stripe = reader_->GetStripeInformation(i);
+      const bool is_within =
+          stripe.offset >= 0 && stripe.offset <= file_bytes && stripe.length >= 0 && stripe.length <= file_bytes - stripe.offset;
+      if (!is_within) return arrow::Status::IOError(fmt::format("stripe {} lies outside of the file", i));
+      if (stripe.num_rows < 0 || __builtin_add_overflow(rows_sum, stripe.num_rows, &rows_sum)) {
+        return arrow::Status::IOError(fmt::format("stripe {} has {} rows", i, stripe.num_rows));
+      }
+    }
+    if (rows_sum == rows()) return arrow::Status::OK();
+    return arrow::Status::IOError(fmt::format("the stripes hold {} rows, and the file says {}", rows_sum, rows()));
+  }
+
+  /// So that a batch of the stripe with the longest rows holds about kBatchBytes. A batch never holds rows of two stripes.
+  int64_t batch_rows(int64_t rows_max) const {
+    int64_t row_bytes = 1;
+    for (int64_t i = 0; i < reader_->NumberOfStripes(); ++i) {
+      const auto stripe = reader_->GetStripeInformation(i);
+      if (stripe.length > kBatchBytes && stripe.num_rows > 0) row_bytes = std::max(row_bytes, stripe.length / stripe.num_rows);
+    }
+    return std::min({rows_max, kBatchRowsMax, std::max(kBatchRowsMin, kBatchBytes / row_bytes)});
+  }
+
+  /// One read for the next stripe with rows, where it is small enough.
+  Result<void> enter_stripe() {
+    while (rows_read_ == stripe_end_row_ && next_stripe_ < reader_->NumberOfStripes()) {
+      const auto stripe = reader_->GetStripeInformation(next_stripe_++);
+      stripe_end_row_ += stripe.num_rows;
+      if (stripe.num_rows > 0) TRY(file_->hold(stripe.offset, stripe.offset + stripe.length));
+    }
+    return {};
   }
 
   const std::shared_ptr<BlobFile> file_;
-  int64_t rows_max_ = kBatchRowsMax;
   std::unique_ptr<arrow::adapters::orc::ORCFileReader> reader_;
   std::shared_ptr<arrow::Schema> schema_;
-  std::shared_ptr<arrow::RecordBatchReader> batches_;  ///< of the stripe in hand
+  std::shared_ptr<arrow::RecordBatchReader> batches_;
   int64_t next_stripe_ = 0;
+  int64_t stripe_end_row_ = 0;  ///< of the stripe in hand
   int64_t rows_read_ = 0;
 };
 

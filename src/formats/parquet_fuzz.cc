@@ -1,32 +1,8 @@
 // Any bytes as a Parquet file: nothing crashes, and no size in the file takes more memory than its limit. What can be read is valid.
-#include <cstdlib>
-#include <string>
-
-#include <arrow/record_batch.h>
-#include <arrow/status.h>
-
+#include "formats/columnar_fuzz.h"
 #include "formats/parquet_format.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace sluice;
-  Context context;
-  const auto blob = make_memory_blob(std::string(reinterpret_cast<const char*>(data), size));
-  ReadPlan plan;
-  plan.report_drift = true;
-  plan.block_rows_max = 100;
-  plan.bad_rows.action = BadRowAction::kSkip;
-  plan.columns.fields = {{.id = 1, .name = "id", .type = make_type(TypeId::kInt)},
-                         {.id = 2, .name = "s", .type = make_struct({{.id = 3, .name = "x", .type = make_type(TypeId::kString)}})}};
-  if (const auto inferred = parquet_format().infer(*blob, 1, Source{}, {}, context)) {
-    for (const Field& field : inferred->fields) {
-      if (field.type && plan.columns.find(field.name) == nullptr && size % 2 == 0) plan.columns.fields.push_back(field);
-    }
-  }
-  auto reader = parquet_format().open(*blob, {}, plan, context);
-  while (reader) {
-    const auto block = (*reader)->next(context);
-    if (!block || !*block) break;
-    if (!(*block)->batch->ValidateFull().ok()) std::abort();
-  }
+  sluice::fuzz_columnar(sluice::parquet_format(), data, size);
   return 0;
 }

@@ -140,9 +140,13 @@ Result<std::unique_ptr<Upload>> LocalStore::start_upload(const Key& key, const P
 }
 
 Result<ObjectInfo> LocalStore::copy(const Key& from, const Key& to, const PutOptions& options, Context& context) {
-  TRY_ASSIGN(const ObjectInfo object, stat(from, context));
+  TRY(context.check());
+  TRY_ASSIGN(const std::string from_path, local_path(from));
+  TRY_ASSIGN(std::string to_path, local_path(to));
+  TRY_ASSIGN(const struct stat status, file_status(from_path));
+  const ObjectInfo object = object_info(from_path, status);
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open(object)->open({}, context));
-  TRY_ASSIGN(const std::unique_ptr<Upload> upload, start_upload(to, options, context));
+  TRY_ASSIGN(const std::unique_ptr<Upload> upload, start_local_upload(std::move(to_path), options, status));
   std::vector<char> block(static_cast<size_t>(std::min(kReadBlockBytes, object.size_bytes + 1)));
   for (;;) {
     TRY_ASSIGN(const size_t count, source->read(block, context));

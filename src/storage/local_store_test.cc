@@ -49,6 +49,24 @@ class LocalStoreTest : public ::testing::Test {
   Context context_;
 };
 
+// A file that moves to another file system is copied: who may read it, and how old it is, must not change on the way.
+TEST_F(LocalStoreTest, CopiesKeepPermissionsAndTime) {
+  const fs::path path = write("a.json", "x");
+  const timespec times[] = {{.tv_sec = 1'000'000, .tv_nsec = 1}, {.tv_sec = 1'500'000'000, .tv_nsec = 123'456'789}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  for (const bool if_none_match : {true, false}) {
+    const std::string copy = (folder_ / "done" / (if_none_match ? "new" : "any")).string();
+    const auto info = store_.copy(path.string(), copy, {.if_none_match = if_none_match}, context_);
+    ASSERT_TRUE(info) << info.error().message;
+    EXPECT_EQ(info->version, store_.stat(path.string(), context_)->version);
+    EXPECT_EQ(info->version, store_.stat(copy, context_)->version);
+    struct stat status{};
+    ASSERT_EQ(::stat(copy.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0640U);
+  }
+}
+
 // Users type paths, ledgers hold URIs: both must name the same file.
 TEST_F(LocalStoreTest, TakesThreeSpellingsOfOnePathAndAnswersWithOne) {
   const std::string path = write("a.json", "x");

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kWriteBufferBytes = 256 * kKiB;
 constexpr mode_t kFileMode = 0666;
 constexpr mode_t kFolderMode = 0777;
+constexpr mode_t kPermissions = 0777;
+constexpr mode_t kAllModes = 07777;
 constexpr int kOpenAttemptsMax = 3;  // a clean-up may remove the empty folder between making and using it
 
 std::string folder_of(std::string_view path) {
@@ -35,8 +37,8 @@ Error write_error(int error_number, std::string_view path) {
 
 class LocalUpload final : public Upload {
  public:
-  LocalUpload(std::string path, const PutOptions& options)
-      : path_(std::move(path)), if_none_match_(options.if_none_match), if_match_(options.if_match) {}
+  LocalUpload(std::string path, const PutOptions& options, std::optional<struct stat> like)
+      : path_(std::move(path)), if_none_match_(options.if_none_match), if_match_(options.if_match), like_(like) {}
   ~LocalUpload() override { drop(); }
 
   Result<void> open() {
@@ -74,6 +76,7 @@ class LocalUpload final : public Upload {
     TRY(check_usable());
     TRY(context.check());
     TRY(flush());
+    if (like_) resemble(*like_);
     if (::fsync(fd_.get()) != 0) return std::unexpected(dropped(write_error(errno, path_)));
     struct stat status{};
     if (::fstat(fd_.get(), &status) != 0) return std::unexpected(dropped(write_error(errno, path_)));
@@ -112,6 +115,14 @@ class LocalUpload final : public Upload {
       bytes = bytes.subspan(static_cast<size_t>(count));
     }
     return {};
+  }
+
+  /// Not every file system has all of it, and only root gives files away: the bytes matter more.
+  void resemble(const struct stat& like) const {
+    const timespec times[] = {like.st_atim, like.st_mtim};
+    const bool has_owner = ::fchown(fd_.get(), like.st_uid, like.st_gid) == 0;
+    ::fchmod(fd_.get(), like.st_mode & (has_owner ? kAllModes : kPermissions));  // set-user-id only for the user that it was for
+    ::futimens(fd_.get(), times);
   }
 
   Result<void> publish() {
@@ -170,6 +181,7 @@ class LocalUpload final : public Upload {
   const std::string path_;
   const bool if_none_match_;
   const std::string if_match_;
+  const std::optional<struct stat> like_;
   std::string temporary_;  // empty: nothing to unlink
   std::string buffer_;     // small writes, joined
   Fd fd_;
@@ -201,9 +213,9 @@ Result<void> sync_folder(const Fd& folder, const std::string& path) {
   return {};
 }
 
-Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options) {
+Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options, std::optional<struct stat> like) {
   if (path.ends_with('/')) return invalid_input(fmt::format("writing {}: a file's name cannot end in a slash", path));
-  auto upload = std::make_unique<LocalUpload>(std::move(path), options);
+  auto upload = std::make_unique<LocalUpload>(std::move(path), options, like);
   TRY(upload->open());
   return upload;
 }

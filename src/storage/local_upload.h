@@ -2,8 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include <sys/stat.h>
 
 #include "storage/object_store.h"
 #include "storage/posix_file.h"
@@ -13,8 +16,8 @@ namespace sluice {
 /// Files being written are named ".<uuid>" + this, beside their final place; only a killed process leaves one behind.
 inline constexpr std::string_view kUnfinishedSuffix = ".sluice-tmp";
 
-/// Makes missing folders above `path`, durably.
-Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options);
+/// Makes missing folders above `path`, durably. `like`: the file gets its permissions, its time and its owner, as far as it is allowed to.
+Result<std::unique_ptr<Upload>> start_local_upload(std::string path, const PutOptions& options, std::optional<struct stat> like = {});
 
 /// fsync of a folder: its entries are durable.
 Result<void> sync_folder(const std::string& path);

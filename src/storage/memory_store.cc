@@ -193,8 +193,11 @@ Result<std::unique_ptr<Upload>> MemoryStore::start_upload(const Key& key, const 
 
 Result<ObjectInfo> MemoryStore::copy(const Key& from, const Key& to, const PutOptions& options, Context& context) {
   TRY(context.check());
-  TRY_ASSIGN(std::string bytes, read_range({from, {}, {}}));
-  return store(to, std::move(bytes), options);
+  TRY_ASSIGN(const ObjectHead original, head(from, context));
+  TRY_ASSIGN(std::string bytes, read_range({from, original.info.version, {}}));
+  PutOptions carried = options;
+  carried.metadata = original.metadata;
+  return store(to, std::move(bytes), carried);
 }
 
 Result<std::vector<DeleteOutcome>> MemoryStore::remove(std::span<const VersionedKey> keys, Context& context) {

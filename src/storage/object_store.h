@@ -113,6 +113,7 @@ class ObjectStore {
   virtual void read(ReadRequest request, ReadDone done) = 0;
   virtual Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) = 0;
   virtual Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) = 0;
+  /// With what the object carries beside its bytes, where the store keeps it: metadata, content type, tags; permissions, time, owner.
   virtual Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) = 0;
   virtual Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) = 0;
   /// Moves an object by renaming it: at once, and never over another. kNotFound: nothing is at `from`; kConflict: another version is.

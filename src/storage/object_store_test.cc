@@ -316,11 +316,12 @@ TEST_P(ObjectStoreTest, TheLaterOfTwoConditionalUploadsLoses) {
   EXPECT_EQ(read_now(store_, {root_ + "k", "", {}}).value(), "2");
 }
 
-// Moving a loaded file away must not overwrite another of that name.
-TEST_P(ObjectStoreTest, CopyKeepsBytesAndHonoursConditions) {
-  put("a", "bytes");
+// Moving a loaded file away must not overwrite another of that name, nor lose what it carries.
+TEST_P(ObjectStoreTest, CopyKeepsBytesAndMetadataAndHonoursConditions) {
+  put("a", "bytes", {.metadata = {{"owner", "me"}}});
   ASSERT_TRUE(store_.copy(root_ + "a", root_ + "done/a", {.if_none_match = true}, context_));
   EXPECT_EQ(read_now(store_, {root_ + "done/a", "", {}}).value(), "bytes");
+  EXPECT_EQ(store_.head(root_ + "done/a", context_)->metadata["owner"], tested_->keeps_metadata() ? "me" : "");
   EXPECT_EQ(store_.copy(root_ + "a", root_ + "done/a", {.if_none_match = true}, context_).error().code, ErrorCode::kConflict);
   EXPECT_EQ(store_.copy(root_ + "gone", root_ + "b", {}, context_).error().code, ErrorCode::kNotFound);
 }

@@ -82,6 +82,7 @@ class S3StoreTest : public ::testing::Test {
     const size_t question = std::min(request.target.find('?'), request.target.size());
     const std::string key = percent_decode(request.target.substr(std::min(request.target.find('/', 1) + 1, question), question - 3));
     const std::string query = request.target.substr(question);
+    if (query == "?tagging") return {.body = "<Tagging><TagSet/></Tagging>"};
     if (query.starts_with("?uploads"))
       return {.body = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"};
     if (query.starts_with("?partNumber=") && !request.header("x-amz-copy-source").empty()) {

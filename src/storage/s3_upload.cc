@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "net/digest.h"
 #include "net/percent.h"
+#include "storage/s3_original.h"
 #include "storage/s3_xml.h"
 
 namespace sluice {
@@ -28,11 +29,12 @@ struct Multipart {
   PutOptions options;
 };
 
-Result<Multipart> begin_multipart(S3Client& client, const S3Address& address, const PutOptions& options, bool with_checksums,
+/// `more` headers of the object, beside those of the options.
+Result<Multipart> begin_multipart(S3Client& client, const S3Address& address, const PutOptions& options, const HttpHeaders& more,
                                   Context& context) {
   Multipart multipart{address, "", new_uuid(), options};
   HttpHeaders headers = s3_object_headers(options, multipart.token);
-  if (with_checksums) headers.emplace_back("x-amz-checksum-algorithm", "CRC32C");
+  headers.insert(headers.end(), more.begin(), more.end());
   // Harmless to repeat: an upload whose id was lost on the way is swept like any other that nobody completed.
   TRY_ASSIGN(
       const HttpResponse response,
@@ -149,7 +151,7 @@ class S3Upload final : public Upload {
   /// Sends the buffer as the next part once fewer than the most are under way.
   Result<void> send_part(Context& context) {
     if (!multipart_) {
-      TRY_ASSIGN(multipart_, begin_multipart(*client_, address_, options_, true, context));
+      TRY_ASSIGN(multipart_, begin_multipart(*client_, address_, options_, {{"x-amz-checksum-algorithm", "CRC32C"}}, context));
     }
     TRY(wait_for_parts(kS3PartsUnderWayMax - 1, context));
     const auto body = std::make_shared<const std::string>(std::exchange(buffer_, {}));
@@ -237,10 +239,8 @@ Result<S3Part> copy_part(S3Client& client, const Multipart& multipart, size_t nu
   return S3Part{std::move(etag), ""};
 }
 
-}  // namespace
-
-Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::shared_ptr<const std::string> bytes, const PutOptions& options,
-                          Context& context) {
+Result<ObjectInfo> put_with_headers(S3Client& client, const S3Address& address, std::shared_ptr<const std::string> bytes,
+                                    const PutOptions& options, const HttpHeaders& more, Context& context) {
   S3Write write{
       .call = {.method = "PUT", .bucket = address.bucket, .key = address.key, .body = bytes, .repeatable = false},
       .address = address,
@@ -248,10 +248,36 @@ Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::share
       .size_bytes = static_cast<int64_t>(bytes->size()),
       .etag_of = [](const HttpResponse& response) -> Result<std::string> { return without_quotes(response.header("etag").value_or("")); }};
   write.call.headers = s3_object_headers(options, write.token);
-  write.call.headers.emplace_back("Content-Type", "application/octet-stream");
+  write.call.headers.insert(write.call.headers.end(), more.begin(), more.end());
   write.call.headers.emplace_back("x-amz-checksum-crc32c", crc32c_base64(*bytes));
   add_s3_condition(write.call.headers, options);
   return carry_out(client, write, context);
+}
+
+Result<ObjectInfo> copy_with_headers(S3Client& client, const S3Address& from, const S3Address& to, const ObjectInfo& source,
+                                     const PutOptions& options, const HttpHeaders& headers, Context& context) {
+  if (source.size_bytes == 0) return put_with_headers(client, to, std::make_shared<const std::string>(), options, headers, context);
+  TRY_ASSIGN(const Multipart multipart, begin_multipart(client, to, options, headers, context));
+  const auto finished = [&]() -> Result<ObjectInfo> {
+    std::vector<S3Part> parts;
+    for (int64_t done = 0; done < source.size_bytes; done += kCopyPartBytes) {
+      TRY_ASSIGN(S3Part part, copy_part(client, multipart, parts.size() + 1, from, source, context));
+      parts.push_back(std::move(part));
+    }
+    return complete_multipart(client, multipart, parts, source.size_bytes, context);
+  }();
+  if (!finished && finished.error().code != ErrorCode::kOutcomeUnknown) {
+    Context brief = brief_context(client);
+    (void)abort_multipart(client, to, multipart.id, brief);
+  }
+  return finished;
+}
+
+}  // namespace
+
+Result<ObjectInfo> s3_put(S3Client& client, const S3Address& address, std::shared_ptr<const std::string> bytes, const PutOptions& options,
+                          Context& context) {
+  return put_with_headers(client, address, std::move(bytes), options, {{"Content-Type", "application/octet-stream"}}, context);
 }
 
 std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options,
@@ -266,22 +292,16 @@ Error s3_ignores_conditions(const S3Client& client, const S3Address& address, st
 }
 
 Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context) {
-  TRY_ASSIGN(const ObjectHead source, s3_head(client, from, context));
-  if (source.info.size_bytes == 0) return s3_put(client, to, std::make_shared<const std::string>(), options, context);
-  TRY_ASSIGN(const Multipart multipart, begin_multipart(client, to, options, false, context));
-  const auto finished = [&]() -> Result<ObjectInfo> {
-    std::vector<S3Part> parts;
-    for (int64_t done = 0; done < source.info.size_bytes; done += kCopyPartBytes) {
-      TRY_ASSIGN(S3Part part, copy_part(client, multipart, parts.size() + 1, from, source.info, context));
-      parts.push_back(std::move(part));
-    }
-    return complete_multipart(client, multipart, parts, source.info.size_bytes, context);
-  }();
-  if (!finished && finished.error().code != ErrorCode::kOutcomeUnknown) {
-    Context brief = brief_context(client);
-    (void)abort_multipart(client, to, multipart.id, brief);
+  TRY_ASSIGN(const S3Original source, s3_original(client, from, context));
+  if (!source.tagging.empty()) {
+    HttpHeaders with_tags = source.headers;
+    with_tags.emplace_back("x-amz-tagging", source.tagging);
+    auto copied = copy_with_headers(client, from, to, source.info, options, with_tags, context);
+    // Who may read tags need not be allowed to write them; a refusal for another reason is repeated below.
+    const bool is_refused = !copied && copied.error().code == ErrorCode::kInvalidInput;
+    if (!is_refused) return copied;
   }
-  return finished;
+  return copy_with_headers(client, from, to, source.info, options, source.headers, context);
 }
 
 Result<int64_t> abort_s3_uploads(S3Client& client, const S3Address& prefix, Context& context) {

@@ -26,7 +26,8 @@ std::unique_ptr<Upload> start_s3_upload(std::shared_ptr<S3Client> client, S3Addr
 /// The error of a service that carries out a write although its condition does not hold.
 Error s3_ignores_conditions(const S3Client& client, const S3Address& address, std::string_view what);
 
-/// Copies inside one service, byte ranges at a time: large objects too, and with the condition held at the end.
+/// Copies inside one service, byte ranges at a time: large objects too, and with the condition held at the end. The copy has the content
+/// type, the metadata and, where the service lets us, the tags of what it is of.
 Result<ObjectInfo> s3_copy(S3Client& client, const S3Address& from, const S3Address& to, const PutOptions& options, Context& context);
 
 /// Ends the multipart uploads under `prefix` that nobody completed.
