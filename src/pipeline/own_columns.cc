@@ -65,7 +65,8 @@ std::optional<Schema> wider_own_columns(const TargetState& own, const Drift& dri
     const TypePtr before = std::exchange(column.type, with_wider(column.type, found->type));
     is_wider |= !same_type(*before, *column.type);
   }
-  EvolutionPlan plan = plan_drift(wider, drift.columns, rescued, ingestion.schema.mode);
+  // What wider columns take is not rescued when the file is read again; what is left then asks for the rescue column.
+  EvolutionPlan plan = plan_drift(wider, drift.columns, rescued && !is_wider, ingestion.schema.mode);
   if (plan.empty() && !is_wider) return std::nullopt;
   return std::move(plan.proposed);
 }

@@ -17,11 +17,11 @@ std::string quarantine_prefix(std::string_view prefix, const BatchId& batch) {
   return fmt::format("{}/_quarantine/{}-", prefix, batch.text);
 }
 
-Error key_taken(const ClaimedFile& file, const KeyRequest& request, const KeyClaim& claim) {
+Error key_taken(const KeyRequest& request, const KeyClaim& claim) {
   return {ErrorCode::kConflict,
-          fmt::format("{}: its key {} belongs to {}; the file was not converted. Give the two different names, or load them with different "
+          fmt::format("its key {} belongs to {}; the file was not converted. Give the two different names, or load them with different "
                       "prefixes",
-                      file.path.substr(file.path.rfind('/') + 1), request.key, claim.owner),
+                      request.key, claim.owner),
           std::string(error_type::kKeyTaken)};
 }
 
@@ -61,14 +61,12 @@ Result<std::unique_ptr<Stager>> ParquetSink::stage(const TargetState&, const Ing
   const auto requests = key_requests(target_.prefix, ingestion, batch, target.keys);
   TRY_ASSIGN(auto claims,
              settle_ledger_write(clock_, Context{}, [&] { return ledger_.claim_keys(batch.lease, target_.prefix, requests); }));
-  std::map<std::string_view, const ClaimedFile*> files;
-  for (const ClaimedFile& file : batch.files) files[file.path] = &file;
   for (size_t i = 0; i < requests.size(); ++i) {
     OwnKey& own = target.keys[requests[i].file_path];
     own.key = requests[i].key;
     own.again = claims[i].again;
     own.batches = std::move(claims[i].batches);
-    if (!claims[i].owner.empty()) own.refusal = key_taken(*files.at(requests[i].file_path), requests[i], claims[i]);
+    if (!claims[i].owner.empty()) own.refusal = key_taken(requests[i], claims[i]);
   }
   return make_parquet_stager(std::move(target), ingestion, clock_.now());
 }

@@ -154,12 +154,12 @@ class ParquetStager final : public Stager {
       if (!find_out || attempt == kPutAttemptsMax) return put;
       TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
       refused_by_nothing += !found && put.error().code == ErrorCode::kConflict;
-      if (is_local(own.key) && refused_by_nothing == kRefusedByNothingMax) return in_the_way(file, own.key, put.error());
+      if (is_local(own.key) && refused_by_nothing == kRefusedByNothingMax) return in_the_way(own.key, put.error());
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";
       if (!found) continue;
       TRY_ASSIGN(const bool of_this_file, is_of_this_file(*found, facts));
-      if (!of_this_file) return key_taken(file, own.key, found->facts && is_of_lost_ledger(*found->facts, facts));
+      if (!of_this_file) return key_taken(own.key, found->facts && is_of_lost_ledger(*found->facts, facts));
       if (is_done(*found->facts, facts, own)) return found->info;
       TRY(still_ours());  // (b): between the look and the write that counts on it
     }
@@ -187,26 +187,25 @@ class ParquetStager final : public Stager {
   }
 
   /// In a file system a name is a file's or a folder's.
-  static std::unexpected<Error> in_the_way(const ClaimedFile& file, const std::string& key, const Error& why) {
+  static std::unexpected<Error> in_the_way(const std::string& key, const Error& why) {
     return std::unexpected(Error{ErrorCode::kConflict,
-                                 fmt::format("{}: its key {} cannot be written beside another file's: {}; the file was not converted. Give "
+                                 fmt::format("its key {} cannot be written beside another file's: {}; the file was not converted. Give "
                                              "the two different names, or load them with different prefixes",
-                                             file.path.substr(file.path.rfind('/') + 1), key, why.message),
+                                             key, why.message),
                                  std::string(error_type::kKeyTaken)});
   }
 
-  std::unexpected<Error> key_taken(const ClaimedFile& file, const std::string& key, bool of_lost_ledger) const {
-    const std::string name = file.path.substr(file.path.rfind('/') + 1);
-    return std::unexpected(Error{
-        ErrorCode::kConflict,
-        of_lost_ledger
-            ? fmt::format("{0}: at its key {1} lies an object that was made from it with another ledger; the file was not converted again. "
-                          "`sluice rebuild {2}` reads back which files were converted",
-                          name, key, ingestion_.name)
-            : fmt::format("{0}: at its key {1} lies an object that was not made from it; the file was not converted. Move that object, or "
-                          "choose another prefix",
-                          name, key),
-        std::string(error_type::kKeyTaken)});
+  std::unexpected<Error> key_taken(const std::string& key, bool of_lost_ledger) const {
+    return std::unexpected(
+        Error{ErrorCode::kConflict,
+              of_lost_ledger
+                  ? fmt::format("at its key {} lies an object that was made from it with another ledger; the file was not converted again. "
+                                "`sluice rebuild {}` reads back which files were converted",
+                                key, ingestion_.name)
+                  : fmt::format("at its key {} lies an object that was not made from it; the file was not converted. Move that object, or "
+                                "choose another prefix",
+                                key),
+              std::string(error_type::kKeyTaken)});
   }
 
   /// A file without rows has no object: what an earlier version left goes.
