@@ -76,9 +76,11 @@ Result<void> apply_missing(SqlConnection& connection, const Place& place, std::s
 
 template <class Connection>
 Result<void> migrate_at(Connection& connection, const Place& place, std::span<const Migration> migrations, std::string_view now) {
-  TRY_ASSIGN(const int64_t found, version_of(connection, place));
-  TRY(refuse_newer(connection, found, migrations.size()));
-  if (found == static_cast<int64_t>(migrations.size())) return {};
+  // Two questions, between which another program may have made the tables: only what they say under the lock counts against the place.
+  const auto found = version_of(connection, place);
+  if (!found && found.error().code != ErrorCode::kInvalidInput) return std::unexpected(found.error());
+  if (found) TRY(refuse_newer(connection, *found, migrations.size()));
+  if (found && *found == static_cast<int64_t>(migrations.size())) return {};
   return connection.transact([&] { return apply_missing(connection, place, migrations, now); });
 }
 

@@ -1,13 +1,17 @@
 #include "sql/sqlite.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <barrier>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "sql/migrations.h"
 
@@ -110,6 +114,27 @@ TEST_F(SqliteTest, OpensANewFileFromManyThreadsAtOnce) {
   }
   threads.clear();
   EXPECT_EQ(opened, 4);
+}
+
+// Prevents: a file taken for another program's because its tables came between two questions about them.
+TEST_F(SqliteTest, IsMigratedByManyAtOnce) {
+  const Migration steps[] = {{1, "first", "CREATE TABLE t (a)"}};
+  constexpr int kPrograms = 4;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::unique_ptr<SqliteConnection>> programs;
+    for (int i = 0; i < kPrograms; ++i) {
+      programs.push_back(*SqliteConnection::open(fmt::format("{}-{}", path_, round), {.wal = true}));
+    }
+    std::barrier together(kPrograms);
+    std::vector<std::jthread> threads;
+    for (const auto& program : programs) {
+      threads.emplace_back([&] {
+        together.arrive_and_wait();
+        const auto migrated = migrate(*program, steps, "now");
+        EXPECT_TRUE(migrated) << migrated.error().message;
+      });
+    }
+  }
 }
 
 // Prevents: a catalog file shared with other programs silently switched to another journal mode.
