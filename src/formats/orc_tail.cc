@@ -19,7 +19,7 @@ constexpr uint64_t kCompressionBlockBytesMax = 8 * kMiB;  // the header of a com
 constexpr uint64_t kDecimalDigitsMax = 38;
 
 // Of orc_proto.proto.
-enum PostScriptField : uint8_t { kCompressionBlockSize = 3 };
+enum PostScriptField : uint8_t { kCompression = 2, kCompressionBlockSize = 3 };
 enum FileTailField : uint8_t { kFooter = 2 };
 enum FooterField : uint8_t { kTypes = 4 };
 enum TypeField : uint8_t { kPrecision = 5 };
@@ -67,11 +67,13 @@ arrow::Status check_orc_tail(arrow::io::RandomAccessFile& file) {
   const auto length = static_cast<uint8_t>(tail.back());
   tail.remove_suffix(1);
   tail.remove_prefix(tail.size() - std::min<size_t>(length, tail.size()));
+  bool is_compressed = false;
   uint64_t block_bytes = 0;  // the largest one: a field may come twice
   for_each_field(tail, [&](uint64_t field, uint64_t value, std::string_view) {
+    is_compressed |= field == kCompression && value != 0;
     if (field == kCompressionBlockSize) block_bytes = std::max(block_bytes, value);
   });
-  if (block_bytes <= kCompressionBlockBytesMax) return arrow::Status::OK();
+  if (!is_compressed || block_bytes <= kCompressionBlockBytesMax) return arrow::Status::OK();
   return arrow::Status::IOError(
       fmt::format("compressed blocks of {} bytes, above ORC's limit of {}", block_bytes, kCompressionBlockBytesMax));
 }

@@ -121,7 +121,10 @@ class LocalUpload final : public Upload {
   void resemble(const struct stat& like) const {
     const timespec times[] = {like.st_atim, like.st_mtim};
     const bool has_owner = ::fchown(fd_.get(), like.st_uid, like.st_gid) == 0;
-    ::fchmod(fd_.get(), like.st_mode & (has_owner ? kAllModes : kPermissions));  // set-user-id only for the user that it was for
+    const bool has_group = has_owner || ::fchown(fd_.get(), static_cast<uid_t>(-1), like.st_gid) == 0;
+    mode_t mode = like.st_mode & (has_owner ? kAllModes : kPermissions);  // set-user-id only for the user that it was for
+    if (!has_group) mode &= ~S_IRWXG | ((mode & S_IRWXO) << 3);           // another group gets what everybody has
+    ::fchmod(fd_.get(), mode);
     ::futimens(fd_.get(), times);
   }
 
@@ -191,7 +194,11 @@ class LocalUpload final : public Upload {
 
 Result<void> make_folders(const std::string& folder) {
   if (::mkdir(folder.c_str(), kFolderMode) == 0) return sync_folder(folder_of(folder));
-  if (errno == EEXIST) return {};
+  if (errno == EEXIST) {
+    struct stat status{};
+    const bool is_file = ::stat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode);
+    return is_file ? Result<void>(std::unexpected(write_error(ENOTDIR, folder))) : Result<void>{};
+  }
   if (errno == ENOTDIR) return std::unexpected(write_error(errno, folder));
   if (errno != ENOENT || folder == "/") return std::unexpected(io_error(errno, "making folder", folder));
   TRY(make_folders(folder_of(folder)));

@@ -77,6 +77,27 @@ TEST_F(S3CopyTest, CarriesWhatTheObjectCarries) {
   }
 }
 
+// The service's own tags cannot be written: with them the user's would be lost.
+TEST_F(S3CopyTest, LeavesOutTheServicesOwnTags) {
+  tagging_ = {.body =
+                  "<Tagging><TagSet><Tag><Key>aws:x</Key><Value>1</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"};
+  ASSERT_TRUE(copy());
+  EXPECT_EQ(begun_.header("x-amz-tagging"), "k=v");
+}
+
+// The copy that proves that a service looks at conditions must not carry metadata twice: a finished upload would be taken for refused.
+TEST_F(S3CopyTest, ProvesConditionsWithBytesAlone) {
+  const auto upload = store_->start_upload("s3://b/out/a", {.if_none_match = true, .metadata = {{"owner", "me"}}}, context_);
+  ASSERT_TRUE(upload);
+  const std::string bytes(20 << 20, 'x');
+  headers_.emplace_back("x-amz-meta-owner", "me");
+  ASSERT_TRUE((*upload)->write(bytes, context_));
+  const auto completed = (*upload)->complete(context_);
+  ASSERT_FALSE(completed) << "this server ignores conditions";
+  EXPECT_EQ(begun_.target, "/b/out/a?uploads");
+  EXPECT_EQ(begun_.header("x-amz-meta-owner"), "");
+}
+
 // A service without tags, and a key that may not read or write them, must not keep a file from being moved.
 TEST_F(S3CopyTest, GoesOnWithoutTags) {
   refuses_tags_ = true;
@@ -90,8 +111,12 @@ TEST_F(S3CopyTest, GoesOnWithoutTags) {
 
 // Tags that could not be read just now are not tags that are not there.
 TEST_F(S3CopyTest, WaitsForTagsOfAServiceThatIsAway) {
-  tagging_ = {.status = 503, .body = "<Error><Code>SlowDown</Code></Error>"};
-  EXPECT_EQ(copy().error().code, ErrorCode::kUnavailable);
+  for (const auto& [status, code] : {std::pair(503, "SlowDown"), std::pair(400, "ExpiredToken")}) {
+    tagging_ = {.status = status, .body = fmt::format("<Error><Code>{}</Code></Error>", code)};
+    const auto copied = copy();
+    ASSERT_FALSE(copied) << code;
+    EXPECT_EQ(copied.error().code, ErrorCode::kUnavailable) << code;
+  }
 }
 
 }  // namespace

@@ -16,12 +16,18 @@ constexpr std::array<std::string_view, 6> kCarriedHeaders = {"content-type",    
 
 Result<std::string> tagging_of(S3Client& client, const S3Address& address, Context& context) {
   TRY_ASSIGN(const HttpResponse response, client.call({.bucket = address.bucket, .key = address.key, .query = "tagging"}, context));
-  // Not every service has tags, and not everybody may read them: the copy matters more.
-  if (response.status / 100 == 4 || response.status == 501) return std::string();
-  if (response.status != 200) return std::unexpected(s3_refusal(response, "reading the tags", address.text(), client.options()));
-  TRY_ASSIGN(const std::vector<ObjectTag> tags, parse_s3_tagging(response.body));
+  // Not every service has tags (some answer with the object), and not everybody may read them: the copy matters more.
+  if (response.status == 501) return std::string();
+  if (response.status != 200) {
+    Error refused = s3_refusal(response, "reading the tags", address.text(), client.options());
+    const bool passes = refused.code == ErrorCode::kUnavailable;  // also answered with a 4xx, as an expired token is
+    return passes ? Result<std::string>(std::unexpected(std::move(refused))) : std::string();
+  }
+  const auto tags = parse_s3_tagging(response.body);
+  if (!tags) return std::string();
   std::string tagging;
-  for (const ObjectTag& tag : tags) {
+  for (const ObjectTag& tag : *tags) {
+    if (tag.name.starts_with("aws:")) continue;  // the service's own: nobody else may write them
     tagging += (tagging.empty() ? "" : "&") + percent_encode(tag.name) + "=" + percent_encode(tag.value);
   }
   return tagging;

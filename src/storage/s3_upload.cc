@@ -86,6 +86,9 @@ struct PartsUnderWay {
   std::optional<Error> error;
 };
 
+Result<ObjectInfo> copy_with_headers(S3Client& client, const S3Address& from, const S3Address& to, const ObjectInfo& source,
+                                     const PutOptions& options, const HttpHeaders& headers, Context& context);
+
 class S3Upload final : public Upload {
  public:
   S3Upload(std::shared_ptr<S3Client> client, S3Address address, PutOptions options, std::shared_ptr<S3ConditionProof> proof)
@@ -135,13 +138,14 @@ class S3Upload final : public Upload {
     if (!buffer_.empty()) TRY(send_part(context));
     TRY(wait_for_parts(0, context));
     TRY_ASSIGN(ObjectInfo info, complete_multipart(*client_, *multipart_, parts_->done, size_bytes_, context));
-    if (options_.if_none_match) TRY(prove_condition(context));
+    if (options_.if_none_match) TRY(prove_condition(info, context));
     return info;
   }
 
-  Result<void> prove_condition(Context& context) {
+  /// A copy of the object onto itself must be refused. Bytes alone: what it carries does not matter.
+  Result<void> prove_condition(const ObjectInfo& complete, Context& context) {
     if (proof_->has(S3ConditionalWrite::kCompleteUpload, address_.bucket)) return {};
-    const auto again = s3_copy(*client_, address_, address_, options_, context);
+    const auto again = copy_with_headers(*client_, address_, address_, complete, {.if_none_match = true}, {}, context);
     if (again) return std::unexpected(s3_ignores_conditions(*client_, address_, "If-None-Match at the completion of an upload"));
     if (again.error().code != ErrorCode::kConflict) return std::unexpected(again.error());
     proof_->add(S3ConditionalWrite::kCompleteUpload, address_.bucket);
