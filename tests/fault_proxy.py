@@ -184,7 +184,8 @@ class FaultProxy:
         except asyncio.IncompleteReadError:
             pass
         finally:
-            if not answers.done() and not state["kind"]:
+            # A server whose client is gone must see it: a session left open would hold its locks against everybody.
+            if not answers.done() and state["kind"] in (None, RESET):
                 answers.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
                 await answers
