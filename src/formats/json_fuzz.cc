@@ -6,6 +6,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/status.h>
 
+#include "formats/decompress.h"
 #include "formats/json_cutter.h"
 #include "formats/json_format.h"
 #include "formats/json_row.h"
@@ -90,7 +91,8 @@ void run(std::string_view input) {
   JsonLayout layout = JsonLayout::kDocuments, ignored = layout;
   const auto rows = cut(*blob, {}, kJsonBlockBytes, layout);
   require(cut(*blob, {}, 1 + first % 16, ignored) == rows);
-  if (layout == JsonLayout::kLines && size > 2) {
+  const bool is_compressed = compression_of(input.substr(2)) != Compression::kNone;
+  if (layout == JsonLayout::kLines && size > 2 && !is_compressed) {  // only what is uncompressed can be split
     const int64_t middle = 1 + second % (size - 1);
     auto pieces = cut(*blob, {0, middle}, 1 + first, ignored);
     for (auto& row : cut(*blob, {middle, size - middle}, 1 + first, ignored)) pieces.push_back(std::move(row));

@@ -25,6 +25,7 @@ namespace {
 
 constexpr int64_t kBatchBytes = 16 * kMiB;  // of decoded values, about
 constexpr int64_t kBatchRowsMin = 64;
+constexpr int64_t kValueBytes = 8;
 constexpr int64_t kPageBufferBytes = 4 * kMiB;  // read ahead in a column that is too large to be held
 constexpr int64_t kPageBufferBytesMin = 64 * kKiB;
 
@@ -44,6 +45,16 @@ std::shared_ptr<arrow::DataType> with_instants(const std::shared_ptr<arrow::Data
     case arrow::Type::MAP: return std::make_shared<arrow::MapType>(fields[0], static_cast<const arrow::MapType&>(*type).keys_sorted());
     default: return type;
   }
+}
+
+/// Of a row group, at least. Run lengths and dictionaries make lists small in the file that are large in memory: what counts is the larger
+/// one of the group's size in the file and its values, levels and nulls included.
+int64_t decoded_bytes(const parquet::RowGroupMetaData& group) {
+  int64_t values = 0;
+  for (int i = 0; i < group.num_columns(); ++i) {
+    values += std::clamp<int64_t>(group.ColumnChunk(i)->num_values(), 0, std::numeric_limits<int32_t>::max());
+  }
+  return std::max(group.total_byte_size(), values * kValueBytes);
 }
 
 class ParquetFeed final : public BatchFeed {
@@ -125,7 +136,7 @@ class ParquetFeed final : public BatchFeed {
     int64_t row_bytes = 1;
     for (int i = 0; i < metadata.num_row_groups(); ++i) {
       const auto group = metadata.RowGroup(i);
-      if (group->num_rows() > 0) row_bytes = std::max(row_bytes, group->total_byte_size() / group->num_rows());
+      if (group->num_rows() > 0) row_bytes = std::max(row_bytes, decoded_bytes(*group) / group->num_rows());
     }
     return std::min(rows_max_, std::max(kBatchRowsMin, kBatchBytes / row_bytes));
   }

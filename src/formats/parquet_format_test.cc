@@ -1,5 +1,7 @@
 #include "formats/parquet_format.h"
 
+#include <cstring>
+
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/io/memory.h>
@@ -129,6 +131,61 @@ TEST(ParquetFormat, RefusesBrokenFiles) {
     EXPECT_EQ(rows.error().type, "ParseError");
     EXPECT_THAT(rows.error().message, HasSubstr("Parquet"));
   }
+}
+
+std::string varint(uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
+  return bytes + static_cast<char>(value);
+}
+
+/// The file of `rows` rows with another number in place of occurrence `index` of that number in its footer (Thrift's compact form; rows
+/// of the file, values of its column, rows of its row group).
+std::string with_count(std::string file, int64_t rows, int index, int64_t written) {
+  const auto zigzag = [](int64_t value) { return varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); };
+  uint32_t footer_bytes = 0;
+  std::memcpy(&footer_bytes, file.data() + file.size() - 8, sizeof(footer_bytes));
+  size_t at = file.size() - 8 - footer_bytes;
+  for (int i = 0; i <= index; ++i) at = file.find(zigzag(rows), at + 1);
+  EXPECT_NE(at, std::string::npos);
+  EXPECT_EQ(zigzag(rows).size(), zigzag(written).size());
+  return file.replace(at, zigzag(written).size(), zigzag(written));
+}
+
+// A footer that counts more rows than the pages hold: Arrow ends quietly there, and the file would be LOADED without its last rows.
+TEST(ParquetFormat, RefusesAFooterThatCountsOtherwise) {
+  constexpr int64_t kRows = 7777;
+  const std::string whole = numbers(kRows, kRows);
+  ASSERT_TRUE(read(*make_memory_blob(with_count(whole, kRows, 2, kRows)), plan_of("id", "long")));
+  const auto more = read(*make_memory_blob(with_count(whole, kRows, 2, kRows + 1)), plan_of("id", "long"));
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().type, "ParseError");
+  EXPECT_THAT(more.error().message, HasSubstr("row group 0, after row 7777: broken Parquet data: 1 rows are missing"));
+  const auto negative = read(*make_memory_blob(with_count(whole, kRows, 2, -kRows)), plan_of("id", "long"));
+  ASSERT_FALSE(negative);
+  EXPECT_THAT(negative.error().message, HasSubstr("it has -7777 rows"));
+}
+
+// Run lengths make hundreds of millions of list elements a file of some kilobytes; portions of a fixed number of rows would hold them all.
+TEST(ParquetFormat, PortionsAreSmallWhereListsAreLong) {
+  const auto type = arrow::list(arrow::int64());
+  arrow::Int64Builder elements;
+  arrow::Int32Builder offsets;
+  ASSERT_TRUE(offsets.Append(0).ok());
+  for (int32_t row = 0; row < 512; ++row) {
+    for (int i = 0; i < 8192; ++i) ASSERT_TRUE(elements.Append(7).ok());
+    ASSERT_TRUE(offsets.Append((row + 1) * 8192).ok());
+  }
+  const auto lists = arrow::ListArray::FromArrays(*offsets.Finish().ValueOrDie(), *elements.Finish().ValueOrDie()).ValueOrDie();
+  const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  const auto table = arrow::Table::Make(arrow::schema({arrow::field("l", type)}), {lists});
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), sink, 512).ok());
+  const std::string file = sink->Finish().ValueOrDie()->ToString();
+  EXPECT_LT(file.size(), 100'000U);
+  const auto blob = make_memory_blob(file);
+  Context context;
+  auto reader = parquet_format().open(*blob, {}, plan_of("l", "list<long>"), context).value();
+  EXPECT_EQ(reader->next(context).value()->batch->num_rows(), 256);
 }
 
 // INT96 has no time zone in the file, but what Spark, Hive and Impala write are instants; years beyond 2262 overflow nanoseconds.

@@ -101,7 +101,7 @@ std::optional<std::string> ColumnChecker::fault(const arrow::Array& values, int6
 
 std::string ColumnChecker::value_fault(const arrow::Array& values, int64_t row, std::string_view rule) const {
   std::string json;
-  append_json_value(values, row, json);
+  append_json_value(values, row, json, kShownTextBytesMax);
   return fmt::format("column \"{}\": {} {}", column_, shown_text(json), rule);
 }
 

@@ -9,11 +9,6 @@
 #include "schema/arrow_value.h"
 
 namespace sluice {
-namespace {
-
-constexpr size_t kShownBytesMax = 60;
-
-}  // namespace
 
 Result<std::shared_ptr<arrow::Array>> without_rows(const std::shared_ptr<arrow::Array>& values, const std::vector<int64_t>& left_out) {
   arrow::ArrayVector parts;
@@ -37,18 +32,18 @@ std::shared_ptr<arrow::Array> without_bitmap(const arrow::Array& values) {
 
 void append_json_row(const arrow::RecordBatch& batch, int64_t row, std::string& out) {
   out += '{';
-  for (int i = 0; i < batch.num_columns(); ++i) {
+  for (int i = 0; i < batch.num_columns() && out.size() <= kUnplacedBytesMax; ++i) {
     if (i > 0) out += ", ";
     append_json_string(batch.schema()->field(i)->name(), out);
     out += ": ";
-    append_json_value(*batch.column(i), row, out);
+    append_json_value(*batch.column(i), row, out, kUnplacedBytesMax);
   }
   out += '}';
 }
 
 std::string shown_text(std::string_view text) {
-  if (text.size() <= kShownBytesMax) return std::string(text);
-  size_t end = kShownBytesMax;
+  if (text.size() <= kShownTextBytesMax) return std::string(text);
+  size_t end = kShownTextBytesMax;
   while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
   return std::string(text.substr(0, end)) + "...";
 }

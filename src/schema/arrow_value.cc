@@ -164,30 +164,30 @@ float half_at(const arrow::Array& values, int64_t row) {
   return arrow::util::Float16::FromBits(value_of<arrow::HalfFloatArray>(values, row)).ToFloat();
 }
 
-void append_json_object(const arrow::StructArray& values, int64_t row, std::string& out) {
+void append_json_object(const arrow::StructArray& values, int64_t row, std::string& out, size_t bytes_max) {
   out += '{';
   for (int i = 0; i < values.num_fields(); ++i) {
     if (i > 0) out += ", ";
     append_json_string(values.type()->field(i)->name(), out);
     out += ": ";
-    append_json_value(*values.field(i), row, out);
+    append_json_value(*values.field(i), row, out, bytes_max);
   }
   out += '}';
 }
 
-void append_json_map(const arrow::MapArray& maps, int64_t row, std::string& out) {
+void append_json_map(const arrow::MapArray& maps, int64_t row, std::string& out, size_t bytes_max) {
   out += '{';
-  for (int64_t i = maps.value_offset(row); i < maps.value_offset(row + 1); ++i) {
+  for (int64_t i = maps.value_offset(row); i < maps.value_offset(row + 1) && out.size() <= bytes_max; ++i) {
     if (out.back() != '{') out += ", ";
     std::string key;
-    append_json_value(*maps.keys(), i, key);
+    append_json_value(*maps.keys(), i, key, bytes_max);
     if (key.starts_with('"')) {
       out += key;
     } else {
       append_json_string(key, out);
     }
     out += ": ";
-    append_json_value(*maps.items(), i, out);
+    append_json_value(*maps.items(), i, out, bytes_max);
   }
   out += '}';
 }
@@ -238,13 +238,13 @@ std::shared_ptr<arrow::ArrayData> with_type(const arrow::ArrayData& data, const 
   return copy;
 }
 
-void append_json_value(const arrow::Array& wrapped, int64_t wrapped_row, std::string& out) {
+void append_json_value(const arrow::Array& wrapped, int64_t wrapped_row, std::string& out, size_t bytes_max) {
   if (wrapped.IsNull(wrapped_row)) {
     out += "null";
     return;
   }
   const auto [owned, inner, row, is_uuid] = unwrap(wrapped, wrapped_row);
-  if (inner != &wrapped && !is_uuid) return append_json_value(*inner, row, out);
+  if (inner != &wrapped && !is_uuid) return append_json_value(*inner, row, out, bytes_max);
   const arrow::Array& values = *inner;
   const ArrowType::type id = values.type_id();
   if (is_uuid) return append_json_string(uuid_text(bytes_at(values, row)), out);
@@ -269,16 +269,16 @@ void append_json_value(const arrow::Array& wrapped, int64_t wrapped_row, std::st
   } else if (id == ArrowType::UINT64) {
     fmt::format_to(std::back_inserter(out), "{}", value_of<arrow::UInt64Array>(values, row));
   } else if (id == ArrowType::STRUCT) {
-    append_json_object(static_cast<const arrow::StructArray&>(values), row, out);
+    append_json_object(static_cast<const arrow::StructArray&>(values), row, out, bytes_max);
   } else if (id == ArrowType::MAP) {
-    append_json_map(static_cast<const arrow::MapArray&>(values), row, out);
+    append_json_map(static_cast<const arrow::MapArray&>(values), row, out, bytes_max);
   } else if (is_any_list(id)) {
     const auto elements = list_values(values);
     const auto [begin, end] = list_range(values, row);
     out += '[';
-    for (int64_t i = begin; i < end; ++i) {
+    for (int64_t i = begin; i < end && out.size() <= bytes_max; ++i) {
       if (i > begin) out += ", ";
-      append_json_value(*elements, i, out);
+      append_json_value(*elements, i, out, bytes_max);
     }
     out += ']';
   } else {
@@ -290,6 +290,7 @@ void append_json_value(const arrow::Array& wrapped, int64_t wrapped_row, std::st
 bool ArrowValueAppender::append(ColumnWriter& to, const arrow::Array& from, int64_t row, const std::string& column) {
   path_ = column;
   leftovers_.clear();
+  leftover_bytes_ = 0;
   met_invalid_text_ = false;
   return append_value(to, from, row);
 }
@@ -370,10 +371,14 @@ bool ArrowValueAppender::append_struct(ColumnWriter& to, const arrow::Array& fro
         leftovers_.resize(leftovers);
       }
     }
-    if (!fits) append_json_value(*member_values, row, leftovers_.emplace_back(path_, "").json);
+    if (!fits) {
+      LeftoverPart& part = leftovers_.emplace_back(path_, "");
+      append_json_value(*member_values, row, part.json, kUnplacedBytesMax);
+      leftover_bytes_ += sizeof(part) + part.path.size() + part.json.size();
+    }
     path_.resize(path_size);
   }
-  return !met_invalid_text_ && to.end_struct();
+  return !met_invalid_text_ && leftover_bytes_ <= kUnplacedBytesMax && to.end_struct();
 }
 
 bool ArrowValueAppender::append_list(ColumnWriter& to, const arrow::Array& items, int64_t begin, int64_t end) {

@@ -1,6 +1,7 @@
 // Single values of Arrow arrays of any type, as a file brings them: into a column of the table, or as JSON. Not thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,13 +10,18 @@
 
 #include <arrow/type_fwd.h>
 
+#include "base/units.h"
 #include "schema/column_writer.h"
 
 namespace sluice {
 
+/// Of what has no place in the table, as text: of one value, and of all that one batch brings. Above it the file is refused (TooLarge).
+inline constexpr size_t kUnplacedBytesMax = 256 * kMiB;
+
 /// Appends value `row` as JSON, exactly: numbers bare (NaN and infinities as strings), dates and times as ISO 8601, binary as base64,
-/// structs and maps as objects, lists as arrays; other types as the text that Arrow shows.
-void append_json_value(const arrow::Array& values, int64_t row, std::string& out);
+/// structs and maps as objects, lists as arrays; other types as the text that Arrow shows. Lists and maps end early, within the JSON, once
+/// `out` is longer than `bytes_max`: a run length in a file of some kilobytes can stand for hundreds of millions of elements.
+void append_json_value(const arrow::Array& values, int64_t row, std::string& out, size_t bytes_max = std::string::npos);
 
 /// What is left over of a value that went into its column but for this part: "a.x", "a[2].x".
 struct LeftoverPart {
@@ -27,7 +33,7 @@ struct LeftoverPart {
 class ArrowValueAppender {
  public:
   /// True: one value longer; leftovers() then tells of members without a place. False: it does not fit, and the column may hold half of
-  /// it: truncate() it. A null always fits.
+  /// it: truncate() it. A null always fits. What leaves more over than kUnplacedBytesMax does not fit.
   bool append(ColumnWriter& to, const arrow::Array& from, int64_t row, const std::string& column);
 
   std::vector<LeftoverPart>& leftovers() { return leftovers_; }
@@ -44,6 +50,7 @@ class ArrowValueAppender {
 
   std::string path_;  ///< of the value in hand
   std::vector<LeftoverPart> leftovers_;
+  size_t leftover_bytes_ = 0;  ///< of the value in hand, those included that a larger part took in
   bool met_invalid_text_ = false;
 };
 

@@ -140,6 +140,7 @@ Result<ConformedBatch> BatchConformer::conform(const arrow::RecordBatch& batch, 
   first_row_ = first_row;
   rescued_.clear();
   misfits_.clear();
+  unplaced_bytes_ = 0;
   failure_.reset();
   arrow::ArrayVector arrays;
   for (size_t i = 0; i < columns_.size(); ++i) {
@@ -156,8 +157,9 @@ Result<ConformedBatch> BatchConformer::conform(const arrow::RecordBatch& batch, 
     for (int64_t row = 0; row < batch_rows_; ++row) {
       if (values.IsNull(row)) continue;
       json.clear();
-      append_json_value(values, row, json);
+      append_json_value(values, row, json, kUnplacedBytesMax);
       leave_over(row, found_[static_cast<size_t>(index)].name, json);
+      if (failure_) return std::unexpected(std::move(*failure_));
     }
   }
 
@@ -188,6 +190,8 @@ std::vector<int64_t> BatchConformer::describe_misfits(const arrow::RecordBatch& 
   for (MisfitRow& misfit : misfits_) {
     rows.push_back(misfit.row);
     append_json_row(batch, misfit.row, misfit.json);
+    count_unplaced(misfit.row, misfit.json.size());
+    if (failure_) break;
     if (!rescued_.empty()) rescued_[static_cast<size_t>(misfit.row)].clear();
   }
   return rows;
@@ -211,6 +215,7 @@ Result<ArrayPtr> BatchConformer::convert(size_t index, const ArrayPtr& from) {
     const int64_t length = writer.length();
     if (appender_.append(writer, *from, row, field.name)) {
       for (const LeftoverPart& part : appender_.leftovers()) leave_over(row, part.path, part.json);
+      if (failure_) return ArrayPtr();
       column.refused |= !appender_.leftovers().empty();
       if (field.required && from->IsNull(row)) add_misfit(row, fmt::format("required column \"{}\" has no value", field.name));
       continue;
@@ -223,12 +228,13 @@ Result<ArrayPtr> BatchConformer::convert(size_t index, const ArrayPtr& from) {
       continue;
     }
     json.clear();
-    append_json_value(*from, row, json);
+    append_json_value(*from, row, json, kUnplacedBytesMax);
     const std::string reason = fmt::format("column \"{}\": {} does not fit {}", field.name, shown_text(json), to_text(*field.type));
     if (field.required) {
       add_misfit(row, "required " + reason);
     } else if (rescue_) {
       leave_over(row, field.name, json);
+      if (failure_) return ArrayPtr();
     } else {
       failure_ = schema_mismatch(fmt::format("row {}: {}", first_row_ + row + 1, reason));
       return ArrayPtr();
@@ -252,7 +258,17 @@ void BatchConformer::leave_over(int64_t row, const std::string& path, std::strin
     return;
   }
   if (rescued_.empty()) rescued_.resize(static_cast<size_t>(batch_rows_));
-  rescued_[static_cast<size_t>(row)].add_json(path, json);
+  count_unplaced(row, json.size());
+  if (!failure_) rescued_[static_cast<size_t>(row)].add_json(path, json);
+}
+
+void BatchConformer::count_unplaced(int64_t row, size_t bytes) {
+  unplaced_bytes_ += bytes;
+  if (unplaced_bytes_ <= kUnplacedBytesMax || failure_) return;
+  failure_ = Error{ErrorCode::kInvalidInput,
+                   fmt::format("row {}: what has no place in the table takes more than {} MiB as text: give the table a column of its type",
+                               first_row_ + row + 1, kUnplacedBytesMax / kMiB),
+                   std::string(error_type::kTooLarge)};
 }
 
 void BatchConformer::add_misfit(int64_t row, std::string reason) { misfits_.push_back({row, std::move(reason), ""}); }

@@ -39,7 +39,8 @@ class BatchConformer {
   /// SchemaMismatch: the file lacks a required column; without `rescue` also a column that the table lacks.
   static Result<BatchConformer> bind(const arrow::Schema& file, const Schema& table, bool rescue);
 
-  /// `first_row` of the batch in its file, for messages. SchemaMismatch (without `rescue`): a value does not fit its column.
+  /// `first_row` of the batch in its file, for messages. SchemaMismatch (without `rescue`): a value does not fit its column. TooLarge: what
+  /// is left over takes more than kUnplacedBytesMax.
   Result<ConformedBatch> conform(const arrow::RecordBatch& batch, int64_t first_row);
 
   /// Columns that the table lacks, and those that refused a value, with the type that the file gives them.
@@ -57,6 +58,7 @@ class BatchConformer {
   std::vector<int64_t> describe_misfits(const arrow::RecordBatch& batch);
   void find_missing(const arrow::Array& values, const Field& field);
   void leave_over(int64_t row, const std::string& path, std::string_view json);
+  void count_unplaced(int64_t row, size_t bytes);
   void add_misfit(int64_t row, std::string reason);
   Result<std::shared_ptr<arrow::Array>> rescued_column(int64_t rows, int64_t& rows_rescued);
 
@@ -72,6 +74,7 @@ class BatchConformer {
   std::vector<RescueRow> rescued_;  ///< per row; empty: nothing was rescued yet
   std::vector<MisfitRow> misfits_;
   int64_t batch_rows_ = 0, first_row_ = 0;
+  size_t unplaced_bytes_ = 0;
   std::optional<Error> failure_;
 };
 

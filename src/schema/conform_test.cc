@@ -2,11 +2,14 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
+#include <arrow/buffer.h>
 #include <arrow/builder.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -191,6 +194,26 @@ TEST(BatchConformer, TakesInvalidTextOut) {
   EXPECT_EQ(column_text(*conformed.batch, "t"), R"("a", "ä")");
   ASSERT_EQ(conformed.misfits.size(), 2U);
   EXPECT_THAT(conformed.misfits[0].reason, HasSubstr("invalid UTF-8"));
+}
+
+// A few kilobytes of run lengths or dictionary can stand for gigabytes of text: refused while it is written out, not when memory is gone.
+TEST(BatchConformer, RefusesMoreUnplacedTextThanItsLimit) {
+  constexpr int32_t kValues = 300;  // of 1 MiB each, all the same
+  const auto text = arrow::StringArray(1, arrow::Buffer::FromVector(std::vector<int32_t>{0, static_cast<int32_t>(kMiB)}),
+                                       arrow::Buffer::FromString(std::string(kMiB, 'x')));
+  const auto codes = arrow::MakeArrayFromScalar(arrow::Int32Scalar(0), kValues).ValueOrDie();
+  const auto values = arrow::DictionaryArray::FromArrays(codes, arrow::MakeArray(text.data())).ValueOrDie();
+  const auto offsets = array_of(arrow::int32(), fmt::format("[0, {}]", kValues));
+  const ArrayPtr list = arrow::ListArray::FromArrays(*offsets, *values).ValueOrDie();
+
+  for (const auto& [column, message] : {std::pair(ArrayPtr(values), "row 356: "), std::pair(list, "row 101: ")}) {
+    for (const char* table : {"other", "a"}) {  // an unknown column, and one whose values do not fit
+      const auto conformed = conform(*file_of({{"a", column}}), table_of({{table, "long"}}));
+      ASSERT_FALSE(conformed);
+      EXPECT_EQ(conformed.error().type, "TooLarge");
+      EXPECT_THAT(conformed.error().message, HasSubstr(message));
+    }
+  }
 }
 
 // Batches are often slices of larger arrays: offsets must be honoured.
