@@ -58,4 +58,15 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string shown_text(std::string_view text) {
+  const bool is_cut = text.size() > kShownBytesMax;
+  if (is_cut) {
+    size_t end = kShownBytesMax;
+    while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+    text = text.substr(0, end);
+  }
+  if (!is_utf8(text)) return "(no UTF-8)";
+  return is_cut ? std::string(text) + "..." : std::string(text);
+}
+
 }  // namespace sluice

@@ -22,4 +22,10 @@ CodePoint code_point_at(std::string_view text, size_t at);
 
 bool is_utf8(std::string_view text);
 
+/// A value in a message takes so many bytes at most.
+inline constexpr size_t kShownBytesMax = 60;
+
+/// A value's text for a message: whole, or its beginning (no half character) and "...". Bytes that are no UTF-8 are not shown.
+std::string shown_text(std::string_view text);
+
 }  // namespace sluice

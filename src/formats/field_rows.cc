@@ -6,20 +6,14 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "formats/csv_scanner.h"
 #include "model/file.h"
 
 namespace sluice {
 namespace {
 
-constexpr size_t kShownBytesMax = 60;  ///< of a value in a message
-
-std::string shown(std::string_view text) {
-  if (text.size() <= kShownBytesMax) return fmt::format("\"{}\"", text);
-  size_t end = kShownBytesMax;
-  while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // no half character
-  return fmt::format("\"{}...\"", text.substr(0, end));
-}
+std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shown_text(text)); }
 
 }  // namespace
 
@@ -77,12 +71,12 @@ Result<void> FieldRows::bind(std::vector<Column> columns, RowPlace place) {
     if (column.target >= 0) {
       filled[static_cast<size_t>(column.target)] = true;
     } else if (!plan_.rescue) {
-      return std::unexpected(error_at(place, fmt::format("the table has no column {}", shown(column.name)), error_type::kSchemaMismatch));
+      return std::unexpected(error_at(place, fmt::format("the table has no column {}", quoted(column.name)), error_type::kSchemaMismatch));
     }
   }
   for (size_t i = 0; i < filled.size(); ++i) {
     if (filled[i] || !plan_.columns.fields[i].required) continue;
-    const std::string reason = fmt::format("the file lacks the required column {}", shown(plan_.columns.fields[i].name));
+    const std::string reason = fmt::format("the file lacks the required column {}", quoted(plan_.columns.fields[i].name));
     return std::unexpected(error_at(place, reason, error_type::kSchemaMismatch));
   }
   return {};
@@ -133,7 +127,7 @@ Result<void> FieldRows::rescue(Column& column, std::string_view text, RowPlace p
     rows_.rescue().add_text(column.name, text);
     return {};
   }
-  const std::string reason = fmt::format("column {}: {} does not fit {}", shown(column.name), shown(text), to_text(*known->type));
+  const std::string reason = fmt::format("column {}: {} does not fit {}", quoted(column.name), quoted(text), to_text(*known->type));
   return std::unexpected(error_at(place, reason, error_type::kSchemaMismatch));
 }
 
@@ -141,9 +135,9 @@ std::string FieldRows::required_value_missing(size_t target, std::span<const Csv
   const Field& field = plan_.columns.fields[target];
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].target != static_cast<int>(target) || null_tokens_.contains(fields[i])) continue;
-    return fmt::format("required column {}: {} does not fit {}", shown(field.name), shown(fields[i].text), to_text(*field.type));
+    return fmt::format("required column {}: {} does not fit {}", quoted(field.name), quoted(fields[i].text), to_text(*field.type));
   }
-  return fmt::format("required column {} has no value", shown(field.name));
+  return fmt::format("required column {} has no value", quoted(field.name));
 }
 
 Result<void> FieldRows::reject(std::string reason, RowPlace place, int64_t byte, std::string raw) {

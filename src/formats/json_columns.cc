@@ -4,23 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "formats/json_guess.h"
 
 namespace sluice {
 namespace {
 
-/// Of a value shown in a message.
-constexpr size_t kShownBytesMax = 40;
-
 /// Every integer of so many bytes (sign included) fits 64 bits.
 constexpr size_t kSafeIntegerBytes = 18;
-
-std::string shown(std::string_view json) {
-  if (json.size() <= kShownBytesMax) return std::string(json);
-  size_t end = kShownBytesMax;
-  while (end > 0 && (static_cast<uint8_t>(json[end]) & 0xC0) == 0x80) --end;
-  return fmt::format("{}...", json.substr(0, end));
-}
 
 std::string_view kind_name(JsonNode::Kind kind) {
   switch (kind) {
@@ -37,7 +28,7 @@ std::string_view kind_name(JsonNode::Kind kind) {
 
 std::string misfit_text(const Field& column, const JsonNode& node) {
   return fmt::format("column \"{}\" is {}, the {} {} does not fit", column.name, to_text(*column.type), kind_name(node.kind),
-                     shown(json_value_at(node.raw)));
+                     shown_text(json_value_at(node.raw)));
 }
 
 }  // namespace

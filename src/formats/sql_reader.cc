@@ -14,15 +14,7 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kShownBytesMax = 60;  ///< of a value in a message
-
-std::string shown(std::string_view text) {
-  if (!is_utf8(text)) return "a value that is no UTF-8";
-  if (text.size() <= kShownBytesMax) return fmt::format("\"{}\"", text);
-  size_t end = kShownBytesMax;
-  while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // no half character
-  return fmt::format("\"{}...\"", text.substr(0, end));
-}
+std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shown_text(text)); }
 
 /// JSON allows fewer spellings than SQL.
 bool is_json_number(std::string_view text) {
@@ -114,17 +106,17 @@ Result<void> SqlReader::bind() {
   std::vector<bool> filled(plan_.columns.fields.size());
   for (SqlColumn& column : columns_.of_rows(dump_.names(), dump_.values().size(), dump_.dialect())) {
     if (!is_utf8(column.name)) {
-      const std::string reason = fmt::format("the name of column {} is no UTF-8; dump it as UTF-8", shown(column.name));
+      const std::string reason = fmt::format("the name of column {} is no UTF-8; dump it as UTF-8", quoted(column.name));
       return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kParseError));
     }
     const int target = rows_.find(column.name);
     if (target >= 0 && filled[static_cast<size_t>(target)]) {
       return std::unexpected(
-          error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", shown(column.name)), error_type::kParseError));
+          error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", quoted(column.name)), error_type::kParseError));
     }
     if (target >= 0) filled[static_cast<size_t>(target)] = true;
     if (target < 0 && !plan_.rescue && !column.generated) {
-      const std::string reason = fmt::format("the table has no column {}", shown(column.name));
+      const std::string reason = fmt::format("the table has no column {}", quoted(column.name));
       return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
     }
     bound_.push_back({.column = std::move(column), .target = target});
@@ -147,7 +139,7 @@ Result<void> SqlReader::take_row(RowBlock& block) {
   }
   if (const auto missing = rows_.finish_row()) {
     const std::string& name = plan_.columns.fields[*missing].name;
-    return reject({fmt::format("required column {} has no value that fits", shown(name)), dump_.line(), dump_.byte()}, block);
+    return reject({fmt::format("required column {} has no value that fits", quoted(name)), dump_.line(), dump_.byte()}, block);
   }
   return {};
 }
@@ -156,14 +148,14 @@ Result<void> SqlReader::take_value(Bound& bound, SqlValue value) {
   const SqlColumn& column = bound.column;
   if (value.kind == SqlValueKind::kNull || (value.kind == SqlValueKind::kDefault && column.generated)) return {};
   if (value.kind == SqlValueKind::kDefault) {
-    row_problem_ = {fmt::format("column {}: DEFAULT is not understood", shown(column.name)), dump_.line(), dump_.byte()};
+    row_problem_ = {fmt::format("column {}: DEFAULT is not understood", quoted(column.name)), dump_.line(), dump_.byte()};
     return {};
   }
   const bool is_text = value.kind == SqlValueKind::kText || value.kind == SqlValueKind::kField;
   if (is_text && column.type.encoding == SqlEncoding::kRawBytes) {
     value.kind = SqlValueKind::kBytes;
   } else if (is_text && !is_utf8(value.text)) {
-    row_problem_ = {fmt::format("column {} holds text that is no UTF-8", shown(column.name)), dump_.line(), dump_.byte()};
+    row_problem_ = {fmt::format("column {} holds text that is no UTF-8", quoted(column.name)), dump_.line(), dump_.byte()};
     return {};
   }
   if (bound.target >= 0) {
@@ -177,12 +169,12 @@ Result<void> SqlReader::take_value(Bound& bound, SqlValue value) {
 Result<void> SqlReader::rescue(const Bound& bound, const SqlValue& value) {
   const std::string& name = bound.column.name;
   if (!plan_.rescue && bound.target < 0) {
-    const std::string reason = fmt::format("the table has no column {}", shown(name));
+    const std::string reason = fmt::format("the table has no column {}", quoted(name));
     return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
   }
   if (!plan_.rescue) {
     const Field& field = plan_.columns.fields[static_cast<size_t>(bound.target)];
-    const std::string reason = fmt::format("column {}: {} does not fit {}", shown(name), shown(value.text), to_text(*field.type));
+    const std::string reason = fmt::format("column {}: {} does not fit {}", quoted(name), quoted(value.text), to_text(*field.type));
     return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
   }
   if (plan_.report_drift) drift_.see_value(bound.column, value);
@@ -243,7 +235,7 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
   if (reason.empty()) {
     const auto missing = rows_.finish_row();
     if (!missing) return {};
-    reason = fmt::format("required column {} has no value", shown(plan_.columns.fields[*missing].name));
+    reason = fmt::format("required column {} has no value", quoted(plan_.columns.fields[*missing].name));
   }
   rows_.rollback_row();
   Error fault{ErrorCode::kInvalidInput, fmt::format("line {}: {} (byte {})", dump_.line(), reason, dump_.byte()),

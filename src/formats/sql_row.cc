@@ -14,9 +14,6 @@ namespace sluice {
 namespace {
 
 constexpr int kFunctionDepthMax = 8;
-constexpr size_t kShownBytesMax = 40;
-
-std::string shown(std::string_view text) { return std::string(text.substr(0, kShownBytesMax)); }
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
@@ -125,7 +122,7 @@ void SqlRow::read_values(SqlTokens& tokens) {
     const SqlToken& token = tokens.token();
     more = token.is(',');
     if (more) tokens.next();
-    if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown(token.text)));
+    if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown_text(token.text)));
     if (stored_.size() > kSqlValuesMax) refuse(first, fmt::format("more than {} values", kSqlValuesMax));
     if (bytes_.size() > static_cast<size_t>(kRowBytesMax)) {
       tokens.text().fail_at(first.line, first.byte, error_type::kTooLarge,
@@ -151,7 +148,8 @@ void SqlRow::read_value(SqlTokens& tokens) {
     case SqlTokenKind::kBits: keep(SqlValueKind::kText, token.text); break;
     case SqlTokenKind::kBytes: keep(SqlValueKind::kBytes, token.text); break;
     case SqlTokenKind::kName:
-      if (tokens.dialect() != DumpDialect::kMysql) return refuse(token, fmt::format("\"{}\" is a name, not a value", shown(token.text)));
+      if (tokens.dialect() != DumpDialect::kMysql)
+        return refuse(token, fmt::format("\"{}\" is a name, not a value", shown_text(token.text)));
       keep(SqlValueKind::kText, token.text);
       break;
     case SqlTokenKind::kNumber:
@@ -176,7 +174,7 @@ void SqlRow::read_number(SqlTokens& tokens) {
     return;
   }
   const bool is_number = token.kind == SqlTokenKind::kNumber && token.text.find_first_not_of("0123456789.eE+-") == std::string_view::npos;
-  if (!is_number) return refuse(token, fmt::format("\"{}\" is no value", shown(number + std::string(token.text))));
+  if (!is_number) return refuse(token, fmt::format("\"{}\" is no value", shown_text(number + std::string(token.text))));
   number += token.text;
   keep(SqlValueKind::kNumber, number);
   tokens.next();
@@ -203,7 +201,7 @@ void SqlRow::read_word_value(SqlTokens& tokens) {
   } else {
     std::string result;
     if (!read_string_function(tokens, result, 0))
-      return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown(name)));
+      return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown_text(name)));
     keep(SqlValueKind::kText, result);
   }
   tokens.next();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/utf8.h"
 #include "iceberg/partition_keys.h"
 #include "schema/array_rows.h"
 #include "schema/arrow_value.h"
@@ -101,7 +102,7 @@ std::optional<std::string> ColumnChecker::fault(const arrow::Array& values, int6
 
 std::string ColumnChecker::value_fault(const arrow::Array& values, int64_t row, std::string_view rule) const {
   std::string json;
-  append_json_value(values, row, json, kShownTextBytesMax);
+  append_json_value(values, row, json, kShownBytesMax);
   return fmt::format("column \"{}\": {} {}", column_, shown_text(json), rule);
 }
 

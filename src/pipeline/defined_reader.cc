@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "formats/bad_row_tally.h"
 #include "model/file.h"
 #include "schema/array_rows.h"

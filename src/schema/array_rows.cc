@@ -41,11 +41,4 @@ void append_json_row(const arrow::RecordBatch& batch, int64_t row, std::string& 
   out += '}';
 }
 
-std::string shown_text(std::string_view text) {
-  if (text.size() <= kShownTextBytesMax) return std::string(text);
-  size_t end = kShownTextBytesMax;
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "...";
-}
-
 }  // namespace sluice

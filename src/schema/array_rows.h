@@ -22,10 +22,4 @@ std::shared_ptr<arrow::Array> without_bitmap(const arrow::Array& values);
 /// Appends a row as a JSON object, for the quarantine. Ends early, within the JSON, once `out` is longer than kUnplacedBytesMax.
 void append_json_row(const arrow::RecordBatch& batch, int64_t row, std::string& out);
 
-/// Of a value in a message.
-inline constexpr size_t kShownTextBytesMax = 60;
-
-/// A value's text, cut for a message.
-std::string shown_text(std::string_view text);
-
 }  // namespace sluice

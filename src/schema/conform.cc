@@ -11,6 +11,7 @@
 #include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "model/file.h"
 #include "schema/array_rows.h"
 #include "schema/arrow_schema.h"
