@@ -104,9 +104,13 @@ class Service(Api):
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
         self.environment = {**kept, "AWS_EC2_METADATA_DISABLED": "true", **(environment or {})}
-        (self.folder / "sluice.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+        self.configure(settings)
         self.log = self.folder / "serve.log"
         self.process = None
+
+    def configure(self, settings):
+        """Writes sluice.yaml anew; a server reads it when it starts."""
+        (self.folder / "sluice.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
     def start(self):
         with open(self.log, "ab") as log:

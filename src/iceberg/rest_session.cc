@@ -62,7 +62,8 @@ Result<HttpResponse> RestSession::send(HttpRequest request, RestEffect effect, C
     }
     std::chrono::microseconds wait = backoff.next();
     if (answer) wait = std::max<std::chrono::microseconds>(wait, retry_after(*answer).value_or(std::chrono::seconds(0)));
-    if (attempt == kAttemptsMax || wait > kRetryAfterMax) {
+    const bool is_late = context.deadline && clock_.now() >= *context.deadline;
+    if (attempt == kAttemptsMax || wait > kRetryAfterMax || is_late) {
       if (answer || answer.error().code == ErrorCode::kUnavailable) return answer;
       return fail(ErrorCode::kUnavailable, answer.error().message);  // of a read: as good as not carried out
     }

@@ -68,7 +68,7 @@ class PostgresKnownFiles final : public KnownFiles {
     auto fetched = fetch_once();
     SystemClock clock;
     for (auto left = kPostgresOutageMax; !fetched && connection_->lost() && left.count() > 0; left -= kReopenEvery) {
-      clock.sleep(kReopenEvery, {});
+      if (!clock.sleep(kReopenEvery, options_.stop)) break;
       const auto again = declare();
       if (!again && again.error().code != ErrorCode::kUnavailable) return again;
       if (again) fetched = fetch_once();

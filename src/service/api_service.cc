@@ -241,7 +241,10 @@ ServerResponse ApiService::once(const ServerRequest& request, Call& call) {
     case RequestStanding::kOtherRequest: return error_response(422, "invalid_input", "this Idempotency-Key was used for another request");
   }
   call.made_id = memory->made_id;
-  const ServerResponse response = carry_out(call);
+  const auto answer = calls_(call);
+  ServerResponse response = answer ? *answer : error_response(answer.error());
+  // It may have been carried out all the same: the note stays in progress, and whoever repeats the request goes on with its id.
+  if (!answer && answer.error().code == ErrorCode::kOutcomeUnknown) return response;
   const bool done = response.status < 300;
   const auto noted = done ? records.finish_request(tenant, key, response.status, response.body) : records.drop_request(tenant, key);
   if (!noted) parts_.log.write(LogLevel::kWarning, "idempotency", {{"error", noted.error().message}});

@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr auto kReadyMax = std::chrono::seconds(5);
+constexpr auto kCheckMax = std::chrono::seconds(15);
 constexpr auto kWaitForOthersMax = std::chrono::seconds(2);
 
 json checks_json(const std::vector<AccessCheck>& checks) {
@@ -134,7 +135,7 @@ Result<ServerResponse> Calls::check(const Call& call) {
   if (!lock) return fail(ErrorCode::kUnavailable, "another check is at work: try again");
   std::vector<AccessCheck> checks;
   checks.push_back({"ledger", "answers"});
-  Context context;
+  Context context{.stop = parts_.stop, .deadline = parts_.clock.now() + kCheckMax};
   BorrowedStores borrowed(assembly_.stores());
   RootedStores rooted(borrowed, parts_.roots);
   StoreProvider& stores = ingestion.managed_by == "api" ? static_cast<StoreProvider&>(rooted) : borrowed;
@@ -150,13 +151,16 @@ Result<ServerResponse> Calls::health(const Call&) { return json_response(200, {{
 
 Result<ServerResponse> Calls::ready(const Call&) {
   const std::unique_lock lock(asking_, kWaitForOthersMax);
-  if (!lock) return fail(ErrorCode::kUnavailable, "another check is at work: try again");
+  if (!lock) {  // a source that does not answer its check says nothing about this server
+    const std::lock_guard last(last_ready_mutex_);
+    if (last_ready_) return *last_ready_;
+    return fail(ErrorCode::kUnavailable, "another check is at work: try again");
+  }
   std::vector<AccessCheck> checks;
   const auto pending = assembly_.queue().pending_runs();
   checks.push_back({"ledger", pending ? Result<std::string>("answers") : std::unexpected(pending.error())});
   for (const std::string& name : catalog_names()) {
-    Context context;
-    context.deadline = parts_.clock.now() + kReadyMax;
+    Context context{.stop = parts_.stop, .deadline = parts_.clock.now() + kReadyMax};
     const auto catalog = assembly_.catalog(name);
     Result<std::string> answer = "answers";
     if (!catalog) {
@@ -173,7 +177,9 @@ Result<ServerResponse> Calls::ready(const Call&) {
     checks.push_back({fmt::format("catalog {}", name), std::move(answer)});
   }
   const json body = checks_json(checks);
-  return json_response(body["ok"].get<bool>() ? 200 : 503, body);
+  const std::lock_guard last(last_ready_mutex_);
+  last_ready_ = json_response(body["ok"].get<bool>() ? 200 : 503, body);
+  return *last_ready_;
 }
 
 Result<ServerResponse> Calls::metrics(const Call&) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -76,6 +77,8 @@ class Calls {
   Assembly& assembly_;
   const std::function<void()> wake_;
   std::timed_mutex asking_;  // stores and catalogs are asked one at a time, so that one that hangs takes one thread and not all
+  std::mutex last_ready_mutex_;
+  std::optional<ServerResponse> last_ready_;  // protected by last_ready_mutex_
 };
 
 ServerResponse json_response(int status, const nlohmann::json& body);

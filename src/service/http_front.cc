@@ -183,8 +183,11 @@ Result<Descriptor> bind_to(const std::string& host, int port) {
 
 class HttpFront::Connections {
  public:
-  Connections(Descriptor listener, const HttpLimits& limits, HttpHandler handler)
-      : limits_(limits), listener_(std::move(listener)), answerer_(limits, std::move(handler)) {
+  Connections(Descriptor listener, const HttpLimits& limits, HttpHandler handler, std::string_view express_path)
+      : limits_(limits),
+        express_(fmt::format("GET {} ", express_path)),
+        listener_(std::move(listener)),
+        answerer_(limits, std::move(handler)) {
     epoll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
     wake_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     watch(listener_.get(), EPOLL_CTL_ADD);
@@ -201,7 +204,8 @@ class HttpFront::Connections {
 
   void serve(std::stop_token stop) {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < limits_.threads; ++i) threads.emplace_back([this](std::stop_token ended) { answer_requests(ended); });
+    for (int i = 0; i < limits_.threads; ++i) threads.emplace_back([this](std::stop_token ended) { answer_requests(lanes_[0], ended); });
+    threads.emplace_back([this](std::stop_token ended) { answer_requests(lanes_[1], ended); });
     const std::stop_callback wake(stop, [this] { wake_up(); });
     while (!stop.stop_requested()) turn();
     listener_.reset();
@@ -210,7 +214,6 @@ class HttpFront::Connections {
     const auto deadline = Clock::now() + std::chrono::seconds(kStopSeconds);
     while (in_hand() > 0 && Clock::now() < deadline) turn();
     for (std::jthread& thread : threads) thread.request_stop();
-    work_ready_.notify_all();
   }
 
  private:
@@ -223,6 +226,12 @@ class HttpFront::Connections {
     bool last = false;
     bool refused = false;      ///< answered already: what still comes is dropped, so that a reset does not take the answer away
     size_t request_bytes = 0;  ///< of the whole request at the front of `received`
+  };
+
+  /// Whole requests, and the threads that wait for them.
+  struct Lane {
+    std::deque<std::unique_ptr<Connection>> work;
+    std::condition_variable_any ready;
   };
 
   void watch(int fd, int operation) {
@@ -253,13 +262,23 @@ class HttpFront::Connections {
     }
     take_back();
     close_late();
+    if (listens_again_ && Clock::now() >= *listens_again_) {
+      listens_again_.reset();
+      watch(listener_.get(), EPOLL_CTL_ADD);
+    }
   }
 
   void accept_all() {
     while (true) {
       Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (socket.get() < 0) return;
-      if (open_.size() + in_hand() >= limits_.connections_max) {
+      if (socket.get() < 0) {
+        if (errno == EMFILE || errno == ENFILE) {  // who waits goes on waiting; asking at once again would take a whole core
+          watch(listener_.get(), EPOLL_CTL_DEL);
+          listens_again_ = Clock::now() + std::chrono::milliseconds(kTickMs);
+        }
+        return;
+      }
+      if (open_.size() + in_hand() >= limits_.connections_max && !drop_idlest()) {
         send_at_once(socket.get(), refusal_text(503));
         continue;
       }
@@ -271,6 +290,18 @@ class HttpFront::Connections {
       connection->deadline = Clock::now() + limits_.idle_max;
       open_.emplace(fd, std::move(connection));
     }
+  }
+
+  /// Makes room: the connection that has waited longest without beginning a request. False: there is none.
+  bool drop_idlest() {
+    auto idlest = open_.end();
+    for (auto it = open_.begin(); it != open_.end(); ++it) {
+      const bool is_idle = it->second->received.empty() && !it->second->refused;
+      if (is_idle && (idlest == open_.end() || it->second->deadline < idlest->second->deadline)) idlest = it;
+    }
+    if (idlest == open_.end()) return false;
+    open_.erase(idlest);
+    return true;
   }
 
   void receive(int fd) {
@@ -310,13 +341,14 @@ class HttpFront::Connections {
       return;
     }
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->first, nullptr);
+    Lane& lane = lanes_[connection.received.starts_with(express_) ? 1 : 0];
     {
       std::lock_guard lock(mutex_);
       ++in_hand_;
-      work_.push_back(std::move(found->second));
+      lane.work.push_back(std::move(found->second));
     }
     open_.erase(found);
-    work_ready_.notify_one();
+    lane.ready.notify_one();
   }
 
   void refuse(Open::iterator found, int status) {
@@ -366,15 +398,15 @@ class HttpFront::Connections {
   }
 
   /// A thread that answers.
-  void answer_requests(std::stop_token ended) {
+  void answer_requests(Lane& lane, std::stop_token ended) {
     while (true) {
       std::unique_ptr<Connection> connection;
       {
         std::unique_lock lock(mutex_);
-        work_ready_.wait(lock, ended, [this] { return !work_.empty(); });
-        if (work_.empty()) return;
-        connection = std::move(work_.front());
-        work_.pop_front();
+        lane.ready.wait(lock, ended, [&] { return !lane.work.empty(); });
+        if (lane.work.empty()) return;
+        connection = std::move(lane.work.front());
+        lane.work.pop_front();
       }
       const std::string_view request = std::string_view(connection->received).substr(0, connection->request_bytes);
       AnswerStream stream(request, connection->socket.get(), connection->peer, Clock::now() + limits_.answer_max);
@@ -391,23 +423,26 @@ class HttpFront::Connections {
   }
 
   const HttpLimits limits_;
+  const std::string express_;  ///< what requests of the second lane begin with
   Descriptor listener_, epoll_, wake_;
   Answerer answerer_;
-  Open open_;  // of the connections' thread
+  Open open_;                                       // of the connections' thread
+  std::optional<Clock::time_point> listens_again_;  // of the connections' thread
 
   mutable std::mutex mutex_;
-  std::condition_variable_any work_ready_;
-  std::deque<std::unique_ptr<Connection>> work_;       // protected by mutex_
+  Lane lanes_[2];                                      // their work is protected by mutex_
   std::vector<std::unique_ptr<Connection>> answered_;  // protected by mutex_
-  size_t in_hand_ = 0;                                 // protected by mutex_: in work_ or being answered
+  size_t in_hand_ = 0;                                 // protected by mutex_: in a lane or being answered
 };
 
 HttpFront::HttpFront(std::unique_ptr<Connections> connections) : connections_(std::move(connections)) {}
 HttpFront::~HttpFront() = default;
 
-Result<std::unique_ptr<HttpFront>> HttpFront::listen(const std::string& host, int port, const HttpLimits& limits, HttpHandler handler) {
+Result<std::unique_ptr<HttpFront>> HttpFront::listen(const std::string& host, int port, const HttpLimits& limits, HttpHandler handler,
+                                                     std::string_view express_path) {
   TRY_ASSIGN(Descriptor listener, bind_to(host, port));
-  return std::unique_ptr<HttpFront>(new HttpFront(std::make_unique<Connections>(std::move(listener), limits, std::move(handler))));
+  return std::unique_ptr<HttpFront>(
+      new HttpFront(std::make_unique<Connections>(std::move(listener), limits, std::move(handler), express_path)));
 }
 
 int HttpFront::port() const { return connections_->port(); }

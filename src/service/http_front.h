@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct HttpLimits {
   std::chrono::seconds request_max{10};  ///< from a request's first byte to its last; more is 408
   std::chrono::seconds idle_max{30};     ///< between requests
   std::chrono::seconds answer_max{10};   ///< to take an answer
-  size_t connections_max = 1000;         ///< more are refused with 503
+  size_t connections_max = 1000;         ///< one more takes the place of an idle one; where all are at work it is refused with 503
   int threads = 8;                       ///< that answer
 };
 
@@ -49,8 +50,10 @@ using HttpHandler = std::function<ServerResponse(const ServerRequest&)>;
 
 class HttpFront {
  public:
-  /// Binds and listens. `port` 0: any free one. kInvalidInput: the address cannot be used.
-  static Result<std::unique_ptr<HttpFront>> listen(const std::string& host, int port, const HttpLimits& limits, HttpHandler handler);
+  /// Binds and listens. `port` 0: any free one. GET of `express_path` has a thread of its own, and so an answer while all others wait for
+  /// something. kInvalidInput: the address cannot be used.
+  static Result<std::unique_ptr<HttpFront>> listen(const std::string& host, int port, const HttpLimits& limits, HttpHandler handler,
+                                                   std::string_view express_path);
   ~HttpFront();
   HttpFront(const HttpFront&) = delete;
   HttpFront& operator=(const HttpFront&) = delete;

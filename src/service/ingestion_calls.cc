@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "api/json_schema.h"
 #include "api/json_shapes.h"
@@ -17,16 +19,19 @@ using nlohmann::json;
 
 constexpr const char* kDefaultTenant = "default";
 
+bool says(const std::map<std::string, std::string>& properties, const std::string& name) {
+  const auto found = properties.find(name);
+  return found != properties.end() && !found->second.empty();
+}
+
 }  // namespace
 
 std::optional<ServerResponse> Calls::forbidden(const Call& call, const Ingestion& ingestion) const {
   if (const auto allowed = parts_.roots.check(ingestion); !allowed) return error_response(403, "forbidden", allowed.error().message);
   if (call.caller.tenant.empty()) return std::nullopt;
   for (const Source& source : ingestion.sources) {
-    // Without keys the store would take this machine's: a tenant would read whatever the operator can.
-    if (is_local(source.paths.front()) || (source.store.contains("s3.access-key-id") && source.store.contains("s3.secret-access-key"))) {
-      continue;
-    }
+    // Without keys, or with empty ones, the store would take this machine's: a tenant would read whatever the operator can.
+    if (is_local(source.paths.front()) || (says(source.store, "s3.access-key-id") && says(source.store, "s3.secret-access-key"))) continue;
     return error_response(403, "forbidden", fmt::format("source \"{}\": access_key and secret_key are missing", source.id.text));
   }
   return std::nullopt;
@@ -94,7 +99,7 @@ Result<ServerResponse> Calls::patch(const Call& call) {
 
 Result<ServerResponse> Calls::remove(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
-  if (ingestion.managed_by == "file") {
+  if (ingestion.managed_by == "file" && parts_.config.ingestion(ingestion.name)) {
     return fail(ErrorCode::kConflict, fmt::format("ingestion {} is defined by sluice.yaml: remove it there", ingestion.id.text));
   }
   TRY(assembly_.registry().delete_ingestion(ingestion.id));

@@ -7,6 +7,7 @@
 #include "api/json_shapes.h"
 #include "service/calls.h"
 #include "service/run_request.h"
+#include "storage/glob.h"
 #include "storage/local_path.h"
 
 namespace sluice {
@@ -24,9 +25,18 @@ Result<std::vector<std::string>> files_of(const json& body) {
   return files;
 }
 
+Result<bool> lies_in(const Source& source, const std::string& file) {
+  for (const std::string& path : source.paths) {
+    TRY_ASSIGN(const Glob glob, Glob::parse(path));
+    if (glob.matches(file)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<ServerResponse> Calls::ask_for_run(const Call& call, const Ingestion& ingestion, Trigger trigger, const RunOptions& options) {
+  if (is_undefined(parts_, ingestion)) return std::unexpected(undefined_error(ingestion));
   RunRequest request{.id = RunId(call.made_id), .ingestion = ingestion.id, .trigger = trigger, .options = run_options_json(options)};
   request.pending_max = parts_.options.pending_max;
   TRY_ASSIGN(const RequestedRun asked, assembly_.queue().request_run(request));
@@ -53,13 +63,14 @@ Result<ServerResponse> Calls::load_files(const Call& call) {
   TRY_ASSIGN(const Ingestion ingestion, ingestion_of(call));
   RunOptions options;
   TRY_ASSIGN(options.files_from, files_of(call.body));
+  const Source& source = ingestion.sources.front();
   for (const std::string& file : options.files_from) {
-    if (scheme_of(file) != scheme_of(ingestion.sources.front().paths.front()) &&
-        is_local(file) != is_local(ingestion.sources.front().paths.front())) {
-      return invalid_input(fmt::format("files: {} does not lie where source \"{}\" does", file, ingestion.sources.front().id.text));
+    if (is_local(file) && ingestion.managed_by == "api") {
+      if (const auto allowed = parts_.roots.check(file); !allowed) return error_response(403, "forbidden", allowed.error().message);
     }
-    if (!is_local(file) || ingestion.managed_by != "api") continue;
-    if (const auto allowed = parts_.roots.check(file); !allowed) return error_response(403, "forbidden", allowed.error().message);
+    // Whoever may trigger an ingestion may not choose what it reads: the list picks among its source's files.
+    TRY_ASSIGN(const bool is_of_source, lies_in(source, file));
+    if (!is_of_source) return invalid_input(fmt::format("files: {} is no file of source \"{}\"", file, source.id.text));
   }
   return ask_for_run(call, ingestion, Trigger::kManual, options);
 }

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include <fmt/format.h>
+
 #include "pipeline/engine.h"
 #include "service/run_log.h"
 #include "service/run_request.h"
@@ -13,7 +15,7 @@ namespace {
 
 constexpr auto kPollQueue = std::chrono::milliseconds(500);
 constexpr auto kPollCancel = std::chrono::milliseconds(500);
-constexpr auto kLookAfterEvery = std::chrono::seconds(1);
+constexpr auto kFireEvery = std::chrono::seconds(1);
 constexpr auto kRecoverEvery = std::chrono::seconds(60);
 constexpr auto kRememberRequests = std::chrono::hours(24);
 
@@ -47,7 +49,19 @@ void log_metrics(Log& log, const TakenRun& taken, const RunRecord& run) {
 
 }  // namespace
 
+bool is_undefined(const ServiceParts& parts, const Ingestion& ingestion) {
+  return ingestion.managed_by == "file" && !parts.config.ingestion(ingestion.name);
+}
+
+Error undefined_error(const Ingestion& ingestion) {
+  return {ErrorCode::kConflict,
+          fmt::format("ingestion {} ({}) is defined by sluice.yaml, and not by this server's: define it there again, or "
+                      "delete it",
+                      ingestion.id.text, ingestion.name)};
+}
+
 Result<Ingestion> ready_to_run(const ServiceParts& parts, Ingestion ingestion) {
+  if (is_undefined(parts, ingestion)) return std::unexpected(undefined_error(ingestion));
   if (ingestion.managed_by == "file") {
     if (auto defined = parts.config.ingestion(ingestion.name)) {
       for (Source& source : ingestion.sources) {
@@ -70,13 +84,15 @@ Result<Ingestion> ready_to_run(const ServiceParts& parts, Ingestion ingestion) {
 RunWorkers::~RunWorkers() { stop(); }
 
 Result<void> RunWorkers::start() {
-  for (int i = 0; i <= parts_.options.runs_max; ++i) {
+  std::vector<void (RunWorkers::*)(Assembly&, std::stop_token)> duties(static_cast<size_t>(parts_.options.runs_max), &RunWorkers::work);
+  duties.push_back(&RunWorkers::fire_schedules);
+  duties.push_back(&RunWorkers::look_after);
+  for (size_t i = 0; i < duties.size(); ++i) {
     TRY_ASSIGN(auto assembly, open_());
     assemblies_.push_back(std::move(assembly));
   }
-  for (size_t i = 0; i < assemblies_.size(); ++i) {
-    Assembly& assembly = *assemblies_[i];
-    threads_.emplace_back([this, &assembly, i](std::stop_token stop) { i == 0 ? look_after(assembly, stop) : work(assembly, stop); });
+  for (size_t i = 0; i < duties.size(); ++i) {
+    threads_.emplace_back([this, duty = duties[i], &assembly = *assemblies_[i]](std::stop_token stop) { (this->*duty)(assembly, stop); });
   }
   return {};
 }
@@ -183,19 +199,22 @@ Result<RunRecord> RunWorkers::run(Assembly& assembly, const TakenRun& taken, std
   return report.run;
 }
 
-void RunWorkers::look_after(Assembly& assembly, std::stop_token stop) {
-  Scheduler scheduler(assembly.queue(), parts_.clock, parts_.log, parts_.options.pending_max);
-  std::optional<int64_t> recovered_at;
+void RunWorkers::fire_schedules(Assembly& assembly, std::stop_token stop) {
+  Scheduler scheduler(assembly.queue(), parts_.clock, parts_.log, parts_.options.pending_max,
+                      [this](const Ingestion& ingestion) { return !is_undefined(parts_, ingestion); });
   do {
     const auto fired = scheduler.fire_due();
     if (!fired) parts_.log.write(LogLevel::kError, "schedule", {{"error", fired.error().message}});
     if (fired && *fired > 0) wake();
-    const int64_t now = parts_.clock.monotonic_micros();
-    if (recovered_at && now - *recovered_at < std::chrono::microseconds(kRecoverEvery).count()) continue;
-    recovered_at = now;
+  } while (parts_.clock.sleep(kFireEvery, stop));
+}
+
+/// Apart from the schedules: a catalog that does not answer may take minutes for each batch that waits for it.
+void RunWorkers::look_after(Assembly& assembly, std::stop_token stop) {
+  do {
     recover(assembly, stop);
     (void)assembly.service_records().purge_requests(parts_.clock.now() - kRememberRequests);
-  } while (parts_.clock.sleep(kLookAfterEvery, stop));
+  } while (parts_.clock.sleep(kRecoverEvery, stop));
 }
 
 /// What dead processes left: their runs are closed, their batches finished or withdrawn.

@@ -1,5 +1,5 @@
-// The threads that execute waiting runs, at most `runs_max` at once, and the one that looks after the rest: due schedules, runs and
-// batches of dead processes, old answers. Each works on an assembly of its own.
+// The threads that execute waiting runs, at most `runs_max` at once, the one that fires schedules, and the one that looks after the rest:
+// runs and batches of dead processes, old answers. Each works on an assembly of its own.
 #pragma once
 
 #include <condition_variable>
@@ -33,6 +33,7 @@ class RunWorkers {
   void work(Assembly& assembly, std::stop_token stop);
   void execute(Assembly& assembly, const TakenRun& taken, std::vector<Unclosed>& unclosed, std::stop_token stop);
   Result<RunRecord> run(Assembly& assembly, const TakenRun& taken, std::stop_token stop);
+  void fire_schedules(Assembly& assembly, std::stop_token stop);
   void look_after(Assembly& assembly, std::stop_token stop);
   void recover(Assembly& assembly, std::stop_token stop);
   uint64_t wakes();

@@ -11,6 +11,7 @@ Result<int64_t> Scheduler::fire_due() {
   int64_t made = 0;
   for (const ScheduledIngestion& scheduled : all) {
     const Ingestion& ingestion = scheduled.ingestion;
+    if (is_ours_ && !is_ours_(ingestion)) continue;
     const auto cron = Cron::parse(ingestion.schedule, ingestion.timezone);
     if (!cron) {  // checked when it was stored; the machine's time zones may have changed
       log_.write(LogLevel::kError, "schedule", {{"ingestion_id", ingestion.id.text}, {"error", cron.error().message}});

@@ -2,6 +2,9 @@
 // see the same. Not thread-safe.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -11,8 +14,11 @@ namespace sluice {
 
 class Scheduler {
  public:
-  Scheduler(RunQueue& queue, Clock& clock, Log& log, int64_t pending_max)
-      : queue_(queue), clock_(clock), log_(log), pending_max_(pending_max) {}
+  using IsOurs = std::function<bool(const Ingestion&)>;
+
+  /// `is_ours`: whose schedules fire here; none: all.
+  Scheduler(RunQueue& queue, Clock& clock, Log& log, int64_t pending_max, IsOurs is_ours = {})
+      : queue_(queue), clock_(clock), log_(log), pending_max_(pending_max), is_ours_(std::move(is_ours)) {}
 
   /// Asks for a run of every ingestion that is due; returns how many were made. Firings that were missed become one; one that finds its
   /// ingestion at work stays due, so that runs never overlap and none is lost.
@@ -23,6 +29,7 @@ class Scheduler {
   Clock& clock_;
   Log& log_;
   const int64_t pending_max_;
+  const IsOurs is_ours_;
 };
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #include "service/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "config/validate.h"
 #include "service/api_service.h"
@@ -27,6 +28,14 @@ Result<void> check_auth(const ServeOptions& options, ServiceRecords& records, Lo
   return {};
 }
 
+/// Connections, open files and requests to stores need more descriptors than the common limit of 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// Ingestions of sluice.yaml become known, so that they are listed, triggered and scheduled like the others.
 Result<void> register_file_ingestions(const Config& config, Registry& registry, Timestamp now) {
   for (Ingestion ingestion : config.ingestions) {
@@ -42,6 +51,7 @@ Result<void> register_file_ingestions(const Config& config, Registry& registry, 
 Result<void> serve(const Config& config, const ServeOptions& options, const OpenParts& open, Clock& clock, Redaction& redaction,
                    std::stop_token stop) {
   Log log(clock, redaction);
+  raise_descriptor_limit();
   TRY_ASSIGN(auto assembly, open());  // before the key: it makes the home folder
   TRY_ASSIGN(const SealingKey key, SealingKey::load_or_make(options.key_file));
   TRY(check_auth(options, assembly->service_records(), log));
@@ -49,11 +59,12 @@ Result<void> serve(const Config& config, const ServeOptions& options, const Open
 
   const LocalRoots roots(options.local_roots);
   ServiceMetrics metrics;
-  const ServiceParts parts{config, options, key, roots, redaction, log, metrics, clock};
+  const ServiceParts parts{config, options, key, roots, redaction, log, metrics, clock, stop};
   RunWorkers workers(parts, open);
   ApiService api(parts, *assembly, [&workers] { workers.wake(); });
-  TRY_ASSIGN(auto front,
-             HttpFront::listen(options.host, options.port, {}, [&api](const ServerRequest& request) { return api.answer(request); }));
+  TRY_ASSIGN(
+      auto front,
+      HttpFront::listen(options.host, options.port, {}, [&api](const ServerRequest& request) { return api.answer(request); }, "/healthz"));
   TRY(workers.start());
   log.write(LogLevel::kInfo, "listening", {{"host", options.host}, {"port", int64_t{front->port()}}, {"key", key.id()}});
   fmt::print("Listening on http://{}:{}\n", options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]",

@@ -94,7 +94,8 @@ class S3Exchange : public std::enable_shared_from_this<S3Exchange> {
 
   void try_again(Error error, std::chrono::milliseconds at_least) {
     const S3Options& options = core_->options;
-    if (attempts_ >= options.attempts_max) {
+    const bool is_late = context_.deadline && core_->clock.now() >= *context_.deadline;
+    if (attempts_ >= options.attempts_max || is_late) {
       error.message += fmt::format(" ({} attempts)", attempts_);
       return done_(std::unexpected(std::move(error)));
     }

@@ -1,7 +1,9 @@
 """The life of an ingestion over HTTP."""
 
+import contextlib
 import json
 import re
+import sqlite3
 
 import pytest
 
@@ -197,6 +199,8 @@ def test_an_explicit_list_loads_just_its_files(service, tmp_path):
     assert service.ids() == [2]
     (tmp_path / "elsewhere.json").write_text('{"id": 3}\n')
     service.post(f"/ingestions/{ingestion}/files", {"files": [str(tmp_path / "elsewhere.json")]}, status=403)
+    (service.landing / "other.txt").write_text("3\n")
+    service.post(f"/ingestions/{ingestion}/files", {"files": [str(service.landing / "other.txt")]}, status=422)
 
 
 # Prevents: checks that say yes to everything: an empty folder, a catalog file that is none.
@@ -231,10 +235,37 @@ def test_ingestions_of_the_file_live_beside_those_of_the_api(make_service, tmp_p
     assert service.ids() == [1]
     service.call("PATCH", f"/api/v1/ingestions/{of_file}", {"schedule": "* * * * *"}, status=409)
     service.call("DELETE", f"/api/v1/ingestions/{of_file}", status=409)
+    (tmp_path / "private.json").write_text('{"id": 2}\n')  # who may trigger it may not choose what it reads
+    service.post(f"/ingestions/{of_file}/files", {"files": [str(tmp_path / "private.json")]}, status=422)
     assert service.command("status", "orders")["files"]["done"] == 1
     service.stop()
     service.start()
     assert {one["id"] for one in service.get("/ingestions")["ingestions"]} == {made, of_file}
+
+
+# Prevents: an ingestion that left sluice.yaml, or was renamed there, and goes on by its schedule for ever: no call could end it.
+def test_an_ingestion_that_left_the_file_runs_no_more(make_service, tmp_path):
+    def settings(name):
+        source = {"paths": str(tmp_path / "service/landing/*.json")}
+        return {"ingestions": {name: {"source": source, "table": "shop.orders", "on_change": "ignore", "schedule": "* * * * *"}}}
+
+    service = make_service(settings=settings("old")).start()
+    service.write("a.json", [1])
+    left = service.get("/ingestions?name=old")["ingestions"][0]["id"]
+    service.run(left)
+    assert service.stop() == 0
+    service.configure(settings("new"))
+    service.start()
+    stays = service.get("/ingestions?name=new")["ingestions"][0]["id"]
+    assert "sluice.yaml" in service.post(f"/ingestions/{left}/run", status=409)["error"]["message"]
+    service.stop()
+    with contextlib.closing(sqlite3.connect(service.folder / ".sluice/ledger.db")) as ledger, ledger:
+        ledger.execute("update ingestions set schedule_from = '2020-01-01T00:00:00.000000Z'")  # both are due
+    service.start()
+    wait_until(lambda: service.get(f"/ingestions/{stays}/runs")["total"], "the schedule of the one that stays")
+    assert service.get(f"/ingestions/{left}/runs")["total"] == 1
+    service.call("DELETE", f"/api/v1/ingestions/{left}", status=204)
+    service.call("DELETE", f"/api/v1/ingestions/{stays}", status=409)
 
 
 # Prevents: a run handed over by the command line that no server takes.

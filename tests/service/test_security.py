@@ -1,10 +1,13 @@
 """Who may do what, and what may never be seen."""
 
+import concurrent.futures
 import contextlib
 import gzip
 import json
 import os
+import resource
 import socket
+import sqlite3
 import subprocess
 import time
 import uuid
@@ -16,6 +19,7 @@ from service import Api
 
 SECRET = "hush-" + uuid.UUID(int=0xD0D0).hex
 SLOW_CLIENTS = 300
+CONNECTIONS_MAX = 1000  # of HttpLimits
 
 
 def s3_definition(name="lake"):
@@ -183,6 +187,33 @@ def test_slow_clients_do_not_block_others(service):
         for _ in range(10):
             service.call("GET", "/healthz", status=200, timeout=5)
         assert time.monotonic() - began < 5
+
+
+# Prevents: somebody who opens connections and says nothing, and with that closes the service for everybody.
+def test_idle_connections_make_room(service):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(CONNECTIONS_MAX + 20):
+                open_ones.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            for _ in range(3):
+                service.get("/ingestions")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# Prevents: a liveness probe that queues behind calls which wait for the ledger: the service would be killed in the middle of its runs.
+def test_health_is_answered_while_all_calls_wait(service):
+    with contextlib.closing(sqlite3.connect(service.folder / ".sluice/ledger.db", isolation_level=None)) as ledger:
+        ledger.execute("begin immediate")  # nobody else writes
+        with concurrent.futures.ThreadPoolExecutor(20) as clients:
+            waiting = [clients.submit(service.create, service.definition(f"n{n}")) for n in range(20)]
+            done, _ = concurrent.futures.wait(waiting, timeout=1)
+            assert not done
+            service.call("GET", "/healthz", status=200, timeout=5)
+            ledger.execute("rollback")
+            assert len({one.result() for one in waiting}) == 20
         slow[0].settimeout(30)
         assert slow[0].recv(1000).startswith(b"HTTP/1.1 408 ")
 
@@ -269,3 +300,7 @@ def test_a_tenant_brings_its_own_credentials(make_service):
     definition = s3_definition()
     del definition["source_config"]["secret_key"]
     assert "secret_key" in api.post("/ingestions", definition, status=403)["error"]["message"]
+    empty = {**s3_definition()["source_config"], "access_key": "", "secret_key": ""}  # as good as none: the machine's would be taken
+    assert "secret_key" in api.post("/ingestions", {**s3_definition(), "source_config": empty}, status=403)["error"]["message"]
+    made = api.create(s3_definition())
+    api.call("PATCH", f"/api/v1/ingestions/{made}", {"source_config": {"access_key": "", "secret_key": ""}}, status=403)
