@@ -36,29 +36,36 @@ Result<std::optional<ListedFile>> GlobWalk::next(Context& context) {
 }
 
 /// A path without pattern may be a file, a folder or, in an object store, both.
+bool GlobWalk::may_be_file() const { return glob_.is_literal() && !glob_.text().ends_with('/'); }
+
+ListRequest GlobWalk::first_request() const {
+  if (!glob_.is_literal()) return request_of(Key(glob_.fixed_text()), glob_.below(glob_.fixed_folder()) == Below::kAnything);
+  return request_of(may_be_file() ? glob_.text() + "/" : glob_.text(), true);
+}
+
+void GlobWalk::begin_first(Context& context) {
+  if (started_ || store_.lists_at_once() <= 1) return;
+  if (may_be_file()) {
+    file_ahead_ = std::async(std::launch::async, [this, context]() mutable { return store_.stat(glob_.text(), context); });
+  }
+  begin(first_request(), context);
+}
+
 Result<std::optional<ListedFile>> GlobWalk::start(Context& context) {
-  const std::string& text = glob_.text();
-  if (!glob_.is_literal()) {
-    push(Key(glob_.fixed_text()), glob_.below(glob_.fixed_folder()) == Below::kAnything);
-    return std::nullopt;
+  std::optional<ListedFile> file;
+  if (may_be_file()) {
+    Result<ObjectInfo> object = file_ahead_.valid() ? file_ahead_.get() : store_.stat(glob_.text(), context);
+    const bool is_no_file = !object && (object.error().code == ErrorCode::kNotFound || object.error().code == ErrorCode::kInvalidInput);
+    if (!object && !is_no_file) return std::unexpected(std::move(object).error());
+    if (object) file = *std::move(object);
   }
-  if (text.ends_with('/')) {
-    push(text, true);
-    return std::nullopt;
-  }
-  Result<ObjectInfo> object = store_.stat(text, context);
-  const bool is_no_file = !object && (object.error().code == ErrorCode::kNotFound || object.error().code == ErrorCode::kInvalidInput);
-  if (!object && !is_no_file) return std::unexpected(std::move(object).error());
-  push(text + "/", true);
-  if (!object) return std::nullopt;
-  return *std::move(object);
+  push(first_request());
+  return file;
 }
 
 ListRequest GlobWalk::request_of(Key prefix, bool flat) {
   return {.prefix = std::move(prefix), .delimiter = !flat, .limit = kListEntriesMax};
 }
-
-void GlobWalk::push(Key prefix, bool flat) { frames_.emplace_back().request = request_of(std::move(prefix), flat); }
 
 Result<bool> GlobWalk::fill(Frame& frame, Context& context) {
   if (frame.started && frame.page.next_token.empty()) return false;
@@ -82,7 +89,7 @@ Result<bool> GlobWalk::fill(Frame& frame, Context& context) {
 bool GlobWalk::wants(const Key& folder) { return glob_.below(folder) != Below::kNothing && !skip_folder_(folder); }
 
 void GlobWalk::enter(const Key& folder) {
-  if (wants(folder)) push(folder, glob_.below(folder) == Below::kAnything);
+  if (wants(folder)) push(request_of(folder, glob_.below(folder) == Below::kAnything));
 }
 
 /// In the order in which they will be wanted: the innermost frame first.

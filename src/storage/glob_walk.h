@@ -22,6 +22,8 @@ class GlobWalk {
   GlobWalk(ObjectStore& store, const Glob& glob, std::function<bool(const Key&)> skip_folder)
       : store_(store), glob_(glob), skip_folder_(std::move(skip_folder)) {}
 
+  /// Begins what next() will wait for first, where listings wait for a network.
+  void begin_first(Context& context);
   /// nullopt: the end. After an error the walk goes on where it stopped.
   Result<std::optional<ListedFile>> next(Context& context);
   bool in_byte_order() const { return in_byte_order_; }
@@ -40,8 +42,10 @@ class GlobWalk {
   };
 
   Result<std::optional<ListedFile>> start(Context& context);
+  bool may_be_file() const;
+  ListRequest first_request() const;
   static ListRequest request_of(Key prefix, bool flat);
-  void push(Key prefix, bool flat);
+  void push(ListRequest request) { frames_.emplace_back().request = std::move(request); }
   Result<bool> fill(Frame& frame, Context& context);
   bool wants(const Key& folder);
   void enter(const Key& folder);
@@ -53,6 +57,7 @@ class GlobWalk {
   const std::function<bool(const Key&)> skip_folder_;
   std::vector<Frame> frames_;
   std::map<std::pair<Key, std::string>, std::future<Result<ListPage>>> ahead_;  // pages under way, by prefix and token
+  std::future<Result<ObjectInfo>> file_ahead_;                                  // under way, if valid: whether the path is a file
   std::vector<Error> warnings_;
   bool started_ = false;
   bool in_byte_order_ = true;

@@ -68,8 +68,10 @@ class ListingFeed final : public FileFeed {
   /// The branch with the least path at its head; nullptr: all ended.
   Result<Branch*> first_branch(Context& context) {
     Branch* first = nullptr;
-    for (Branch& branch : branches_) {
+    for (size_t i = 0; i < branches_.size(); ++i) {
+      Branch& branch = branches_[i];
       if (!branch.head && !branch.ended) {
+        begin_until(i + static_cast<size_t>(store_.lists_at_once()), context);
         TRY_ASSIGN(branch.head, branch.walk.next(context));
         branch.ended = !branch.head;
         in_byte_order_ = in_byte_order_ && branch.walk.in_byte_order();
@@ -78,6 +80,11 @@ class ListingFeed final : public FileFeed {
       if (branch.head && (first == nullptr || branch.head->path < first->head->path)) first = &branch;
     }
     return first;
+  }
+
+  /// While one path waits for its first page, those of the next paths are under way.
+  void begin_until(size_t end, Context& context) {
+    for (; begun_ < std::min(end, branches_.size()); ++begun_) branches_[begun_].walk.begin_first(context);
   }
 
   Result<bool> decide(Branch& branch, const ListedFile& file, Context& context) {
@@ -108,6 +115,7 @@ class ListingFeed final : public FileFeed {
   ObjectStore& store_;
   ReadyFilter filter_;
   std::deque<Branch> branches_;  // a deque: walks point at their branch
+  size_t begun_ = 0;             // branches whose first page was asked for
   FeedPage page_;                // being filled; kept over errors
   std::string last_path_;
   bool in_byte_order_ = true;

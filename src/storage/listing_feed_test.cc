@@ -1,7 +1,10 @@
 #include "storage/listing_feed.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <random>
 #include <set>
 
@@ -59,6 +62,54 @@ class ListingFeedTest : public ::testing::Test {
   MemoryStore store_{clock_, {.page_entries_max = 3}};
   Context context_;
 };
+
+/// A store behind a network, whose listings are answered once `together` of them wait.
+class MeetingStore final : public ObjectStore {
+ public:
+  MeetingStore(ObjectStore& store, int together) : store_(store), together_(together) {}
+
+  Result<ListPage> list(const ListRequest& request, Context& context) override {
+    {
+      std::unique_lock lock(mutex_);
+      ++waiting_;
+      changed_.notify_all();
+      met = changed_.wait_for(lock, std::chrono::seconds(20), [&] { return waiting_ >= together_; }) && met;
+    }
+    return store_.list(request, context);
+  }
+  int lists_at_once() const override { return together_; }
+  Result<ObjectInfo> stat(const Key& key, Context& context) override { return store_.stat(key, context); }
+  void read(ReadRequest request, ReadDone done) override { store_.read(std::move(request), std::move(done)); }
+  Result<ObjectInfo> put(const Key& key, std::span<const char> bytes, const PutOptions& options, Context& context) override {
+    return store_.put(key, bytes, options, context);
+  }
+  Result<std::unique_ptr<Upload>> start_upload(const Key& key, const PutOptions& options, Context& context) override {
+    return store_.start_upload(key, options, context);
+  }
+  Result<ObjectInfo> copy(const Key& from, const Key& to, const PutOptions& options, Context& context) override {
+    return store_.copy(from, to, options, context);
+  }
+  Result<std::vector<DeleteOutcome>> remove(std::span<const VersionedKey> keys, Context& context) override {
+    return store_.remove(keys, context);
+  }
+
+  bool met = true;
+
+ private:
+  ObjectStore& store_;
+  const int together_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;  // protected by mutex_
+};
+
+// A hundred prefixes, each a round trip to the store, one after the other; or a path taken for a file that is none.
+TEST_F(ListingFeedTest, ListsIndependentPathsAtOnce) {
+  for (const char* name : {"a/1", "b/1", "c/1", "d/1", "e/x", "f"}) put(name);
+  MeetingStore store(store_, 3);
+  EXPECT_THAT(names(feed_of(store, {"c/", "a", "b/*", "d/", "e/x", "f"})), ElementsAre("a/1", "b/1", "c/1", "d/1", "e/x", "f"));
+  EXPECT_TRUE(store.met);
+}
 
 // Overlapping globs once loaded a file twice in one run.
 TEST_F(ListingFeedTest, MergesOverlappingGlobsInByteOrderWithoutDuplicates) {
