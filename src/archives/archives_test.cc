@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "archives/archive_kind.h"
+#include "archives/libarchive_pass.h"
 #include "archives/member_budget.h"
 #include "archives/member_names.h"
 #include "archives/seven_zip_header.h"
@@ -21,6 +22,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
+using testing::StartsWith;
 
 struct Packed {
   std::string name, bytes;
@@ -146,6 +148,55 @@ TEST_P(EveryArchive, CutAnywhereItIsAnError) {
   }
 }
 
+/// What passing over an archive's members without reading them comes to.
+std::string passed_over(MemberPass& pass) {
+  Context context;
+  for (;;) {
+    const auto member = pass.next(context);
+    if (!member) return member.error().type + ": " + member.error().message;
+    if (!*member) return "whole";
+  }
+}
+
+std::string passed_over_tar(const std::string& bytes) {
+  const auto blob = make_memory_blob(bytes);
+  return passed_over(*open_tar(*blob).value());
+}
+
+// Prevents a plain tar that was cut off inside a member that is jumped over, or between two members, from passing for a whole one: the
+// members behind would be missing without a word.
+TEST(Tar, CutOffAnywhereItIsBroken) {
+  const std::string large(5 * kMiB, 'x');
+  for (const char* format : {"ustar", "gnutar", "pax"}) {
+    const std::string tar = pack(format, {{"a.csv", "1,2\n"}, {"big.bin", large}, {"z.csv", "3,4\n"}});
+    constexpr size_t kBig = 1024, kBehindBig = kBig + 512 + 5 * kMiB, kEnd = kBehindBig + 1024;
+    ASSERT_EQ(tar.size(), kEnd + 1024) << format;
+    for (const size_t whole : {kEnd + 512, kEnd + 1000, kEnd + 1024}) EXPECT_EQ(passed_over_tar(tar.substr(0, whole)), "whole") << whole;
+    EXPECT_EQ(passed_over_tar(tar + std::string(9 * 1024, '\0')), "whole");
+    EXPECT_EQ(passed_over_tar(tar + "what follows is not looked at"), "whole");
+    for (const size_t cut : {size_t{513}, size_t{1000}, kBig, kBig + 100, kBig + 512, kBig + 513, kBig + 512 + kMiB - 1, kBig + 3 * kMiB,
+                             kBehindBig - 1, kBehindBig, kBehindBig + 512, kBehindBig + 515, kEnd - 1, kEnd, kEnd + 100}) {
+      EXPECT_THAT(passed_over_tar(tar.substr(0, cut)), StartsWith("BadArchive: broken tar archive")) << format << " cut at " << cut;
+    }
+    EXPECT_THAT(passed_over_tar(tar.substr(0, kEnd)), HasSubstr("the two blocks of zeros that end a tar are missing"));
+  }
+}
+
+// Prevents a tar from being whole that ends between a member's extended header and the member, and a compressed one without an end mark,
+// which its own end proves to be whole, from being refused.
+TEST(Tar, CutOffBeforeItWasCompressed) {
+  Context context;
+  const std::string tar = pack("pax", {{"a.csv", "1,2\n"}, {std::string(300, 'n'), "3\n"}});
+  const auto in_stream = [&](size_t size) {
+    const auto blob = make_memory_blob(tar.substr(0, size));
+    return passed_over(*open_tar_stream(blob->open({}, context).value(), blob->size_bytes()).value());
+  };
+  EXPECT_EQ(in_stream(1024), "whole");
+  ASSERT_EQ(tar[1024 + 156], 'x');  // two blocks of extended header
+  EXPECT_THAT(in_stream(2048), StartsWith("BadArchive"));
+  EXPECT_THAT(passed_over_tar(tar.substr(0, 2048)), StartsWith("BadArchive"));
+}
+
 // Prevents names from leading out of an archive, and two members from sharing one.
 TEST(MemberNames, AreRelativeAndUnique) {
   MemberNames names;
@@ -165,6 +216,17 @@ TEST(MemberNames, AreRelativeAndUnique) {
   EXPECT_EQ(set(deep + "x").problem_type, error_type::kBadName);
   EXPECT_EQ(set(deep.substr(2) + "x").problem_type, "");
   EXPECT_EQ(from_code_page_437("caf\x82"), "café");
+}
+
+// Prevents members of one name from costing a look at every number before theirs: a zip of 250,000 would keep a thread for hours.
+TEST(MemberNames, ManyOfOneNameGoQuickly) {
+  MemberNames names;
+  Member member;
+  names.set_name(member, "x#5");
+  for (int number = 1; number <= 200'000; ++number) names.set_name(member, "x");
+  EXPECT_EQ(member.name, "x#200001");  // one is taken by its own name
+  names.set_name(member, "x#7");
+  EXPECT_EQ(member.name, "x#7#2");
 }
 
 // Prevents a bomb of many or of huge members from getting past its listing.
@@ -196,6 +258,43 @@ TEST(SevenZip, AsksForNoMoreThanItsDictionaryMayHave) {
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().type, error_type::kTooLarge);
   EXPECT_THAT(checked.error().message, HasSubstr("dictionary"));
+}
+
+/// A 7z whose header is this and is not packed.
+std::string seven_zip_with(const std::string& header) {
+  std::string bytes("7z\xbc\xaf\x27\x1c\x00\x04", 8);
+  bytes += std::string(12, '\0');  // a checksum, then the offset of the header
+  for (size_t i = 0; i < 8; ++i) bytes += static_cast<char>(header.size() >> (8 * i));
+  return bytes + std::string(4, '\0') + header;
+}
+
+/// As 7z writes numbers; up to 2^20 here.
+std::string seven_zip_number(uint32_t number) {
+  return {static_cast<char>(0xc0 | number >> 16), static_cast<char>(number), static_cast<char>(number >> 8)};
+}
+
+// Prevents a packed header of some KB, which says there are a million of this or that, from taking gigabytes here or inside libarchive.
+TEST(SevenZip, SaysOfNothingThatThereIsTooMuch) {
+  Context context;
+  const auto error_of = [&](const std::string& header) {
+    const auto checked = check_seven_zip(*make_memory_blob(seven_zip_with(header)), context);
+    return checked ? "" : checked.error().type;
+  };
+  const auto folders = [&](uint32_t count) {
+    std::string header("\x01\x04\x07\x0b", 4);
+    header += seven_zip_number(count) + '\0';
+    for (uint32_t i = 0; i < count; ++i) header += std::string("\x01\x00", 2);  // one coder without a name
+    return header += '\0';
+  };
+  const std::string one_file("\x00\x05\x01\x00\x00", 5);
+  EXPECT_EQ(error_of(folders(kMembersMax) + one_file), "");
+  EXPECT_EQ(error_of(folders(kMembersMax + 1) + one_file), error_type::kTooLarge);
+  const std::string counts("\x08\x0d", 2);
+  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kMembersMax) + std::string("\x00\x00", 2) + one_file), "");
+  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kMembersMax) + std::string("\x01\x00", 2) + one_file), error_type::kTooLarge);
+  EXPECT_EQ(error_of(std::string("\x01\x05", 2) + seven_zip_number(1'000'000)), "");
+  EXPECT_EQ(error_of(std::string("\x01\x05", 2) + seven_zip_number(1'000'001)), error_type::kTooLarge);
+  EXPECT_EQ(error_of(folders(2)), error_type::kBadArchive);
 }
 
 // Prevents a crash inside libarchive where it recognises nothing: an error page, or half a download, that is named like a tar.

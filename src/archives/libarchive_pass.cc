@@ -23,6 +23,7 @@ namespace sluice {
 namespace {
 
 constexpr size_t kBlockBytes = 128 * kKiB;
+constexpr int64_t kTarBlockBytes = 512;
 constexpr int64_t kJumpBytesMin = kMiB;  // less is read through: a new range costs a request where the store is far away
 
 struct FreeArchive {
@@ -53,6 +54,7 @@ class Input {
       : size_bytes_(stored_bytes), source_(std::move(source)), block_(kBlockBytes) {}
 
   void use(const Context& context) { context_ = context; }
+  bool is_blob() const { return blob_ != nullptr; }
   int64_t stored_bytes() const { return size_bytes_; }
   const std::optional<Error>& failure() const { return failure_; }
 
@@ -61,14 +63,20 @@ class Input {
     if (!got) return fail(a, got.error());
     *out = block_.data();
     position_ += static_cast<int64_t>(*got);
+    at_end_ = *got == 0;
     return static_cast<la_ssize_t>(*got);
   }
 
+  /// More bytes were asked for than there are.
+  bool at_end() const { return at_end_; }
+
+  /// Answers how far it went: of what a cut archive lacks libarchive must hear.
   la_int64_t skip(la_int64_t count) {
-    if (blob_ == nullptr || count < kJumpBytesMin) return 0;
-    position_ = std::min(position_ + count, size_bytes_);
+    const int64_t jump = blob_ == nullptr ? 0 : std::min(count, size_bytes_ - position_);
+    if (jump < kJumpBytesMin) return 0;
+    position_ += jump;
     source_.reset();
-    return count;
+    return jump;
   }
 
   la_int64_t seek(la_int64_t offset, int whence) {
@@ -89,6 +97,7 @@ class Input {
 
  private:
   Result<size_t> try_read() {
+    if (!source_ && position_ >= size_bytes_) return 0;  // jumped to its end
     if (!source_) {
       TRY_ASSIGN(source_, blob_->open({position_, -1}, context_));
     }
@@ -106,6 +115,7 @@ class Input {
   std::unique_ptr<ByteSource> source_;
   std::vector<char> block_;
   int64_t position_ = 0;
+  bool at_end_ = false;
   Context context_;
   std::optional<Error> failure_;
 };
@@ -160,6 +170,7 @@ class LibarchivePass final : public MemberPass {
       TRY(context.check());
       const int status = archive_read_next_header(archive_.get(), &entry_);
       if (status == ARCHIVE_EOF) {
+        if (kind_ == ArchiveKind::kTar) TRY(check_end_of_tar());
         if (auto drained = input_->drain(); !drained) return std::unexpected(of_archive(drained.error()));
         return std::nullopt;
       }
@@ -244,6 +255,18 @@ class LibarchivePass final : public MemberPass {
       found.problem = is_link || kind == AE_IFLNK ? "a link; links in archives are not followed" : "a device or pipe, no file";
     }
     return found;
+  }
+
+  /// libarchive takes the end of the bytes for the end of the archive wherever a header could follow. A tar ends with two blocks of zeros,
+  /// of which some writers leave out one; with none it was cut between two members. Around a compressed tar its own end proves that it is
+  /// whole.
+  Result<void> check_end_of_tar() const {
+    if (!input_->at_end()) return {};
+    const int64_t behind_last = archive_filter_bytes(archive_.get(), 0) - archive_read_header_position(archive_.get());
+    if (behind_last == kTarBlockBytes || (behind_last == 0 && !input_->is_blob())) return {};
+    return std::unexpected(
+        bad_archive("broken tar archive: the two blocks of zeros that end a tar are missing; it was cut off. Send it again; if its writer "
+                    "leaves them out, add them (truncate -s +1024 FILE) or compress it (gzip FILE)"));
   }
 
   /// What went wrong: in the bytes below, or in what libarchive made of them.

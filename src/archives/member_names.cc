@@ -60,9 +60,17 @@ void MemberNames::set_name(Member& member, std::string_view raw) {
     member.problem = problem + "; it was not loaded. Pack it again under another name";
   }
   member.name = name;
-  for (int number = 2; !taken_.insert(XXH3_64bits(member.name.data(), member.name.size())).second; ++number) {
-    member.name = fmt::format("{}#{}", name, number);
+  const auto [first, is_new] = take(name);
+  if (is_new) return;
+  for (int& number = *first;;) {
+    member.name = fmt::format("{}#{}", name, number++);
+    if (take(member.name).second) return;
   }
+}
+
+std::pair<int*, bool> MemberNames::take(std::string_view name) {
+  const auto [at, is_new] = taken_.try_emplace(XXH3_64bits(name.data(), name.size()), 2);
+  return {&at->second, is_new};
 }
 
 std::string from_code_page_437(std::string_view bytes) {

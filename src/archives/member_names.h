@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
+#include <utility>
 
 #include "archives/member_pass.h"
 
@@ -19,7 +20,10 @@ class MemberNames {
   void set_name(Member& member, std::string_view raw);
 
  private:
-  std::unordered_set<uint64_t> taken_;  // hashes: a false hit costs a suffix, the same in every pass
+  /// The number that the next one of this name tries, and whether this is the first.
+  std::pair<int*, bool> take(std::string_view name);
+
+  std::unordered_map<uint64_t, int> taken_;  // by hashes: a false hit costs a suffix, the same in every pass
 };
 
 /// What an old zip means by its bytes: IBM code page 437.

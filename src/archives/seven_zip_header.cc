@@ -5,6 +5,7 @@
 //   signature header (32 bytes) -> offset, size -> [EncodedHeader: pack info, folders] -> LZMA -> [Header: ... folders ...]
 #include "archives/seven_zip_header.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -22,7 +23,9 @@ namespace sluice {
 namespace {
 
 constexpr int64_t kSignatureBytes = 32;
-constexpr uint64_t kFoldersMax = 1'000'000, kCodersMax = 32, kStreamsMax = 32;
+constexpr uint64_t kContentsMax = kMembersMax;  // members that are not empty, and what they are packed in
+constexpr uint64_t kEntriesMax = 1'000'000;     // empty ones and folders, too; libarchive makes room for as many as a header says
+constexpr uint64_t kPacksMax = 1'000'000, kCodersMax = 32, kStreamsMax = 32;
 constexpr int kHeadersMax = 4;  // a packed header may hold a packed header
 
 enum Property : uint64_t {
@@ -33,10 +36,12 @@ enum Property : uint64_t {
   kFiles = 5,
   kPackInfo = 6,
   kUnpackInfo = 7,
+  kSubStreams = 8,
   kSizes = 9,
   kCrc = 10,
   kFolder = 11,
   kUnpackSizes = 12,
+  kSubStreamCounts = 13,
   kEncodedHeader = 23,
 };
 
@@ -67,13 +72,23 @@ struct Folder {
   uint64_t outputs = 0;
 };
 
-/// What the streams info says, as far as it is needed.
+/// What the streams info says, as far as it is needed: a small file may say a lot.
 struct Streams {
   uint64_t pack_offset = 0;  // behind the signature header
-  std::vector<uint64_t> pack_sizes;
-  std::vector<Folder> folders;
-  std::vector<uint64_t> unpack_sizes;  // one for each output of each folder
+  uint64_t packs = 0, first_pack_size = 0;
+  uint64_t folders = 0;
+  Folder first_folder;
+  uint64_t outputs = 0;                      // of all folders
+  std::optional<uint64_t> last_unpack_size;  // of the last output
+  std::vector<bool> has_crc;                 // of each folder
 };
+
+/// Where the streams lie: those of the header itself, or of members.
+enum class Of { kHeader, kContent };
+
+Error too_many(uint64_t limit, std::string_view what) {
+  return archive_too_large(fmt::format("the 7z archive has more than {} {}; split it", limit, what));
+}
 
 Error broken() { return bad_archive("broken 7z archive: its header is damaged; it was cut off or is damaged. Send it again"); }
 
@@ -107,17 +122,16 @@ class HeaderReader {
   std::string_view left_;
 };
 
-/// Checksums of `count` streams, which nobody needs here.
-Result<void> pass_digests(HeaderReader& reader, uint64_t count) {
+/// Passes over checksums of `count` streams; which of them have one.
+Result<std::vector<bool>> read_digests(HeaderReader& reader, uint64_t count) {
   TRY_ASSIGN(const uint8_t all, reader.byte());
-  uint64_t defined = count;
+  std::vector<bool> defined(count, all != 0);
   if (all == 0) {
     TRY_ASSIGN(const std::string_view bits, reader.take((count + 7) / 8));
-    defined = 0;
-    for (uint64_t i = 0; i < count; ++i) defined += (static_cast<uint8_t>(bits[i / 8]) >> (7 - i % 8)) & 1;
+    for (uint64_t i = 0; i < count; ++i) defined[i] = ((static_cast<uint8_t>(bits[i / 8]) >> (7 - i % 8)) & 1) != 0;
   }
-  TRY(reader.take(4 * defined));
-  return {};
+  TRY(reader.take(4 * static_cast<uint64_t>(std::ranges::count(defined, true))));
+  return defined;
 }
 
 Result<Coder> read_coder(HeaderReader& reader, uint64_t& inputs, uint64_t& outputs) {
@@ -161,82 +175,114 @@ Result<Folder> read_folder(HeaderReader& reader) {
 Result<void> read_pack_info(HeaderReader& reader, Streams& streams) {
   TRY_ASSIGN(streams.pack_offset, reader.number());
   TRY_ASSIGN(const uint64_t count, reader.number());
-  if (count > kFoldersMax) return std::unexpected(broken());
+  if (count > kPacksMax) return std::unexpected(broken());
   for (;;) {
     TRY_ASSIGN(const uint64_t property, reader.number());
     if (property == kEnd) return {};
     if (property == kCrc) {
-      TRY(pass_digests(reader, count));
+      TRY(read_digests(reader, count));
       continue;
     }
     if (property != kSizes) return std::unexpected(broken());
     for (uint64_t i = 0; i < count; ++i) {
       TRY_ASSIGN(const uint64_t size, reader.number());
-      streams.pack_sizes.push_back(size);
+      if (streams.packs++ == 0) streams.first_pack_size = size;
     }
   }
 }
 
-Result<void> read_unpack_info(HeaderReader& reader, Streams& streams) {
+Result<void> check_coders(const Folder& folder, Of of) {
+  for (const Coder& coder : folder.coders) {
+    if (coder.id == kAes && of == Of::kHeader) {
+      return std::unexpected(
+          archive_encrypted("the 7z archive is encrypted, its list of names included; nothing in it was loaded. Pack it "
+                            "without a password"));
+    }
+    if (coder.memory_bytes() > kSevenZipDictionaryMax) {
+      return std::unexpected(archive_too_large(
+          fmt::format("the 7z archive needs a dictionary of {} MiB, above the limit of {} MiB; pack it again with a smaller one (7z -mx=9 "
+                      "takes 64 MiB)",
+                      coder.memory_bytes() / kMiB, kSevenZipDictionaryMax / kMiB)));
+    }
+  }
+  return {};
+}
+
+Result<void> read_unpack_info(HeaderReader& reader, Of of, Streams& streams) {
   TRY_ASSIGN(const uint64_t property, reader.number());
   if (property != kFolder) return std::unexpected(broken());
-  TRY_ASSIGN(const uint64_t count, reader.number());
+  TRY_ASSIGN(streams.folders, reader.number());
   TRY_ASSIGN(const uint8_t external, reader.byte());
-  if (count > kFoldersMax || external != 0) return std::unexpected(broken());
-  for (uint64_t i = 0; i < count; ++i) {
+  if (external != 0) return std::unexpected(broken());
+  if (streams.folders > kContentsMax) return std::unexpected(too_many(kContentsMax, "members"));
+  for (uint64_t i = 0; i < streams.folders; ++i) {
     TRY_ASSIGN(Folder folder, read_folder(reader));
-    streams.folders.push_back(std::move(folder));
+    TRY(check_coders(folder, of));
+    streams.outputs += folder.outputs;
+    if (i == 0) streams.first_folder = std::move(folder);
   }
+  streams.has_crc.resize(streams.folders);
   for (;;) {
     TRY_ASSIGN(const uint64_t next, reader.number());
     if (next == kEnd) return {};
     if (next == kCrc) {
-      TRY(pass_digests(reader, count));
+      TRY_ASSIGN(streams.has_crc, read_digests(reader, streams.folders));
       continue;
     }
     if (next != kUnpackSizes) return std::unexpected(broken());
-    for (const Folder& folder : streams.folders) {
-      for (uint64_t i = 0; i < folder.outputs; ++i) {
-        TRY_ASSIGN(const uint64_t size, reader.number());
-        streams.unpack_sizes.push_back(size);
-      }
+    for (uint64_t i = 0; i < streams.outputs; ++i) {
+      TRY_ASSIGN(streams.last_unpack_size, reader.number());
     }
   }
 }
 
-/// What follows the folders (sizes of single files) is libarchive's business.
-Result<Streams> read_streams(HeaderReader& reader) {
+/// How members share the folders: passed over, but there may not be too many.
+Result<void> pass_sub_streams(HeaderReader& reader, const Streams& streams) {
+  std::vector<uint64_t> counts(streams.folders, 1);
+  uint64_t all = streams.folders;
+  TRY_ASSIGN(uint64_t property, reader.number());
+  if (property == kSubStreamCounts) {
+    all = 0;
+    for (uint64_t& count : counts) {
+      TRY_ASSIGN(count, reader.number());
+      if (count > kContentsMax - all) return std::unexpected(too_many(kContentsMax, "members"));
+      all += count;
+    }
+    TRY_ASSIGN(property, reader.number());
+  }
+  if (property == kSizes) {  // the last one of a folder has what is left
+    for (const uint64_t count : counts) {
+      for (uint64_t i = 1; i < count; ++i) TRY(reader.number());
+    }
+    TRY_ASSIGN(property, reader.number());
+  }
+  if (property == kCrc) {
+    uint64_t unknown = 0;
+    for (size_t i = 0; i < counts.size(); ++i) unknown += counts[i] == 1 && streams.has_crc[i] ? 0 : counts[i];
+    TRY(read_digests(reader, unknown));
+    TRY_ASSIGN(property, reader.number());
+  }
+  return property == kEnd ? Result<void>{} : std::unexpected(broken());
+}
+
+Result<Streams> read_streams(HeaderReader& reader, Of of) {
   Streams streams;
   for (;;) {
     TRY_ASSIGN(const uint64_t property, reader.number());
-    if (property == kPackInfo) {
-      TRY(read_pack_info(reader, streams));
-    } else if (property == kUnpackInfo) {
-      TRY(read_unpack_info(reader, streams));
-      return streams;
-    } else {
-      return streams;
+    switch (property) {
+      case kEnd: return streams;
+      case kPackInfo: TRY(read_pack_info(reader, streams)); break;
+      case kUnpackInfo: TRY(read_unpack_info(reader, of, streams)); break;
+      case kSubStreams: TRY(pass_sub_streams(reader, streams)); break;
+      default: return std::unexpected(broken());
     }
   }
 }
 
-Result<void> check_coders(const Streams& streams, std::string_view what) {
-  for (const Folder& folder : streams.folders) {
-    for (const Coder& coder : folder.coders) {
-      if (coder.id == kAes && what == "header") {
-        return std::unexpected(
-            archive_encrypted("the 7z archive is encrypted, its list of names included; nothing in it was loaded. Pack it "
-                              "without a password"));
-      }
-      if (coder.memory_bytes() > kSevenZipDictionaryMax) {
-        return std::unexpected(archive_too_large(fmt::format(
-            "the 7z archive needs a dictionary of {} MiB, above the limit of {} MiB; pack it again with a smaller one (7z -mx=9 "
-            "takes 64 MiB)",
-            coder.memory_bytes() / kMiB, kSevenZipDictionaryMax / kMiB)));
-      }
-    }
-  }
-  return {};
+/// What follows is libarchive's business.
+Result<void> check_entries(HeaderReader& reader) {
+  TRY_ASSIGN(const uint64_t entries, reader.number());
+  return entries > kEntriesMax ? std::unexpected(too_many(kEntriesMax, "members and folders")) : Result<void>{};
 }
 
 /// Unpacks a header by its only coder. What cannot be looked into is not handed on.
@@ -277,17 +323,17 @@ Result<std::string> read_part(Blob& archive, uint64_t offset, uint64_t size, Con
 
 /// The header inside a packed one.
 Result<std::string> inner_header(Blob& archive, const Streams& streams, Context& context) {
-  if (streams.folders.size() != 1 || streams.pack_sizes.size() != 1 || streams.unpack_sizes.empty()) return std::unexpected(broken());
-  const uint64_t size = streams.unpack_sizes.back();
+  if (streams.folders != 1 || streams.packs != 1 || !streams.last_unpack_size) return std::unexpected(broken());
+  const uint64_t size = *streams.last_unpack_size;
   if (size > static_cast<uint64_t>(kSevenZipHeaderBytesMax)) {
     return std::unexpected(archive_too_large(
         fmt::format("the header of the 7z archive unpacks to {} bytes, above the limit of {} MiB", size, kSevenZipHeaderBytesMax / kMiB)));
   }
   const uint64_t begin = streams.pack_offset + kSignatureBytes;
   if (begin < streams.pack_offset) return std::unexpected(broken());
-  TRY_ASSIGN(const std::string packed, read_part(archive, begin, streams.pack_sizes.front(), context));
-  if (streams.folders.front().coders.size() != 1) return std::unexpected(broken());
-  return unpack_header(packed, streams.folders.front().coders.front(), size);
+  TRY_ASSIGN(const std::string packed, read_part(archive, begin, streams.first_pack_size, context));
+  if (streams.first_folder.coders.size() != 1) return std::unexpected(broken());
+  return unpack_header(packed, streams.first_folder.coders.front(), size);
 }
 
 }  // namespace
@@ -303,17 +349,18 @@ Result<void> check_seven_zip(Blob& archive, Context& context) {
     HeaderReader reader(header);
     TRY_ASSIGN(uint64_t property, reader.number());
     if (property == kEncodedHeader) {
-      TRY_ASSIGN(const Streams streams, read_streams(reader));
-      TRY(check_coders(streams, "header"));
+      TRY_ASSIGN(const Streams streams, read_streams(reader, Of::kHeader));
       TRY_ASSIGN(header, inner_header(archive, streams, context));
       continue;
     }
     if (property != kHeader) return std::unexpected(broken());
     TRY_ASSIGN(property, reader.number());
-    if (property == kEnd || property == kFiles) return {};  // empty files only
-    if (property != kMainStreams) return std::unexpected(broken());
-    TRY_ASSIGN(const Streams streams, read_streams(reader));
-    return check_coders(streams, "content");
+    if (property == kMainStreams) {
+      TRY(read_streams(reader, Of::kContent));
+      TRY_ASSIGN(property, reader.number());
+    }
+    if (property == kFiles) return check_entries(reader);
+    return property == kEnd ? Result<void>{} : std::unexpected(broken());
   }
   return std::unexpected(broken());
 }

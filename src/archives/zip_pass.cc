@@ -234,6 +234,7 @@ class ZipPass final : public MemberPass {
 
   Result<std::optional<Member>> next(Context& context) override {
     for (;;) {
+      TRY(context.check());
       TRY_ASSIGN(auto entry, directory_->next(context));
       if (!entry) return std::nullopt;
       entry_ = *std::move(entry);
