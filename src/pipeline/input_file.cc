@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <optional>
 
@@ -93,12 +94,13 @@ class ContentHash {
 struct SharedHash {
   ContentHash hash;
   const BytesRead bytes_read;
+  std::atomic<bool> read_through = false;  // one source gave all bytes and its end
 };
 
 class HashingSource final : public ByteSource {
  public:
-  HashingSource(std::unique_ptr<ByteSource> source, int64_t offset, SharedHash& shared)
-      : source_(std::move(source)), offset_(offset), shared_(shared) {}
+  HashingSource(std::unique_ptr<ByteSource> source, int64_t offset, bool is_whole, SharedHash& shared)
+      : source_(std::move(source)), offset_(offset), is_whole_(is_whole), shared_(shared) {}
 
   Result<size_t> read(std::span<char> into, Context& context) override {
     auto got = source_->read(into, context);
@@ -106,12 +108,14 @@ class HashingSource final : public ByteSource {
     const int64_t fresh = shared_.hash.add(offset_, into.first(*got));
     offset_ += static_cast<int64_t>(*got);
     if (fresh > 0) shared_.bytes_read(fresh);
+    if (is_whole_ && *got < into.size()) shared_.read_through = true;
     return got;
   }
 
  private:
   const std::unique_ptr<ByteSource> source_;
   int64_t offset_;
+  const bool is_whole_;
   SharedHash& shared_;
 };
 
@@ -125,7 +129,8 @@ class HashingBlob final : public Blob {
   Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
     auto source = blob_->open(range, context);
     if (!source) return std::unexpected(as_file_error(std::move(source).error()));
-    return std::make_unique<HashingSource>(*std::move(source), range.offset, shared_);
+    const bool is_whole = range.offset == 0 && (range.length < 0 || range.length >= size_bytes());
+    return std::make_unique<HashingSource>(*std::move(source), range.offset, is_whole, shared_);
   }
 
  private:
@@ -153,12 +158,16 @@ class StoredInput final : public InputFile {
  public:
   using OpenAnother = std::function<std::unique_ptr<Blob>()>;
 
-  StoredInput(std::unique_ptr<Blob> blob, OpenAnother open_another, BytesRead bytes_read, bool comes_once = false)
+  StoredInput(std::unique_ptr<Blob> blob, OpenAnother open_another, BytesRead bytes_read)
       : open_another_(std::move(open_another)),
-        comes_once_(comes_once),
         size_bytes_(blob->size_bytes()),
         shared_{ContentHash(size_bytes_), std::move(bytes_read)},
         blob_(std::move(blob), shared_) {}
+  /// Of a member.
+  StoredInput(MemberBytes bytes, BytesRead bytes_read) : StoredInput(std::move(bytes.blob), nullptr, std::move(bytes_read)) {
+    comes_once_ = bytes.comes_once;
+    has_checksum_ = bytes.random_access;
+  }
 
   /// Before anything else.
   Result<void> recognise(const Source& source, std::string_view path, Context& context);
@@ -172,21 +181,27 @@ class StoredInput final : public InputFile {
   /// The same with all bytes in memory.
   Result<std::unique_ptr<InputFile>> held(Context& context);
   Result<void> drain(Context& context) override {
-    std::vector<char> block(kDrainBlockBytes);
-    while (const auto range = shared_.hash.missing()) {
-      TRY_ASSIGN(auto rest, blob_.open(*range, context));
-      for (size_t got = 1; got > 0;) {
-        TRY_ASSIGN(got, rest->read(block, context));
-      }
-    }
+    // The archive's checksum is held against what is read from beginning to end, which a reader that jumps about has not done.
+    if (has_checksum_ && !shared_.read_through) TRY(read_all({}, context));
+    while (const auto range = shared_.hash.missing()) TRY(read_all(*range, context));
     return {};
   }
   std::string content_hash() const override { return shared_.hash.text(); }
   int64_t bytes_read() const override { return size_bytes_; }
 
  private:
+  Result<void> read_all(ByteRange range, Context& context) {
+    std::vector<char> block(kDrainBlockBytes);
+    TRY_ASSIGN(auto source, blob_.open(range, context));
+    for (size_t got = 1; got > 0;) {
+      TRY_ASSIGN(got, source->read(block, context));
+    }
+    return {};
+  }
+
   const OpenAnother open_another_;
-  const bool comes_once_;
+  bool comes_once_ = false;
+  bool has_checksum_ = false;  // a member's that is read in place
   const int64_t size_bytes_;
   mutable SharedHash shared_;
   HashingBlob blob_;
@@ -347,7 +362,7 @@ Result<std::unique_ptr<InputFile>> open_member(MemberBytes bytes, const Source& 
     return open_recognised(whole, source, file, context);
   }
   const bool random_access = bytes.random_access;
-  auto stored = std::make_unique<StoredInput>(std::move(bytes.blob), nullptr, std::move(bytes_read), bytes.comes_once);
+  auto stored = std::make_unique<StoredInput>(std::move(bytes), std::move(bytes_read));
   TRY(stored->recognise(source, file.path, context));
   if (!stored->needs_random_access() || random_access) return stored;
   return stored->held(context);

@@ -3,11 +3,13 @@
 import gzip
 import io
 import json
+import struct
 import sys
 import tarfile
 import zipfile
 
 import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 
@@ -163,6 +165,50 @@ def test_a_wrong_checksum_fails_its_member(home):
     home.load("in", "--table", TABLE, code=3)
     known = records(home)
     assert known["x.zip!/a.json"]["error_type"] == "BadArchive" and known["x.zip!/b.json"]["status"] == "SUCCESS"
+
+
+def plain_parquet(table, path):
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=False)
+
+
+def plain_orc(table, path):
+    orc.write_table(table, path, compression="uncompressed")
+
+
+# Prevents a flipped bit in what is read here and there, in place, from passing: the checksum is held against all of it, not only where a
+# reader happens to begin at the beginning.
+@pytest.mark.parametrize("write", [plain_parquet, plain_orc])
+def test_a_flipped_bit_in_a_stored_columnar_member(home, write, tmp_path):
+    write(pa.table({"id": pa.array(range(200_000)), "value": pa.array([n + 0.5 for n in range(200_000)])}), tmp_path / "x")
+    whole = (tmp_path / "x").read_bytes()
+    packed = zip_of({"x": whole, "good.json": as_json(numbered(2))}, zipfile.ZIP_STORED)
+    broken = bytearray(packed)
+    broken[packed.index(struct.pack("<d", 77_777.5))] ^= 1
+    assert len(whole) > 1024 * 1024
+    home.write("in/x.zip", bytes(broken))
+    home.load("in", "--table", TABLE, code=3)
+    known = records(home)
+    assert known["x.zip!/good.json"]["status"] == "SUCCESS"
+    assert known["x.zip!/x"] == {"status": "FAILED", "records_ingested": 0, "error_type": "BadArchive"}
+    home.write("in/x.zip", packed)
+    home.load("in", "--table", TABLE)
+    assert records(home)["x.zip!/x"]["records_ingested"] == 200_000
+
+
+# Prevents a plain tar that was cut off between two members, or within one that nobody wants, from passing for a whole one.
+def test_a_tar_without_its_end(home):
+    tar = tar_of({"a.json": as_json(numbered(2)), "big.bin": bytes(5_000_000), "z.json": as_json(numbered(2, 3))}, tarfile.USTAR_FORMAT)
+    behind_big = 1024 + 512 + -(-5_000_000 // 512) * 512
+    wanted = ("--members", "*.json")
+    for cut in (1024, 3_000_000, behind_big, behind_big + 1024):
+        home.write("in/x.tar", tar[:cut])
+        home.load("in", "--table", TABLE, *wanted, code=3)
+        known = records(home, "status, error_type, error_message")
+        assert known.keys() == {"x.tar"} and known["x.tar"]["error_type"] == "BadArchive", (cut, known)
+    assert "truncate -s +1024 FILE" in known["x.tar"]["error_message"]
+    home.write("in/x.tar", tar[: behind_big + 1024] + bytes(1024))
+    home.load("in", "--table", TABLE, *wanted)
+    assert ids(home) == [1, 2, 3, 4]
 
 
 # Prevents a bomb from being unpacked: the directory says how large it would be, and a directory that lies is caught while reading.
