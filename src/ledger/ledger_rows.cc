@@ -38,7 +38,7 @@ const std::string_view kIngestionColumns = "definition, status, sealed";
 
 const std::string_view kClaimedFileColumns =
     "id, source_id, file_path, file_etag, file_size_bytes, file_modified_at, retry_count, worker_deaths, loaded_version, content_hash, "
-    "archive_path";
+    "archive_path, file_format";
 const std::string_view kWaitingDiscovered =
     "status = 'DISCOVERED' AND error_type <> 'NeedsApproval' AND (error_type NOT IN ('ChangedWhileRead', 'Unavailable') OR run_id IS "
     "DISTINCT FROM ?3)";
@@ -146,6 +146,7 @@ Result<ClaimedFile> claimed_file_from(const SqlRows& row) {
   file.loaded_version = row.text(8);
   file.loaded_hash = row.text(9);
   file.archive = row.text(10);
+  file.format = row.text(11);
   return file;
 }
 

@@ -76,6 +76,7 @@ struct ClaimedFile {
   std::string loaded_version;  ///< empty: never loaded
   std::string loaded_hash;     ///< content_hash of loaded_version; empty: not known
   std::string archive;         ///< of a member: the path of the file that it lies in; else empty
+  std::string format;          ///< what it was last read as; empty: it never was
 };
 
 /// Path of a member: "ARCHIVE!/NAME". What lies between the two is kMemberMark.

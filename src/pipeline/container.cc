@@ -1,6 +1,7 @@
 #include "pipeline/container.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -142,6 +143,11 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
   const bool packed = compression_of(bytes) != Compression::kNone;
   if (packed || may_be_dump(source, path, head)) return find_container(source, path, *make_memory_blob(std::string(bytes)), context);
   return container_of(head, path, Compression::kNone);
+}
+
+bool may_have_members(std::string_view format) {
+  constexpr std::array<std::string_view, 4> kContainers = {"zip", "tar", "7z", "sql"};
+  return std::ranges::find(kContainers, format.substr(0, format.find('.'))) != kContainers.end();
 }
 
 Result<std::unique_ptr<Blob>> hold_in_memory(Blob& blob, Context& context) {

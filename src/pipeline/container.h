@@ -40,6 +40,9 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
 Result<std::unique_ptr<const Container>> find_container(const Source& source, std::string_view path, std::string_view bytes,
                                                         Context& context);
 
+/// Whether a file that was read as this may have been a container.
+bool may_have_members(std::string_view format);
+
 /// The blob's bytes in memory; TooLarge above kHeldMemberBytesMax.
 Result<std::unique_ptr<Blob>> hold_in_memory(Blob& blob, Context& context);
 

@@ -119,6 +119,13 @@ Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Co
   return ReadEnd{};
 }
 
+/// Members of a container that is none any more have nothing to wait for. False: some are in a live batch.
+Result<bool> FileReader::end_members(const ClaimedFile& file, Context& context) {
+  if (!batch_.tracked || !may_have_members(file.format)) return true;
+  TRY_ASSIGN(const Expansion ended, record_members(step_.ledger, step_.clock, step_.ingestion, batch_.run, file, {}, context));
+  return !ended.busy;
+}
+
 void FileReader::tell_format(const ClaimedFile& file, const Source& source, Blob& blob, Context& context) {
   const auto format = explain_format(source, file.path, blob, context);
   if (!format) return;  // who reads the file says what is wrong
@@ -149,7 +156,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
   if (step_.observer.wants_formats()) tell_format(file, source, *make_memory_blob(std::string(whole.bytes)), context);
   const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
   // A bundle has one set of columns for all of its files, as they call them.
-  if (file.loaded_version.empty() && !has_header_to_check && !step_.object_per_file && !step_.rules) {
+  if (file.loaded_version.empty() && !may_have_members(file.format) && !has_header_to_check && !step_.object_per_file && !step_.rules) {
     const auto plan = [&] { return read_plan(target_, step_.ingestion, source, step_.contract != nullptr); };
     TRY_ASSIGN(const auto rows, hand.bundles.add(file, whole.bytes, source, **format, plan, context));
     if (rows) {
@@ -168,6 +175,13 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
 
 Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result,
                                                    Context& context) {
+  TRY_ASSIGN(const bool ended, end_members(file, context));
+  if (!ended) {
+    result.rows = result.rows_rescued = result.rows_rejected = 0;
+    result.outcome = FileOutcome::kReleased;
+    result.error = explain(members_busy(), file);
+    return ReadEnd{};
+  }
   result.format = input.format().name();
   if (step_.contract && step_.ingestion.schema.validate) {
     auto mismatch = header_mismatch(input, *step_.contract, file, step_.ingestion, source, step_.rules.get(), context);

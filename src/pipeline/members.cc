@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -155,6 +156,21 @@ void add_gone(const std::unordered_map<std::string, std::string>& known, const C
   std::ranges::move(gone, std::back_inserter(seen));
 }
 
+/// Containers that it does not hold any more, but whose members are known.
+std::set<std::string> gone_containers(const std::unordered_map<std::string, std::string>& known, const ClaimedFile& file,
+                                      const std::vector<Seen>& seen) {
+  std::unordered_set<std::string_view> listed;
+  for (const Seen& one : seen) listed.insert(one.file.path);
+  std::set<std::string> gone;
+  for (const auto& [path, version] : known) {
+    const size_t mark = path.find(kMemberMark, file.path.size() + kMemberMark.size());
+    if (mark == std::string::npos || listed.contains(path)) continue;
+    std::string container = path.substr(0, mark);
+    if (!listed.contains(container)) gone.insert(std::move(container));
+  }
+  return gone;
+}
+
 /// The members' names within their container.
 std::map<std::string_view, const ClaimedFile*> by_name(std::span<const ClaimedFile* const> files) {
   std::map<std::string_view, const ClaimedFile*> names;
@@ -170,6 +186,7 @@ Result<FoundMembers> list_members(const Container& container, Blob& blob, const 
   TRY_ASSIGN(auto pass, container.open(blob, context));
   FoundMembers found;
   for (;;) {
+    TRY(context.check());
     TRY_ASSIGN(auto member, pass->next(context));
     if (!member) return found;
     if (container.is_archive() && !filter.wants(member->name)) {
@@ -197,6 +214,13 @@ Result<Expansion> record_members(WorkLedger& ledger, Clock& clock, const Ingesti
                                  FoundMembers found, Context& context) {
   TRY_ASSIGN(const auto known, known_versions(ledger, ingestion, file));
   Expansion expansion{.members = std::ssize(found.seen)};
+  for (const std::string& container : gone_containers(known, file, found.seen)) {
+    ClaimedFile inner = file;
+    inner.path = container;
+    TRY_ASSIGN(const Expansion ended, record_members(ledger, clock, ingestion, run, inner, {}, context));
+    expansion.skipped += ended.skipped;
+    expansion.busy |= ended.busy;
+  }
   add_gone(known, file, found.seen);
   std::erase_if(found.seen, [&](Seen& seen) {
     const auto before = known.find(seen.file.path);

@@ -64,6 +64,51 @@ TEST(Archives, BackAtAnEarlierUpload) {
   world.check_invariants("after four uploads");
 }
 
+// Bug: members of an archive in an archive, or of an archive that is replaced by a plain file, wait or stay FAILED for ever: nobody ends
+// them. Rows of the file that lies there now are loaded once.
+TEST(Archives, ReplacedByAPlainFile) {
+  for (const bool wait : {false, true}) {
+    World world;
+    world.ingestion.archives.nested = true;
+    const std::string inner = small_zip({{"y.json", row(2)}, {"broken.json", "{\n"}});
+    world.put_text("a", small_zip({{"x.json", row(1)}, {"broken.json", "{\n"}, {"inner.zip", inner}}));
+    if (wait) {
+      open_only(world);
+    } else {
+      for (int i = 0; i < world.ingestion.retry_attempts_max; ++i) (void)world.start()->run();
+    }
+    world.put_text("a", row(3));
+    (void)world.start()->run();
+    (void)world.start()->run();
+    auto process = world.start();
+    const auto page = process->ledger().files({.ingestion = process->registered().id});
+    ASSERT_TRUE(page);
+    EXPECT_EQ(page->files.size(), wait ? 4u : 6u);
+    for (const FileRecord& file : page->files) {
+      const bool has_rows = file.path == World::uri("a") || (!wait && file.rows > 0);
+      EXPECT_EQ(file.state, has_rows ? FileState::kSuccess : FileState::kSkipped) << file.path;
+      EXPECT_EQ(file.error_type, has_rows ? "" : error_type::kVanished) << file.path;
+    }
+    EXPECT_EQ(world.ids(), wait ? std::multiset<int64_t>({3}) : std::multiset<int64_t>({1, 2, 3}));
+    EXPECT_EQ(world.start()->run()->run.metrics.files_processed, 0);
+  }
+}
+
+// Bug: an archive that is taken out of another one leaves its own members behind, waiting or failed.
+TEST(Archives, AnInnerOneThatIsTakenOut) {
+  World world;
+  world.ingestion.archives.nested = true;
+  world.put_text("a.zip", small_zip({{"inner.zip", small_zip({{"broken.json", "{\n"}})}, {"x.json", row(1)}}));
+  for (int i = 0; i < world.ingestion.retry_attempts_max; ++i) (void)world.start()->run();
+  world.put_text("a.zip", small_zip({{"x.json", row(1)}}));
+  world.run();
+  auto process = world.start();
+  const auto page = process->ledger().files({.ingestion = process->registered().id, .path = World::uri("a.zip!/inner.zip!/broken.json")});
+  ASSERT_TRUE(page && page->files.size() == 1);
+  EXPECT_EQ(page->files.front().state, FileState::kSkipped);
+  EXPECT_EQ(page->files.front().error_type, error_type::kVanished);
+}
+
 // Bug: members under on_change: fail or ignore replace what was loaded, or take their unchanged neighbours with them.
 TEST(Archives, OnChangeIsAboutMembers) {
   for (const OnChange on_change : {OnChange::kIgnore, OnChange::kFail}) {
