@@ -20,6 +20,7 @@ namespace sluice {
 namespace {
 
 constexpr size_t kBlockBytes = 128 * kKiB;
+constexpr int64_t kDumpReadsMax = 64;    // in one pass over its tables
 constexpr int64_t kJumpBytesMin = kMiB;  // less is read through: a new range costs a request where the store is far away
 
 /// Bytes of a dump at any place, read forward as far as that goes.
@@ -257,10 +258,38 @@ class TableBlob final : public Blob {
   const std::string version_;
 };
 
+/// How many bytes of the dump are read for all of its tables, one after another. Of what was read at least kReopenBytesMax are kept.
+int64_t bytes_of_pass(const SqlListing& listing, bool compressed) {
+  int64_t read = 0, at = 0;
+  for (const SqlTableEntry& table : listing.tables) {
+    for (const SqlPiece& piece : table.rows) {
+      const int64_t begin = piece.range.offset, end = begin + piece.range.length;
+      const bool jumps = begin < at ? begin < at - kReopenBytesMax : !compressed && begin - at > kJumpBytesMin;
+      if (jumps) at = compressed ? 0 : begin;
+      read += std::max<int64_t>(0, end - at);
+      at = std::max(at, end);
+    }
+  }
+  return read;
+}
+
 class DumpPass final : public MemberPass {
  public:
   DumpPass(Blob& dump, bool compressed, SqlListing listing)
       : dump_(dump, compressed), compressed_(compressed), listing_(in_order_of_rows(std::move(listing))), budget_(dump.size_bytes()) {}
+
+  /// Tables whose rows take turns all over a dump are each read from nearly all of it.
+  Result<void> check_order() const {
+    int64_t size = 0;
+    for (const SqlTableEntry& table : listing_.tables) {
+      if (!table.rows.empty()) size = std::max(size, table.rows.back().range.offset + table.rows.back().range.length);
+    }
+    if (bytes_of_pass(listing_, compressed_) / kDumpReadsMax <= size) return {};
+    return std::unexpected(archive_too_large(
+        fmt::format("rows of its tables take turns all over the dump, so that it would be read more than {} times; convert its tables one "
+                    "by one (--sql-table NAME), or dump them one after another",
+                    kDumpReadsMax)));
+  }
 
   Result<std::optional<Member>> next(Context&) override {
     if (next_ == listing_.tables.size()) return std::nullopt;
@@ -318,7 +347,9 @@ class DumpPass final : public MemberPass {
 Result<std::unique_ptr<MemberPass>> open_sql_dump(Blob& dump, bool compressed, const SqlOptions& options, Context& context) {
   TRY_ASSIGN(auto bytes, open_decompressed(dump, {}, context));
   TRY_ASSIGN(SqlListing listing, list_sql_tables(std::move(bytes), options, context));
-  return std::make_unique<DumpPass>(dump, compressed, std::move(listing));
+  auto pass = std::make_unique<DumpPass>(dump, compressed, std::move(listing));
+  TRY(pass->check_order());
+  return pass;
 }
 
 }  // namespace sluice

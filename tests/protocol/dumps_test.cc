@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "formats/sql_format.h"
+#include "pipeline/inventory.h"
 #include "world/world.h"
 
 namespace sluice {
@@ -106,6 +107,50 @@ TEST(Dumps, TablesWhoseRowsTakeTurns) {
     EXPECT_EQ(rows.size(), 2u);
     world.check_invariants("after the run");
   }
+}
+
+// Bug: many tables whose rows take turns all over a compressed dump make the program unpack it for every one of them, for days. A plain one
+// is jumped over; tables that follow one another are read once.
+TEST(Dumps, IsNotReadForEveryOneOfManyTables) {
+  std::string begin, end, apart;
+  for (int table = 0; table < 100; ++table) {
+    begin += fmt::format("CREATE TABLE t{0} (id bigint);\nINSERT INTO t{0} VALUES ({0});\n", table);
+    end += fmt::format("INSERT INTO t{0} VALUES ({0});\n", table);
+    apart += fmt::format("CREATE TABLE u{0} (id bigint);\nINSERT INTO u{0} VALUES ({0});\n/* {1} */\n", table, std::string(200'000, 'x'));
+  }
+  const std::string turns = begin + "/* " + std::string(18 * kMiB, 'x') + " */\n" + end;
+  DumpWorld world;
+  world.put_text("packed.sql", gzipped(turns));
+  world.put_text("plain.sql", turns);
+  world.put_text("apart.sql", gzipped(apart));
+  (void)world.start()->run();
+  const FileRecord failed = world.file("packed.sql");
+  EXPECT_EQ(failed.error_type, error_type::kTooLarge);
+  EXPECT_THAT(failed.error_message, HasSubstr("more than 64 times"));
+  EXPECT_THAT(world.tables("packed.sql"), IsEmpty());
+  EXPECT_EQ(world.tables("plain.sql").size(), 100u);
+  EXPECT_EQ(world.tables("apart.sql").size(), 100u);
+}
+
+// Bug: a dump that is replaced by a script without tables, or an archive by a plain file, leaves members that failed or wait: nobody ends
+// them, and the file is shown as failed for ever.
+TEST(Dumps, MembersOfWhatIsNoContainerAnyMoreAreEnded) {
+  DumpWorld world;
+  world.put_text("d.sql", table("a", "(1)") + "INSERT INTO b SELECT * FROM a;\n");
+  world.run();
+  ASSERT_EQ(world.file("d.sql!/b").state, FileState::kFailed);
+  world.put_text("d.sql", "UPDATE a SET id = 1;\n");
+  world.run();
+  EXPECT_EQ(world.file("d.sql").state, FileState::kSuccess);
+  EXPECT_EQ(world.file("d.sql!/a").state, FileState::kSuccess);  // what was converted stays
+  EXPECT_EQ(world.file("d.sql!/b").state, FileState::kSkipped);
+  EXPECT_EQ(world.file("d.sql!/b").error_type, error_type::kVanished);
+  auto process = world.start();
+  const auto line = [&](const InventoryLine& one) -> Result<void> {
+    EXPECT_NE(one.state, InventoryState::kFailed) << one.name;
+    return {};
+  };
+  ASSERT_TRUE(visit_inventory(process->ledger(), process->registered().id, line));
 }
 
 // Bug: rules for names of packed files keep tables out, or a name leads out of the prefix.
