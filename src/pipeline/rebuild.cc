@@ -234,6 +234,13 @@ class Rebuild {
 
 Result<RebuildReport> rebuild(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const RebuildOptions& options,
                               Context& context) {
+  // A file that counts as loaded without an object would be one that nobody ever misses.
+  if (ingestion.parquet && options.assume_loaded_until) {
+    return invalid_input(
+        fmt::format("ingestion {} makes Parquet objects, each of which says what it was made from: nothing is to be assumed. "
+                    "Leave out --assume-loaded-until",
+                    ingestion.name));
+  }
   return Rebuild(parts, ingestion, sink, options).run(context);
 }
 

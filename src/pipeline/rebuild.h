@@ -29,6 +29,7 @@ struct RebuildReport {
 };
 
 /// Reads the target's live data, records what was loaded, and lists the sources. Loads nothing and writes nothing to the target.
+/// kInvalidInput: `assume_loaded_until` is for tables, not for Parquet objects.
 /// kCorruption: something cannot be attributed and `assume_loaded_until` does not say what to do: nothing was recorded. kNotFound: no
 /// target. Memory: the distinct paths that only `_source_file` names.
 Result<RebuildReport> rebuild(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const RebuildOptions& options,

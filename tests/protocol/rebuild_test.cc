@@ -152,5 +152,17 @@ TEST(Rebuild, TakesFilesForLoadedUntilATime) {
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
 }
 
+// Bug: files of which there is no object count as converted because somebody assumed it, and verify never misses them.
+TEST(Rebuild, AssumesNothingOfObjects) {
+  World world;
+  world.use_objects();
+  world.put("a.json", {1});
+  const auto report = rebuild_at(world, "new", {.assume_loaded_until = Timestamp{4'000'000'000'000'000}});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kInvalidInput);
+  EXPECT_THAT(report.error().message, HasSubstr("Leave out --assume-loaded-until"));
+  EXPECT_EQ(run_at(world, "new")->run.metrics.files_processed, 1);
+}
+
 }  // namespace
 }  // namespace sluice
