@@ -3,6 +3,11 @@
 #include <cstring>
 
 namespace sluice {
+namespace {
+
+constexpr size_t kUtf8BytesMax = 4;  // of one character
+
+}  // namespace
 
 void append_utf8(uint32_t code, std::string& out) {
   if (code < 0x80) {
@@ -62,7 +67,7 @@ std::string shown_text(std::string_view text) {
   const bool is_cut = text.size() > kShownBytesMax;
   if (is_cut) {
     size_t end = kShownBytesMax;
-    while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+    while (end > kShownBytesMax - kUtf8BytesMax && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
     text = text.substr(0, end);
   }
   if (!is_utf8(text)) return "(no UTF-8)";
