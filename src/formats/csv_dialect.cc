@@ -106,13 +106,19 @@ bool is_header(const HeadRecord& record) {
   return any;
 }
 
-/// Lines may be skipped that have fewer fields than a header behind them, with a row to it.
+/// Neighbours with as many fields, more than one: rows, not lines of a title.
+bool hold_a_table(std::span<const HeadRecord> records) {
+  const auto are_rows = [](const HeadRecord& one, const HeadRecord& next) { return one.count > 1 && one.count == next.count; };
+  return std::ranges::adjacent_find(records, are_rows) != records.end();
+}
+
+/// Lines may be skipped that are no table and have fewer fields than a header behind them, with a row to it.
 bool may_skip(const HeadCut& cut) {
   if (cut.first == 0) return true;
   if (cut.columns < 2 || cut.first > kCsvSkipFoundMax || cut.first + 2 > cut.records.size()) return false;
   const auto less = [&](const HeadRecord& record) { return record.count < cut.columns; };
-  return std::all_of(cut.records.begin(), cut.records.begin() + static_cast<ptrdiff_t>(cut.first), less) &&
-         is_header(cut.records[cut.first]);
+  const std::span skipped(cut.records.data(), cut.first);
+  return std::ranges::all_of(skipped, less) && !hold_a_table(skipped) && is_header(cut.records[cut.first]);
 }
 
 /// All records have the same fields, but for lines that may be skipped.
@@ -140,24 +146,24 @@ Merit merit_of(const HeadCut& cut) {
   return {cut.columns > 1, -static_cast<int64_t>(cut.first), -std::ranges::count(foreign, true), typed, cut.columns};
 }
 
-/// Comment lines are told from a header or a value that begins with '#': they are no record of the others' kind, or prose.
+bool begins_with_mark(const HeadRecord& record) { return !record.quoted.front() && record.texts.front().starts_with('#'); }
+
+bool is_prose(const HeadRecord& record) {
+  const std::string& text = record.texts.front();
+  return text.size() == 1 ? record.count == 1 : text[1] == ' ' || text[1] == '#';
+}
+
+/// Comment lines are told from a header or a value that begins with '#': they have not as many fields as the table, or are prose above it.
 bool are_comments(const Head& head, const HeadCut& without) {
-  if (without.records.empty()) return false;
-  const auto fields_of = [&](std::string_view line) {
-    return 1 + static_cast<size_t>(std::ranges::count(line, without.dialect.delimiter));
-  };
-  std::string_view rest = head.text;
-  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.starts_with('#')) continue;
-    const bool prose = line.size() == 1 || line[1] == ' ' || line[1] == '#';
-    if (!prose && fields_of(line) == without.records.back().count) return false;
-  }
-  return without.records.back().count > 1 || without.columns > 0;
+  const size_t columns = without.records.back().count;
+  CsvDialect plain = without.dialect;
+  plain.comment = '\0';
+  const auto is_row = [&](const HeadRecord& record) { return begins_with_mark(record) && !is_prose(record) && record.count == columns; };
+  if (std::ranges::any_of(cut_head(head, plain).records, is_row)) return false;
+  CsvDialect table = without.dialect;
+  if (is_regular(without, head.options) && without.first > 0) table.skip_lines = without.records[without.first].line - 1;
+  if (std::ranges::any_of(cut_head(head, table).records, begins_with_mark)) return false;
+  return columns > 1 || without.columns > 0;
 }
 
 HeadCut cut_with_comments(const Head& head, CsvDialect dialect) {
@@ -165,7 +171,10 @@ HeadCut cut_with_comments(const Head& head, CsvDialect dialect) {
   if (head.options.comment || !has_mark || dialect.delimiter == '#' || dialect.quote == '#') return cut_head(head, dialect);
   dialect.comment = '#';
   HeadCut without = cut_head(head, dialect);
-  if (are_comments(head, without)) return without;
+  if (!without.records.empty()) {
+    without.dialect.row_fields = is_regular(without, head.options) ? without.columns : without.records.front().count;
+    if (are_comments(head, without)) return without;
+  }
   dialect.comment = '\0';
   return cut_head(head, dialect);
 }

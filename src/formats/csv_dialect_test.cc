@@ -70,6 +70,28 @@ TEST(CsvLayout, FindsCommentsAndSkippedLines) {
   EXPECT_EQ(found("Sales report\nid;name\n1;a\n", {.skip = 0}), "1 column, delimiter ','");
 }
 
+// Rows of an older table above a newer one are rows that nobody may lose; lines of a title, each of its own kind, are none.
+TEST(CsvLayout, SkipsNoTable) {
+  EXPECT_EQ(found("id,name\n1,a\n2,b\nid,name,city\n3,c,Oslo\n"), "rows of different lengths, delimiter ','");
+  EXPECT_EQ(found("a,1\nb,2\nx,y,z\np,q,r\n"), "rows of different lengths, delimiter ',', no header");
+  EXPECT_EQ(found("id,a,b\n1,2,3\nTotals\nid,a,b,c\n1,2,3,4\n"), "rows of different lengths, delimiter ','");
+  EXPECT_EQ(found("Report;2024\n\nid;name;n\n1;a;2\n"), "3 columns, delimiter ';', 2 line(s) skipped");
+  EXPECT_EQ(found("Report;2024\nOslo\nby;me\nid;name;n\n1;a;2\n"), "3 columns, delimiter ';', 3 line(s) skipped");
+}
+
+// A row that begins with a hash and is taken for a comment is lost: below the header as many fields as the table has make a row, quoted
+// delimiters are none, and where lines are skipped the header is the one behind them.
+TEST(CsvLayout, TakesNoRowForAComment) {
+  EXPECT_EQ(found("id,name\n1,a\n#2,\"b, c\"\n"), "2 columns, delimiter ','");
+  EXPECT_EQ(found("id,name\n1,a\n#2,\"b\nc\"\n"), "2 columns, delimiter ','");
+  EXPECT_EQ(found("tag,n\n# heading,1\nx,2\n"), "2 columns, delimiter ','");
+  EXPECT_EQ(found("tag,n\n# heading,1\nx,2\nshort\n"), "rows of different lengths, delimiter ','");
+  EXPECT_EQ(found("name\n# one\ntwo\n"), "1 column, delimiter ','");
+  EXPECT_EQ(found("id,name\n1,a\n# it said, \"b, c\"\n"), "2 columns, delimiter ',', comments '#'");
+  EXPECT_EQ(found("id,name\n1,a\n#x,\"y, z\n2,b\n"), "2 columns, delimiter ',', comments '#'");
+  EXPECT_EQ(found("Title\n# by me; today\nid;name\n1;a\n"), "2 columns, delimiter ';', comments '#', 2 line(s) skipped");
+}
+
 // 1,5 read as two fields, or as text, is money lost; "1,2" beside "3,4,5" is a list.
 TEST(CsvLayout, FindsTheDecimalComma) {
   EXPECT_EQ(found("n;price\nx;1,5\ny;-2,25\n"), "2 columns, delimiter ';', decimal ','");

@@ -76,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                    .quote = "\"'\0\""[data[1] % 4],
                                    .escape = "\0\0\\!"[data[1] / 4 % 4],
                                    .comment = "\0\0#/"[data[1] / 16 % 4],
+                                   .row_fields = data[0] / size_t{16} % 4,
                                    .skip_lines = data[1] / 64,
                                    .encoding = sluice::kEncodings[data[0] / 4 % 4]};
   const size_t block_bytes = data[2] + size_t{1};

@@ -150,14 +150,28 @@ Result<bool> CsvScanner::next(Context& context) {
       case Step::kMore: TRY(refill(context)); break;
       case Step::kTooLarge: return std::unexpected(too_large_error());
       case Step::kOpenQuote: return std::unexpected(open_quote_error());
+      case Step::kComment: break;
     }
   }
 }
 
+/// kComment: a line was passed over that could have been a record.
 CsvScanner::Step CsvScanner::scan_record() {
   open_quote_ = nullptr;
   if (!pass_lines_without_records()) return Step::kMore;
   if (record_ == end_) return source_ended_ ? Step::kEnd : Step::kMore;
+  const bool may_be_comment = is_at_comment();
+  const Step step = cut_record();
+  if (!may_be_comment) [[likely]]
+    return step;
+  // A quote in prose is none: what it would hold are the lines behind.
+  const bool in_quotes = step == Step::kOpenQuote || (step == Step::kEnd && open_quote_ != nullptr);
+  if (step != Step::kComment && !in_quotes) return step;
+  load_block(record_);
+  return pass_line() ? Step::kComment : Step::kMore;
+}
+
+CsvScanner::Step CsvScanner::cut_record() {
   kept_ = count_ = 0;
   newlines_in_quotes_ = 0;
   escaped_.clear();
@@ -204,7 +218,7 @@ CsvScanner::Step CsvScanner::scan_record() {
 /// False: more bytes are needed.
 inline bool CsvScanner::pass_lines_without_records() {
   if (!pass_blank_lines()) return false;
-  while (dialect_.comment != '\0' && record_ < end_ && *record_ == dialect_.comment) {
+  while (is_at_comment() && (dialect_.row_fields == 0 || !has_records_)) {
     if (!pass_line() || !pass_blank_lines()) return false;
   }
   return true;
@@ -290,6 +304,10 @@ const char* CsvScanner::skip_quotes(const char* special) {
 CsvScanner::Step CsvScanner::end_record(const char* end, const char* next) {
   raw_ = {record_, end};
   if (raw_.size() > limits_.record_bytes_max) return Step::kTooLarge;
+  if (is_at_comment()) [[unlikely]] {
+    if (count_ != dialect_.row_fields) return Step::kComment;
+    report("it begins like a comment, but has as many fields as a row; --comment says which it is", record_);
+  }
   byte_ = byte_of(record_);
   line_ = next_line_;
   if (is_utf16(dialect_.encoding)) [[unlikely]] {
@@ -300,6 +318,7 @@ CsvScanner::Step CsvScanner::end_record(const char* end, const char* next) {
   if (record_has_high_) check_encoding();
   next_line_ += 1 + newlines_in_quotes_;
   record_ = next;
+  has_records_ = true;
   return Step::kRecord;
 }
 

@@ -26,6 +26,7 @@ struct CsvDialect {
   char quote = '"';        ///< '\0': quotes are ordinary characters
   char escape = '\0';      ///< stands before a quote inside quotes, beside the doubled quote; '\0': no character does
   char comment = '\0';     ///< lines that begin with it are passed over; '\0': none are
+  size_t row_fields = 0;   ///< the comment sign was found, not given: behind the first record such a line of as many fields is a bad row
   int64_t skip_lines = 0;  ///< lines before the first record
   /// Of the stored bytes. kAuto: ASCII so far; UTF-8, unless the first record that is not is windows-1252. UTF-16 is decoded by the source.
   TextEncoding encoding = TextEncoding::kUtf8;
@@ -72,7 +73,7 @@ class CsvScanner {
   const CsvProblem& problem() const { return problem_; }
 
  private:
-  enum class Step { kRecord, kMore, kEnd, kOpenQuote, kTooLarge };
+  enum class Step { kRecord, kMore, kEnd, kOpenQuote, kTooLarge, kComment };
   struct QuotedEnd {
     const char* closed;  ///< the closing quote; nullptr: the buffer ends first
     const char* next;    ///< delimiter, line end or end_ behind the field
@@ -80,7 +81,9 @@ class CsvScanner {
   };
 
   Step scan_record();
+  Step cut_record();
   bool pass_lines_without_records();
+  bool is_at_comment() const { return dialect_.comment != '\0' && record_ < end_ && *record_ == dialect_.comment; }
   bool pass_blank_lines();
   bool pass_line();
   QuotedEnd scan_quoted(const char* open);
@@ -119,7 +122,7 @@ class CsvScanner {
   const char* end_ = nullptr;     ///< of the bytes in the buffer
   const char* anchor_ = nullptr;  ///< with UTF-16: a place at or before record_, and the stored byte there
   int64_t anchor_byte_ = 0;
-  bool source_ended_ = false, begun_ = false;
+  bool source_ended_ = false, begun_ = false, has_records_ = false;
 
   const char* block_ = nullptr;  ///< 64 bytes whose special characters are in specials_, those passed cleared
   uint64_t specials_ = 0;

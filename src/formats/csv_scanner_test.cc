@@ -115,6 +115,24 @@ TEST(CsvScanner, KeepsToTheDialect) {
   EXPECT_EQ(scan(std::string("a\0b,\0\n", 6), {.quote = '\0'}), std::string("1@0|a\0b|\0\n", 10));
 }
 
+// Where the comment sign was only found, a line with it may be a row after all: a bad one, not nothing. Quotes count as in a row, but one
+// that prose leaves open must not take the lines behind it along.
+TEST(CsvScanner, TellsRowsFromFoundComments) {
+  const std::string file =
+      "# of, the, top\n# a,b\nid,x\n# end\n1,a\n#2,\"b,\nc\"\n#,\"open\n3,d\n# \xff\n# \"a\", b, c\n#4,e\n5,\xc3\xa4\n#,\"open";
+  const std::string expected =
+      "3@21|id|x\n5@32|1|a\n"
+      "6@36|#2|<b,\nc>!it begins like a comment, but has as many fields as a row; --comment says which it is at 36\n"
+      "9@54|3|d\n"
+      "12@74|#4|e!it begins like a comment, but has as many fields as a row; --comment says which it is at 74\n"
+      "13@79|5|\xc3\xa4\n";
+  for (size_t block_bytes = 1; block_bytes <= 150; ++block_bytes) {
+    ASSERT_EQ(scan(file, {.comment = '#', .row_fields = 2, .encoding = TextEncoding::kAuto}, {.block_bytes = block_bytes}), expected)
+        << block_bytes;
+  }
+  EXPECT_EQ(scan("a,b\n#1,2\n", {.comment = '#'}), "1@0|a|b\n");
+}
+
 // A delimiter that is also the quote or half a character makes nonsense of every file.
 TEST(CsvDialect, RefusesWhatCannotBeTold) {
   EXPECT_TRUE((CsvDialect{}.check()));

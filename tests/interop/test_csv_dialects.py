@@ -92,6 +92,9 @@ DIALECTS = {
     "comments_first": dialect("# made by x, today\n# v2\nid,name\n1,a\n", "id name", [[1, "a"]], "csv (name: 2 columns, delimiter ',', comments '#')", pandas={"comment": "#"}),
     "comments_between": dialect("id,name\n1,a\n# a comment, with commas, more\n2,b\n", "id name", [[1, "a"], [2, "b"]], "csv (name: 2 columns, delimiter ',', comments '#')",
                                 duckdb="comment='#'", pandas={"comment": "#"}),
+    "a_hash_before_quoted_commas": dialect('id,name\n1,a\n#2,"b, c"\n', "id name", [["1", "a"], ["#2", "b, c"]], "csv (name: 2 columns, delimiter ',')", duckdb="comment='', all_varchar=true",
+                                           pandas={"dtype": str}),
+    "hashes_that_are_headings": dialect("tag,n\nx,1\n# heading,2\n", "tag n", [["x", 1], ["# heading", 2]], "csv (name: 2 columns, delimiter ',')", duckdb="comment=''"),
     "hashes_that_are_values": dialect("tag,n\n#a,1\n#b,2\n", "tag n", [["#a", 1], ["#b", 2]], "csv (name: 2 columns, delimiter ',')", duckdb="comment=''"),
     "titles": dialect("Sales report\nQ1\n\nid;name;n\n1;a;2\n2;b;3\n", "id name n", [[1, "a", 2], [2, "b", 3]], "csv (name: 3 columns, delimiter ';', 3 line(s) skipped)",
                       duckdb="skip=3", pandas={"sep": ";", "skiprows": 3}),
@@ -187,6 +190,18 @@ def test_each_file_has_its_own_dialect(home):
     assert (run["metrics"]["records_written"], run["metrics"]["rows_rescued"], run["metrics"]["files_failed"]) == (35, 0, 0)
     rows = home.lake.table(TABLE).scan().to_arrow().select(["id", "x"]).to_pylist()
     assert sorted((row["id"], row["x"]) for row in rows) == [(n, 0.5) for n in range(30)] + [(40, 1.5), (41, 2.5), (42, 3.5), (43, 4.5), (44, 5.5)]
+
+
+# Prevents rows from being lost without a word: those of an older table above a newer one, and those behind what was looked at that begin like the comments there.
+def test_what_may_be_rows_is_told(home):
+    home.write("in/a.csv", "id,name\n1,a\n2,b\nid,name,city\n3,c,Oslo\n")
+    home.write("in/b.csv", "# made by x\nid,name\n" + "".join(f"{n},x{n}\n" for n in range(20_000)) + "# so far, so good, so what\n#7,y\n")
+    home.load("in", "--table", TABLE, code=1)
+    failed = {row["file_path"][-5:]: row["error_message"] for row in home.ledger("select file_path, error_message from processed_files")}
+    assert "line 4: expected 2 fields, found 3" in failed["a.csv"]
+    assert "line 20004: it begins like a comment, but has as many fields as a row; --comment says which it is" in failed["b.csv"]
+    run = home.load("in/b.csv", "--table", "bronze.comments", "--name", "comments", "--comment", "#")
+    assert (run["metrics"]["records_written"], run["metrics"]["rows_rescued"]) == (20_000, 0)
 
 
 # Prevents a wrong place in the message for a file that is not UTF-8: it is that of the bytes as they lie in the file.
