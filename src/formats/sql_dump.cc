@@ -73,6 +73,7 @@ SqlItem SqlDump::next_item() {
     switch (state_) {
       case State::kInsertRows: step = next_insert_row(); break;
       case State::kCopyRows: step = next_copy_row(); break;
+      case State::kChanges: step = next_change(); break;
       case State::kStatements: step = next_statement(); break;
     }
     has_given_ |= step.has_value();
@@ -116,7 +117,9 @@ SqlDump::Step SqlDump::read_statement() {
   if (token.is_word("CREATE")) return read_create();
   if (is_any(token, {"INSERT", "REPLACE"})) return read_insert();
   if (token.is_word("COPY")) return read_copy();
-  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"})) return read_change(upper_case(token.text));
+  if (token.is_word("LOAD")) return read_load();
+  if (token.is_word("DROP")) return read_drop();
+  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"})) return read_change(upper_case(token.text) + " of rows");
   if (token.is_word("SET")) {
     read_set();
   } else if (token.is_word("USE")) {
@@ -252,9 +255,18 @@ SqlDump::Step SqlDump::read_create() {
   columns_.clear();
   if (table_.empty() || tokens_.token().ends_statement()) return std::nullopt;
   if (tokens_.token().is('(')) columns_ = read_sql_columns(tokens_, settings_.utc);
-  skip_statement();
+  if (reaches_query()) return misunderstood("CREATE TABLE from a query is not understood");
   raw_end_ = tokens_.token().byte;
   return SqlItem::kTable;
+}
+
+/// Behind a table's name or columns: goes to the query that fills it, or to the statement's end.
+bool SqlDump::reaches_query() {
+  for (; !tokens_.token().ends_statement(); tokens_.next()) {
+    if (is_any(tokens_.token(), {"AS", "SELECT"})) return true;
+    if (tokens_.token().is('(')) skip_parenthesis(tokens_);
+  }
+  return false;
 }
 
 SqlDump::Step SqlDump::read_insert() {
@@ -317,11 +329,11 @@ SqlDump::Step SqlDump::read_copy() {
   table_ = read_sql_table_name(tokens_, settings_.database);
   names_.clear();
   if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
-  const bool from_stdin = tokens_.token().is_word("FROM") && tokens_.next().is_word("STDIN");
-  if (!from_stdin) {
-    skip_statement();  // COPY ... TO, or from a file that is not here
+  if (!tokens_.token().is_word("FROM")) {
+    skip_statement();  // COPY ... TO
     return std::nullopt;
   }
+  if (!tokens_.next().is_word("STDIN")) return misunderstood("COPY from a file is not understood: its rows are not in the dump");
   if (!tokens_.next().ends_statement()) {
     tokens_.text().fail_at(line_, byte_, error_type::kParseError,
                            "COPY with options is not understood; dump it as pg_dump does, in text format");
@@ -347,14 +359,47 @@ SqlDump::Step SqlDump::next_copy_row() {
   return SqlItem::kRow;
 }
 
-SqlDump::Step SqlDump::read_change(std::string_view verb) {
-  const SqlToken* token = &tokens_.next();
-  while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK"})) token = &tokens_.next();
+/// MySQL's LOAD DATA ... INTO TABLE t; PostgreSQL loads libraries.
+SqlDump::Step SqlDump::read_load() {
+  while (!tokens_.token().ends_statement() && !tokens_.token().is_word("INTO")) tokens_.next();
+  if (tokens_.token().ends_statement() || !tokens_.next().is_word("TABLE")) {
+    skip_statement();
+    return std::nullopt;
+  }
+  tokens_.next();
   table_ = read_sql_table_name(tokens_, settings_.database);
+  return misunderstood("LOAD DATA is not understood: its rows are not in the dump");
+}
+
+SqlDump::Step SqlDump::read_drop() {
+  if (tokens_.next().is_word("TEMPORARY")) tokens_.next();
+  if (tokens_.token().is_word("TABLE")) return read_change("DROP TABLE behind rows");
+  skip_statement();
+  return std::nullopt;
+}
+
+SqlDump::Step SqlDump::read_change(std::string_view what) {
+  const SqlToken* token = &tokens_.next();
+  while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK", "IF", "EXISTS"})) token = &tokens_.next();
+  changed_ = read_sql_table_names(tokens_, settings_.database);
+  next_changed_ = 0;
   skip_statement();
   raw_end_ = tokens_.token().byte;
-  if (table_.empty()) return std::nullopt;
-  problem_ = {fmt::format("{} of rows is not understood", verb), line_, byte_};
+  problem_ = {fmt::format("{} is not understood", what), line_, byte_};
+  state_ = State::kChanges;
+  return next_change();
+}
+
+SqlDump::Step SqlDump::next_change() {
+  if (next_changed_ == changed_.size()) {
+    state_ = State::kStatements;
+    return std::nullopt;
+  }
+  if (next_changed_ > 0) {
+    ++statement_;
+    statement_end_byte_ = tokens_.text().byte();
+  }
+  table_ = changed_[next_changed_++];
   return SqlItem::kChange;
 }
 

@@ -1,8 +1,9 @@
 // A SQL dump as a sequence of tables, rows and statements, one at a time. Not thread-safe.
 //
 // Understood: CREATE TABLE, INSERT (and REPLACE) ... VALUES with literals, COPY ... FROM stdin in text format, USE and \connect, and those
-// SET that change how values are written. INSERT of anything else, and statements that change the rows of a table (UPDATE, DELETE, MERGE,
-// TRUNCATE), are problems. All others are passed over: they say nothing of rows.
+// SET that change how values are written. What gives a table rows that are not there (INSERT of anything else, COPY from a file, LOAD DATA,
+// CREATE TABLE from a query), and statements that change its rows (UPDATE, DELETE, MERGE, TRUNCATE, DROP TABLE), are problems. All others
+// are passed over: they say nothing of rows.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,8 @@ enum class SqlItem {
   kEnd,
   kTable,      ///< CREATE TABLE: table(), columns()
   kRow,        ///< table(), names(), values(), perhaps problem()
-  kProblem,    ///< an INSERT into table() that is not understood: problem()
-  kChange,     ///< a statement that changes rows of table(): problem()
+  kProblem,    ///< a statement that gives table() rows and is not understood: problem()
+  kChange,     ///< a statement that changes rows of table(): problem(). One that names several tables counts as a statement for each
   kStatement,  ///< any other; only where they were asked for
 };
 
@@ -78,7 +79,7 @@ class SqlDump {
   bool raw_is_cut() const { return tokens_.text().capture_is_cut(); }
 
  private:
-  enum class State { kStatements, kInsertRows, kCopyRows };
+  enum class State { kStatements, kInsertRows, kCopyRows, kChanges };
 
   /// nullopt: passed over, go on.
   using Step = std::optional<SqlItem>;
@@ -90,7 +91,10 @@ class SqlDump {
   Step read_create();
   Step read_insert();
   Step read_copy();
-  Step read_change(std::string_view verb);
+  Step read_load();
+  Step read_drop();
+  Step read_change(std::string_view what);
+  Step next_change();
   Step next_insert_row();
   Step next_copy_row();
   Step end_of_rows();
@@ -104,6 +108,7 @@ class SqlDump {
   void skip_statement();
   void skip_created();
   void pass_create_options();
+  bool reaches_query();
   Step misunderstood(std::string reason);
   void refuse(std::string_view reason);
 
@@ -115,6 +120,8 @@ class SqlDump {
   std::vector<std::string> names_;
   SqlRow row_;
   SqlProblem problem_;
+  std::vector<SqlTableName> changed_;  ///< by the statement in hand
+  size_t next_changed_ = 0;
   SqlSettings settings_;
   bool has_given_ = false;  ///< the statement in hand: an item
   int64_t statement_ = 0, statement_byte_ = 0, statement_end_byte_ = 0, line_ = 1, byte_ = 0;

@@ -67,7 +67,7 @@ Result<Inferred> infer_table(SqlDump dump, const std::string& table, int64_t sam
       TRY(wanted.check_found());
       break;
     }
-    TRY_ASSIGN(const bool is_ours, wanted.has(dump));
+    TRY_ASSIGN(const bool is_ours, wanted.has(dump, item));
     if (!is_ours) continue;
     if (item == SqlItem::kTable) {
       columns.define(dump.columns());

@@ -290,6 +290,41 @@ TEST(SqlFormat, NamesWhatItDoesNotUnderstand) {
   EXPECT_EQ(skipped.bad_rows[0].line, 3);
 }
 
+// Prevents rows that were dropped from being loaded beside those that came after them: two dumps in one file doubled a table. A drop
+// before any row empties nothing, and makes no table.
+TEST(SqlFormat, ADropBehindRowsIsNotPassedOver) {
+  const std::string dump = "DROP TABLE IF EXISTS a, old;\nCREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n";
+  for (const char* table : {"", "a"}) {
+    EXPECT_THAT(load(dump, {.table = table}).rows, ElementsAre("1|null"));
+    EXPECT_THAT(load(dump + "DROP TABLE old, olds;", {.table = table}).rows, ElementsAre("1|null"));
+    EXPECT_THAT(load(dump + dump, {.table = table}).error, HasSubstr("line 4: DROP TABLE behind rows is not understood"));
+    EXPECT_THAT(load(dump + "TRUNCATE old, ONLY a;", {.table = table}).error, HasSubstr("line 4: TRUNCATE of rows is not understood"));
+    EXPECT_THAT(load("USE d;\n" + dump, {.table = table}).rows, ElementsAre("1|null"));
+    EXPECT_EQ(load("DROP TABLE a;\nUSE d;\n" + dump, {.table = table}).error, "");
+  }
+  EXPECT_THAT(load(dump, {.table = "old"}).error, testing::AllOf(HasSubstr("no table \"old\""), HasSubstr("there is: a")));
+}
+
+// Prevents a table whose rows are not in the dump from being loaded as one without rows.
+TEST(SqlFormat, RowsThatAreNotThereAreMissed) {
+  for (const char* filled : {"COPY t FROM '/data/t.csv';", "COPY t (x) FROM PROGRAM 'x' WITH CSV;",
+                             "LOAD DATA LOCAL INFILE 't.csv' IGNORE INTO TABLE t FIELDS TERMINATED BY ',';",
+                             "CREATE TABLE t AS SELECT 1 AS x;", "CREATE TEMP TABLE t (x) WITH (fillfactor = 70) AS TABLE u;",
+                             "CREATE TABLE t (x int) ENGINE=InnoDB SELECT 1 AS x;", "INSERT INTO t SELECT 1;"}) {
+    for (const char* table : {"", "t"}) {
+      EXPECT_THAT(load(std::string("-- one\n") + filled, {.table = table}).error,
+                  testing::AllOf(HasSubstr("line 2: "), HasSubstr("is not understood")))
+          << filled;
+    }
+  }
+  for (const char* empty : {"COPY t TO '/data/t.csv';", "LOAD 'library';", "CREATE TABLE u LIKE t;", "CREATE TABLE u (LIKE t);",
+                            "CREATE TABLE u (y int AS (x)) PARTITION BY RANGE (y) (PARTITION p VALUES LESS THAN (7));"}) {
+    const LoadedDump loaded = load(std::string("CREATE TABLE t (x int);\n") + empty, {.table = "t"});
+    EXPECT_THAT(loaded.columns, ElementsAre("x int")) << empty;
+    EXPECT_EQ(loaded.error, "") << empty;
+  }
+}
+
 // Prevents a dump that was cut off from being taken for a whole one.
 TEST(SqlFormat, RefusesADumpThatIsCutOff) {
   const std::string dump = kPostgres;
@@ -357,6 +392,21 @@ TEST(SqlListing, GivesThePiecesOfEachTable) {
   EXPECT_EQ(text(dump, tables[1].rows[0]), "INSERT INTO b VALUES (3);");
 }
 
+// Prevents a statement that drops several tables from being cut in two, or from spoiling the extract of one with the names of the others.
+TEST(SqlListing, AStatementOfSeveralTablesIsInEach) {
+  const std::string dump = "DROP TABLE a, b;\nINSERT INTO a VALUES (1);\nINSERT INTO b VALUES (2);\nDROP TABLE b, a, b;\n-- done\n";
+  const auto tables = list(dump);
+  ASSERT_THAT(tables, SizeIs(2));
+  for (const SqlTableEntry& table : tables) {
+    std::string extract = sql_extract_line(DumpDialect::kPostgresql);
+    for (const SqlPiece& piece : table.rows) {
+      extract += sql_place_line({piece.line, piece.range.offset}) + text(dump, piece) + "\n";
+    }
+    EXPECT_THAT(extract, HasSubstr("DROP TABLE b, a, b;\n")) << table.name.text();
+    EXPECT_THAT(load(extract).error, HasSubstr("line 4: DROP TABLE behind rows is not understood")) << table.name.text();
+  }
+}
+
 // Prevents rows of COPY from being cut off, and settings of the dump from being lost where a table is cut out of it.
 TEST(SqlListing, KeepsWhatHoldsForAPiece) {
   const std::string dump =
@@ -391,6 +441,13 @@ TEST(SqlFormat, RefusesWhatIsAboveItsLimit) {
   const std::string half(large.size() / 2, 'x');
   EXPECT_THAT(load(table + "INSERT INTO a VALUES ('" + half + "','" + half + "x');").error, HasSubstr("a row above the limit of 64 MiB"));
   EXPECT_THAT(load("SELECT '" + half + "', '" + half + "';").error, HasSubstr("a statement above the limit of 64 MiB"));
+  const std::string many(10'000, 'x');
+  const std::string grown = "replace('" + many + "','x','" + many + "')";
+  const std::string nested = "replace('" + many + "','" + many + "','" + many + "x')";
+  EXPECT_THAT(load(table + "INSERT INTO a VALUES (1," + grown + ");").error, HasSubstr("line 2: a value above the limit of 64 MiB"));
+  EXPECT_THAT(load(table + "INSERT INTO a VALUES (1,replace('" + half + "x','y','" + half + "'));").error,
+              HasSubstr("a value above the limit"));
+  EXPECT_EQ(load(table + "INSERT INTO a VALUES (1," + nested + ");").error, "");
   Context context;
   const auto listing = list_sql_tables(
       *make_memory_blob("CREATE TABLE a (x int /* " + std::string(kSqlDefinitionBytesMax, 'x') + " */);")->open({}, context), {}, context);

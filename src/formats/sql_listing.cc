@@ -34,9 +34,9 @@ class Lister {
     end_rows();
     if (item == SqlItem::kEnd || !is_listed(dump_, dump_.dialect())) return {};
     const size_t index = find();
+    // What changes rows before there are any says nothing of them.
+    if (item == SqlItem::kChange && (index == tables_.size() || !tables_[index].has_rows)) return {};
     if (index == tables_.size()) {
-      // What changes rows before there is a table says nothing of it.
-      if (item == SqlItem::kChange) return {};
       if (index == kSqlTablesMax) return std::unexpected(too_large(dump_, fmt::format("more than {} tables", kSqlTablesMax)));
       tables_.push_back({.name = dump_.table()});
       indexes_.emplace(key_of(dump_.table()), index);

@@ -27,12 +27,14 @@ bool is_json_number(std::string_view text) {
 
 }  // namespace
 
-Result<bool> WantedTable::has(const SqlDump& dump) {
+Result<bool> WantedTable::has(const SqlDump& dump, SqlItem item) {
+  const bool is_change = item == SqlItem::kChange;
+  if (is_change && (!found_ || name_.empty())) return found_ == dump.table();
   if (dump.statement() == statement_) return is_wanted_;
   statement_ = dump.statement();
   is_wanted_ = name_.empty() || dump.table().is_called(name_);
   if (!is_wanted_) {
-    others_.add(dump.table());
+    if (!is_change) others_.add(dump.table());
   } else if (!found_) {
     found_ = dump.table();
   } else if (*found_ != dump.table()) {
@@ -72,7 +74,7 @@ Result<std::optional<RowBlock>> SqlReader::next(Context& context) {
       TRY(tally_.check_percentage(rows_read_ + rows_.rows()));
       break;
     }
-    TRY_ASSIGN(const bool wanted, wanted_.has(dump_));
+    TRY_ASSIGN(const bool wanted, wanted_.has(dump_, item));
     if (wanted) TRY(take_item(item, block));
   }
   if (rows_.rows() == 0 && block.bad_rows.empty()) return std::nullopt;

@@ -28,8 +28,8 @@ class WantedTable {
   /// `name` empty: the only one there is.
   explicit WantedTable(std::string name) : name_(std::move(name)) {}
 
-  /// Whether the item in hand is of it. ParseError: two tables are called so.
-  Result<bool> has(const SqlDump& dump);
+  /// Whether the item in hand is of it; what changes rows of a table that is not there yet is not. ParseError: two tables are called so.
+  Result<bool> has(const SqlDump& dump, SqlItem item);
   /// At the dump's end. ParseError: there was none.
   Result<void> check_found() const;
 

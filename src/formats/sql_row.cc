@@ -15,15 +15,23 @@ namespace {
 
 constexpr int kFunctionDepthMax = 8;
 
+constexpr auto kBytesMax = static_cast<size_t>(kRowBytesMax);
+
+/// Cut where it grows above kBytesMax.
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
-  while (!from.empty()) {
+  while (!from.empty() && result.size() <= kBytesMax) {
     const size_t at = text.find(from);
     if (at == std::string_view::npos) break;
     result.append(text.substr(0, at)).append(to);
     text.remove_prefix(at + from.size());
   }
   return result.append(text);
+}
+
+void fail_as_too_large(SqlTokens& tokens, std::string_view what, int64_t line, int64_t byte) {
+  tokens.text().fail_at(line, byte, error_type::kTooLarge,
+                        fmt::format("a {} above the limit of {} MiB begins here", what, kRowBytesMax / kMiB));
 }
 
 /// SQLite's unistr(): \XXXX, \uXXXX, \+XXXXXX, \UXXXXXXXX and "\\".
@@ -124,10 +132,7 @@ void SqlRow::read_values(SqlTokens& tokens) {
     if (more) tokens.next();
     if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown_text(token.text)));
     if (stored_.size() > kSqlValuesMax) refuse(first, fmt::format("more than {} values", kSqlValuesMax));
-    if (bytes_.size() > static_cast<size_t>(kRowBytesMax)) {
-      tokens.text().fail_at(first.line, first.byte, error_type::kTooLarge,
-                            fmt::format("a row above the limit of {} MiB begins here", kRowBytesMax / kMiB));
-    }
+    if (bytes_.size() > kBytesMax) fail_as_too_large(tokens, "row", first.line, first.byte);
   }
   if (!problem_.reason.empty()) {
     for (;; tokens.next()) {
@@ -200,7 +205,7 @@ void SqlRow::read_word_value(SqlTokens& tokens) {
          literal.text);
   } else {
     std::string result;
-    if (!read_string_function(tokens, result, 0))
+    if (!read_string_function(tokens, result, 0, 0))
       return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown_text(name)));
     keep(SqlValueKind::kText, result);
   }
@@ -208,9 +213,15 @@ void SqlRow::read_word_value(SqlTokens& tokens) {
 }
 
 /// SQLite writes strings with control characters as replace(), char() and unistr() of others. The function's name is in hand; at the end
-/// its ')'. False: another one, or something else in it; the token that is not understood is in hand.
-bool SqlRow::read_string_function(SqlTokens& tokens, std::string& result, int depth) {
+/// its ')'. False: another one, or something else in it; the token that is not understood is in hand. A few bytes of it can say gigabytes:
+/// the arguments, with the `held` bytes of the functions around it, and the result have the limit of a row.
+bool SqlRow::read_string_function(SqlTokens& tokens, std::string& result, int depth, size_t held) {
   const SqlToken& name = tokens.token();
+  const int64_t line = name.line, byte = name.byte;
+  const auto is_too_large = [&](size_t bytes) {
+    if (bytes > kBytesMax) fail_as_too_large(tokens, "value", line, byte);
+    return bytes > kBytesMax;
+  };
   const bool is_replace = name.is_word("REPLACE"), is_char = name.is_word("CHAR"), is_unistr = name.is_word("UNISTR");
   if (!(is_replace || is_char || is_unistr) || depth > kFunctionDepthMax) return false;
   if (!tokens.next().is('(')) return false;
@@ -221,9 +232,11 @@ bool SqlRow::read_string_function(SqlTokens& tokens, std::string& result, int de
     std::string argument;
     if (token.kind == SqlTokenKind::kString || (is_char && token.kind == SqlTokenKind::kNumber)) {
       argument = token.text;
-    } else if (!token.is_identifier() || !read_string_function(tokens, argument, depth + 1)) {
+    } else if (!token.is_identifier() || !read_string_function(tokens, argument, depth + 1, held)) {
       return false;
     }
+    held += argument.size();
+    if (is_too_large(held)) return false;
     arguments.push_back(std::move(argument));
     const SqlToken& behind = tokens.next();
     if (behind.is(')')) break;
@@ -232,6 +245,7 @@ bool SqlRow::read_string_function(SqlTokens& tokens, std::string& result, int de
   if (is_replace) {
     if (arguments.size() != 3) return false;
     result = replaced(arguments[0], arguments[1], arguments[2]);
+    if (is_too_large(result.size())) return false;
   } else if (is_unistr) {
     auto text = arguments.size() == 1 ? unescaped_unistr(arguments[0]) : std::nullopt;
     if (!text) return false;

@@ -43,7 +43,7 @@ class SqlRow {
   void read_value(SqlTokens& tokens);
   void read_word_value(SqlTokens& tokens);
   void read_number(SqlTokens& tokens);
-  bool read_string_function(SqlTokens& tokens, std::string& result, int depth);
+  bool read_string_function(SqlTokens& tokens, std::string& result, int depth, size_t held);
   void keep(SqlValueKind kind, std::string_view text);
   void refuse(const SqlToken& token, std::string reason);
   void point_values();

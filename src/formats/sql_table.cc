@@ -150,6 +150,21 @@ SqlTableName read_sql_table_name(SqlTokens& tokens, const std::string& database)
   return name;
 }
 
+std::vector<SqlTableName> read_sql_table_names(SqlTokens& tokens, const std::string& database) {
+  std::vector<SqlTableName> names;
+  DefinitionSize size(tokens);
+  for (;;) {
+    names.push_back(read_sql_table_name(tokens, database));
+    size.add(names.back().text().size());
+    if (!tokens.token().is(',')) break;
+    if (tokens.next().is_word("ONLY")) tokens.next();
+  }
+  std::ranges::sort(names, {}, &SqlTableName::parts);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+  return names;
+}
+
 std::vector<SqlColumn> read_sql_columns(SqlTokens& tokens, bool utc) {
   std::vector<SqlColumn> columns;
   const DumpDialect dialect = tokens.dialect();

@@ -31,6 +31,9 @@ struct SqlTableName {
 /// Reads `a.b.c`, the first part being the token in hand; leaves the token behind it in hand. `database` comes first where not empty.
 SqlTableName read_sql_table_name(SqlTokens& tokens, const std::string& database);
 
+/// Reads `a.b, ONLY c` in the same way; each name once, in no order.
+std::vector<SqlTableName> read_sql_table_names(SqlTokens& tokens, const std::string& database);
+
 struct SqlColumn {
   std::string name;
   DeclaredType declared;

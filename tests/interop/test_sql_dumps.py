@@ -280,6 +280,21 @@ def test_what_is_not_understood_is_named(home):
     assert again["b"].to_pylist() == [{"x": 1, "at": "x"}]
 
 
+# Prevents rows that are dropped in the dump from being loaded, and tables whose rows are elsewhere from being loaded as empty; neighbours are converted.
+def test_rows_that_are_dropped_or_elsewhere_are_named(home):
+    one = "DROP TABLE IF EXISTS a, gone;\nCREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n"
+    dump = f"{one}CREATE TABLE b (x int);\nINSERT INTO b VALUES (2);\n{one}CREATE TABLE c AS SELECT 1;\nCREATE TABLE d (x int);\nCOPY d FROM '/d.csv' CSV;\nCREATE TABLE e (x int);\nLOAD DATA INFILE 'e' INTO TABLE e;\n"
+    tables = convert(home, home.write("in/d.sql", dump), code=3)
+    assert set(tables) == {"b"}
+    messages = [one["error_message"] for one in home.ledger("select error_message from processed_files where status = 'FAILED' order by file_path")]
+    reasons = ["DROP TABLE behind rows", "CREATE TABLE from a query", "COPY from a file", "LOAD DATA"]
+    assert [message.count(f"{reason} is not understood") for message, reason in zip(messages, reasons, strict=True)] == [1] * 4, messages
+    for table in "acde":
+        failed = home.load("in", "--table", f"shop.{table}", "--name", table, "--sql-table", table, code=1)
+        assert "is not understood" in str(failed), failed
+    assert home.load("in", "--table", "shop.b", "--name", "b", "--sql-table", "b")["metrics"]["records_written"] == 1
+
+
 # Prevents a dump that was packed from being kept closed as an archive in an archive is, and its tables from being chosen by names of packed files.
 @pytest.mark.parametrize("kind", ["zip", "stored_zip", "tar.gz"])
 def test_a_dump_in_an_archive(home, kind):
