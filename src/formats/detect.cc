@@ -58,6 +58,9 @@ const Format* format_of_path(std::string_view path) {
   return dot == std::string::npos ? nullptr : format_of_name(std::string_view(name).substr(dot + 1));
 }
 
+/// Its files begin with a magic number: an empty one is none.
+bool has_magic(const Format* format) { return format == &parquet_format() || format == &orc_format() || format == &avro_format(); }
+
 /// A magic number of letters alone ("ORC") may begin a CSV header; binary follows in the real thing.
 bool looks_binary(std::string_view head) {
   return std::ranges::any_of(head.substr(0, kShownBytes), [](char c) { return (c & 0x80) != 0 || c == '\0' || c < '\t'; });
@@ -165,6 +168,7 @@ Result<Recognised> format_of_head(std::string_view head, bool whole, std::string
     return invalid_input(fmt::format("the content is {}, which cannot be read; convert it to JSON or CSV, or leave the file out", foreign));
   }
   const Format* const named = format_of_path(path);
+  if (head.empty() && has_magic(named)) return Recognised{&json_format(), "no content"};
   const bool says_little = named == nullptr || named == &text_format();
   if (says_little && !source.text.pattern.empty()) return Recognised{&text_format(), "its pattern is given"};
   if (looks_like_json(text, says_little)) return Recognised{&json_format(), "content"};

@@ -69,11 +69,16 @@ TEST(FindFormat, FallsBackOnTheName) {
   EXPECT_EQ(find("a.tar!/b/c.jsonl", "").value(), &json_format());
 }
 
-// An empty file is a file without rows, whatever it is called.
+// An empty file is a file without rows, whatever it is called: readers of formats with a magic number would refuse it.
 TEST(FindFormat, TakesEmptyFiles) {
   EXPECT_EQ(find("a.csv", "").value(), &csv_format());
   EXPECT_TRUE(find("a", ""));
   EXPECT_TRUE(find("a", " \n"));
+  for (const std::string_view path : {"a.parquet", "a.avro", "a.orc", "a.parquet.gz", "a.tar", "a.zip", "a.7z", "a.tar.gz"}) {
+    EXPECT_EQ(find(path, "").value(), &json_format()) << path;
+    EXPECT_EQ(find(path, zstd("")).value(), &json_format()) << path;
+  }
+  EXPECT_EQ(find("a.parquet", "", "parquet").value(), &parquet_format());
 }
 
 // A Parquet file is read from its end: one that was packed as a whole cannot be, and must say so instead of failing somewhere inside.

@@ -128,6 +128,7 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
   std::string head(kArchiveHeadBytes, '\0');
   TRY_ASSIGN(auto bytes, blob.open({.offset = 0, .length = static_cast<int64_t>(kArchiveHeadBytes)}, context));
   TRY_ASSIGN(const size_t got, bytes->read(head, context));
+  if (got == 0) return nullptr;  // a file without rows, whatever it is called
   head.resize(got);
   const Compression packed = compression_of(head);
   if (packed != Compression::kNone) {
@@ -139,6 +140,7 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
 
 Result<std::unique_ptr<const Container>> find_container(const Source& source, std::string_view path, std::string_view bytes,
                                                         Context& context) {
+  if (bytes.empty()) return nullptr;
   const std::string_view head = bytes.substr(0, kArchiveHeadBytes);
   const bool packed = compression_of(bytes) != Compression::kNone;
   if (packed || may_be_dump(source, path, head)) return find_container(source, path, *make_memory_blob(std::string(bytes)), context);

@@ -38,6 +38,17 @@ def test_compressions_in_several_streams(home, suffix):
     home.lake.assert_judges_agree(TABLE, [*ROWS, {"id": -1, "name": "plain"}], judges=("pyiceberg",))
 
 
+# Prevents an empty file from being refused for its name: a file without a byte has no rows, also where its reader or unpacker would want a magic number.
+def test_empty_files_have_no_rows(home):
+    names = ["a.csv", "a.json", "a.txt", "a.sql", "a.parquet", "a.avro", "a.orc", "a.parquet.gz", "a.tar", "a.tar.gz", "a.tgz", "a.zip", "a.7z", "a"]
+    for name in names:
+        home.write(f"in/{name}", b"")
+    home.write_rows("in/rows.json", ROWS[:3])
+    run = home.load("in", "--table", TABLE)
+    assert (run["metrics"]["files_processed"], run["metrics"]["records_written"]) == (len(names) + 1, 3)
+    home.load("in", "--format", "parquet", "--table", "bronze.said", code=1)
+
+
 # Prevents half a download or a flipped bit from being loaded as a whole file.
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_damaged_compressions_fail_alone(home, suffix):
