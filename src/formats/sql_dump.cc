@@ -119,7 +119,8 @@ SqlDump::Step SqlDump::read_statement() {
   if (token.is_word("COPY")) return read_copy();
   if (token.is_word("LOAD")) return read_load();
   if (token.is_word("DROP")) return read_drop();
-  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"})) return read_change(upper_case(token.text) + " of rows");
+  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"}))
+    return read_change(fmt::format("{} of rows is not understood", upper_case(token.text)));
   if (token.is_word("SET")) {
     read_set();
   } else if (token.is_word("USE")) {
@@ -373,19 +374,19 @@ SqlDump::Step SqlDump::read_load() {
 
 SqlDump::Step SqlDump::read_drop() {
   if (tokens_.next().is_word("TEMPORARY")) tokens_.next();
-  if (tokens_.token().is_word("TABLE")) return read_change("DROP TABLE behind rows");
+  if (tokens_.token().is_word("TABLE")) return read_change("DROP TABLE behind rows is not understood");
   skip_statement();
   return std::nullopt;
 }
 
-SqlDump::Step SqlDump::read_change(std::string_view what) {
+SqlDump::Step SqlDump::read_change(std::string reason) {
   const SqlToken* token = &tokens_.next();
   while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK", "IF", "EXISTS"})) token = &tokens_.next();
   changed_ = read_sql_table_names(tokens_, settings_.database);
   next_changed_ = 0;
   skip_statement();
   raw_end_ = tokens_.token().byte;
-  problem_ = {fmt::format("{} is not understood", what), line_, byte_};
+  problem_ = {std::move(reason), line_, byte_};
   state_ = State::kChanges;
   return next_change();
 }

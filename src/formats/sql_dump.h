@@ -93,7 +93,7 @@ class SqlDump {
   Step read_copy();
   Step read_load();
   Step read_drop();
-  Step read_change(std::string_view what);
+  Step read_change(std::string reason);
   Step next_change();
   Step next_insert_row();
   Step next_copy_row();

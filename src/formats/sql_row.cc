@@ -30,8 +30,7 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
 }
 
 void fail_as_too_large(SqlTokens& tokens, std::string_view what, int64_t line, int64_t byte) {
-  tokens.text().fail_at(line, byte, error_type::kTooLarge,
-                        fmt::format("a {} above the limit of {} MiB begins here", what, kRowBytesMax / kMiB));
+  tokens.text().fail_at(line, byte, error_type::kTooLarge, fmt::format("{} of {} MiB begins here", what, kRowBytesMax / kMiB));
 }
 
 /// SQLite's unistr(): \XXXX, \uXXXX, \+XXXXXX, \UXXXXXXXX and "\\".
@@ -132,7 +131,7 @@ void SqlRow::read_values(SqlTokens& tokens) {
     if (more) tokens.next();
     if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown_text(token.text)));
     if (stored_.size() > kSqlValuesMax) refuse(first, fmt::format("more than {} values", kSqlValuesMax));
-    if (bytes_.size() > kBytesMax) fail_as_too_large(tokens, "row", first.line, first.byte);
+    if (bytes_.size() > kBytesMax) fail_as_too_large(tokens, "a row above the limit", first.line, first.byte);
   }
   if (!problem_.reason.empty()) {
     for (;; tokens.next()) {
@@ -219,7 +218,7 @@ bool SqlRow::read_string_function(SqlTokens& tokens, std::string& result, int de
   const SqlToken& name = tokens.token();
   const int64_t line = name.line, byte = name.byte;
   const auto is_too_large = [&](size_t bytes) {
-    if (bytes > kBytesMax) fail_as_too_large(tokens, "value", line, byte);
+    if (bytes > kBytesMax) fail_as_too_large(tokens, "a value above the limit", line, byte);
     return bytes > kBytesMax;
   };
   const bool is_replace = name.is_word("REPLACE"), is_char = name.is_word("CHAR"), is_unistr = name.is_word("UNISTR");
