@@ -79,9 +79,11 @@ class RestLake(ServerLake):
 
 
 def unreferenced(lake, name):
-    """Objects below the table's location that no snapshot and no metadata file of it names."""
+    """Objects below the table's location that no snapshot and no metadata file of it names. Metadata files that its log was trimmed of
+    (write.metadata.previous-versions-max) stay, as in every Iceberg table: those from before the log's oldest one are left out."""
     table = lake.table(name)
     named = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    oldest = min(map(metadata_version, named))
     for snapshot in table.metadata.snapshots:
         named.add(snapshot.manifest_list)
         for manifest in snapshot.manifests(table.io):
@@ -90,4 +92,9 @@ def unreferenced(lake, name):
     bucket, _, prefix = table.location().removeprefix("s3://").partition("/")
     pages = lake.s3.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
     there = {f"s3://{bucket}/{one['Key']}" for page in pages for one in page.get("Contents", [])}
-    return sorted(there - named)
+    return sorted(one for one in there - named if not (one.endswith(".metadata.json") and metadata_version(one) < oldest))
+
+
+def metadata_version(path):
+    """.../metadata/00012-UUID.metadata.json: 12"""
+    return int(path.rpartition("/")[2].partition("-")[0])
