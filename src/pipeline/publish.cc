@@ -123,6 +123,15 @@ Result<bool> landed_before_fence(const Publisher& p, const PreparedBatch& batch,
   return false;
 }
 
+/// Whoever took the batch over removed what our attempts had left by then; the last of it may have come later. In the table's eyes it is
+/// garbage as before. (Of a batch that was withdrawn later runs sweep it.)
+void remove_late_leftovers(const Publisher& p, const PreparedBatch& batch, Context& context) {
+  const auto state = p.sink.load(context);
+  if (!state || state->pin.table_uuid != batch.target.table_uuid) return;
+  const auto presence = p.sink.find(*state, batch, context);
+  if (presence && *presence == Presence::kPresent) (void)p.sink.settle(*state, batch, context);
+}
+
 }  // namespace
 
 Result<PublishEnd> publish_and_confirm(const Publisher& p, const Lease& lease, const PreparedBatch& batch, Published& published,
@@ -136,7 +145,9 @@ Result<PublishEnd> publish_and_confirm(const Publisher& p, const Lease& lease, c
   int unknowns = 0;
   bool left_objects = lease.epoch > 1;  // by an attempt without an answer: ours, or of the worker before us
   for (int attempt = 1;; ++attempt) {
-    TRY_ASSIGN(const AttemptEnd end, attempt_publish(p, lease, batch, published, context));
+    const auto ended = attempt_publish(p, lease, batch, published, context);
+    if (!ended && ended.error().code == ErrorCode::kConflict && left_objects) remove_late_leftovers(p, batch, context);
+    TRY_ASSIGN(const AttemptEnd end, ended);
     if (end.what == Attempt::kFound || (end.what == Attempt::kPublished && !left_objects)) break;
     if (end.what == Attempt::kPublished) continue;  // to find it there and settle it
     left_objects |= end.what == Attempt::kUnknown;

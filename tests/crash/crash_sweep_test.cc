@@ -65,6 +65,20 @@ TEST(WithdrawSweep, EveryOperationOnce) {
   }
 }
 
+// A worker sleeps while it writes for a commit; the one that takes over publishes, and removes what it finds of the first. Then the rest of
+// it comes, and its commit gets no answer: an object that nobody looks for any more.
+TEST(PairSweep, AStallBeforeACommitThatFails) {
+  Sweep sweep(case_of(two_loads));
+  for (int64_t at = 1; at <= sweep.count(); ++at) {
+    const std::string& name = sweep.operation(at).name;
+    if (!is_catalog_write(name) && name != "rows.begin_attempt") continue;
+    for (int64_t before = 1; before <= 6 && before < at; ++before) {
+      const Fault stall{.at = at - before, .kind = FaultKind::kStall};
+      for (const FaultKind kind : {FaultKind::kFailBefore, FaultKind::kFailAfter}) sweep.run({stall, {.at = at, .kind = kind}});
+    }
+  }
+}
+
 // Two faults at random: recovery itself is cut off. SLUICE_TEST_LONG=1 for many.
 TEST(PairSweep, TwoFaultsAtRandom) {
   const uint64_t seed = std::random_device()();
