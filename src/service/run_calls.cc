@@ -25,12 +25,13 @@ Result<std::vector<std::string>> files_of(const json& body) {
   return files;
 }
 
-Result<bool> lies_in(const Source& source, const std::string& file) {
+Result<std::vector<Glob>> globs_of(const Source& source) {
+  std::vector<Glob> globs;
   for (const std::string& path : source.paths) {
-    TRY_ASSIGN(const Glob glob, Glob::parse(path));
-    if (glob.matches(file)) return true;
+    TRY_ASSIGN(Glob glob, Glob::parse(path));
+    globs.push_back(std::move(glob));
   }
-  return false;
+  return globs;
 }
 
 }  // namespace
@@ -64,13 +65,14 @@ Result<ServerResponse> Calls::load_files(const Call& call) {
   RunOptions options;
   TRY_ASSIGN(options.files_from, files_of(call.body));
   const Source& source = ingestion.sources.front();
+  TRY_ASSIGN(const std::vector<Glob> globs, globs_of(source));
   for (const std::string& file : options.files_from) {
     if (is_local(file) && ingestion.managed_by == "api") {
       if (const auto allowed = parts_.roots.check(file); !allowed) return error_response(403, "forbidden", allowed.error().message);
     }
     // Whoever may trigger an ingestion may not choose what it reads: the list picks among its source's files.
-    TRY_ASSIGN(const bool is_of_source, lies_in(source, file));
-    if (!is_of_source) return invalid_input(fmt::format("files: {} is no file of source \"{}\"", file, source.id.text));
+    if (std::ranges::none_of(globs, [&](const Glob& glob) { return glob.matches(file); }))
+      return invalid_input(fmt::format("files: {} is no file of source \"{}\"", file, source.id.text));
   }
   return ask_for_run(call, ingestion, Trigger::kManual, options);
 }
