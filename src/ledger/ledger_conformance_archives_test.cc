@@ -7,6 +7,7 @@ namespace sluice {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::IsEmpty;
 
 // Prevents: members that cannot be told from files, or are taken for those of a neighbour with a similar name.
@@ -75,6 +76,26 @@ TEST_P(LedgerConformance, AMemberThatIsGoneKeepsWhatIsLoadedOfIt) {
   EXPECT_EQ(file("/a.zip!/y").state, FileState::kSkipped);
   EXPECT_EQ(must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/x", "1-f", "")})).ignored, 1);
   EXPECT_EQ(file("/a.zip!/x").rows, 5);
+}
+
+// Prevents: an archive whose reader died, or that could not be opened afterwards, taken for a file that never had members.
+TEST_P(LedgerConformance, AnArchiveIsKnownAsOneOnceItsMembersAre) {
+  discover_new({"/a.zip", "/b.zip"});
+  const ClaimedBatch first = claim(a_);
+  EXPECT_EQ(first.files[0].format, "");
+  DiscoverRequest request = discovery();
+  request.archive = "/a.zip", request.archive_format = "zip";
+  must(a_.work().record_discovered(request, std::vector{seen("/a.zip!/x", "1-f")}));
+  must(a_.work().finish_withdraw(first.lease, "its worker died", false));
+  EXPECT_EQ(discover({seen("/a.zip", "v2", "v1")}).changed, 1);
+  const ClaimedBatch second = claim(a_);
+  EXPECT_THAT(second.files,
+              ElementsAre(Field(&ClaimedFile::format, "zip"), Field(&ClaimedFile::format, ""), Field(&ClaimedFile::format, "")));
+  std::vector<FileResult> results = results_of(second, FileOutcome::kFailed);
+  for (FileResult& result : results) result.format.clear();
+  must(a_.work().prepare(second.lease, record_of(second), results));
+  must(a_.work().confirm(second.lease, Published{}));
+  EXPECT_EQ(file("/a.zip").format, "zip");
 }
 
 // Prevents: a forgotten archive whose members stay known, and a forgotten member that no archive brings back.

@@ -325,7 +325,11 @@ Result<std::unique_ptr<KnownFiles>> PostgresLedger::known_members(const Ingestio
 
 Result<DiscoverResult> PostgresLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
-  return write("recording discovered files", [&](SqlConnection& db) { return Recorder(db, request, files, now_text(db)).record(); });
+  return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
+    TRY_ASSIGN(DiscoverResult result, Recorder(db, request, files, now_text(db)).record());
+    TRY(note_archive_format(db, request));
+    return result;
+  });
 }
 
 Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& batch, std::span<const FileResult> results) {

@@ -126,6 +126,8 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   virtual std::string_view next_run_sequence() const = 0;
   /// Rows of batch_results and batch_files.
   virtual Result<void> insert_results(SqlConnection& db, const BatchId& batch, std::span<const FileResult> results) = 0;
+  /// Where members are recorded; the record of their archive is left as it is otherwise.
+  static Result<void> note_archive_format(SqlConnection& db, const DiscoverRequest& request);
 
   template <class F>
   auto write(std::string_view doing, F&& body, Durability durability = Durability::kDurable) {

@@ -56,10 +56,12 @@ Result<void> SqlLedger::apply_results(SqlConnection& db, const BatchId& batch, c
     TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'SUCCESS', updated_at = ?2, {}{}= 'REFUSED'", kNoError, kFrom),
                    batch.text, now));
   }
+  // One that could not even be opened is still known by what it was read as before: an archive by its members.
   // A file that vanished may come back as it was (a share that was not mounted): no version is known, so that it is seen as changed.
   if (any(kFailed, kSkipped)) {
     TRY(db.execute(fmt::format("UPDATE processed_files SET status = r.outcome, processed_at = ?2, updated_at = ?2, "
-                               "processing_duration_ms = r.processing_duration_ms, file_format = r.file_format, "
+                               "processing_duration_ms = r.processing_duration_ms, "
+                               "file_format = CASE r.file_format WHEN '' THEN processed_files.file_format ELSE r.file_format END, "
                                "file_etag = CASE r.error_type WHEN ?3 THEN '' ELSE file_etag END, {}{}IN ('FAILED', 'SKIPPED')",
                                kError, kFrom),
                    batch.text, now, error_type::kVanished));
@@ -111,6 +113,16 @@ Result<void> SqlLedger::reopen_archive(SqlConnection& db, const IngestionId& ing
                                                archive, ingestion.text));
     archive = outer.value_or("");
   }
+  return {};
+}
+
+/// Of whoever opens it: a batch that never ends well leaves its members behind.
+Result<void> SqlLedger::note_archive_format(SqlConnection& db, const DiscoverRequest& request) {
+  if (request.archive_format.empty()) return {};
+  TRY(
+      db.execute("UPDATE processed_files SET file_format = ?4 WHERE file_path = ?1 AND ingestion_id = ?2 AND source_id = ?3 AND "
+                 "file_format <> ?4",
+                 request.archive, request.ingestion.text, request.source.text, request.archive_format));
   return {};
 }
 

@@ -206,8 +206,10 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_members(const IngestionI
 
 Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
-  return write("recording discovered files",
-               [&](SqlConnection& db) -> Result<DiscoverResult> { return Recorder(*writer_, request, now_text(db)).record(files); });
+  return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
+    TRY(note_archive_format(db, request));
+    return Recorder(*writer_, request, now_text(db)).record(files);
+  });
 }
 
 }  // namespace sluice

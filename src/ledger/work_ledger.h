@@ -58,6 +58,9 @@ struct DiscoverRequest {
   OnChange on_change = OnChange::kAppend;
   std::string archive = {};  ///< the files are members of this one; empty: they were listed
   bool replaces = false;     ///< rule S: a file's object is replaced, so that only the version loaded last is there
+  /// What `archive` is read as. Its record says so with its first members, whatever becomes of who opened it: should it be no archive any
+  /// more when it is looked at again, they are known to be there.
+  std::string archive_format = {};
 };
 
 struct DiscoverResult {

@@ -38,7 +38,7 @@ Result<FileReader::ReadEnd> FileReader::read_member(const ClaimedFile& file, con
     return read_held(file, source, *std::move(whole), result, hand, context);
   }
   auto input = open_member(*std::move(bytes), source, file, [this](int64_t count) { report(count, 0); }, context);
-  if (!input) return file_error(input.error());
+  if (!input) return not_recognised(file, input.error(), result, context);
   return read_opened(file, source, **input, result, context);
 }
 
@@ -76,7 +76,7 @@ Result<FileReader::ReadEnd> FileReader::read_rows(const ClaimedFile& file, FileR
   if (!store) return ReadEnd{as_file_error(store.error())};
   if (file.size_bytes <= kWholeFileBytesMax) return read_small(file, source, **store, result, hand, context);
   auto input = open_input(**store, source, file, [this](int64_t bytes) { report(bytes, 0); }, context);
-  if (!input) return file_error(input.error());
+  if (!input) return not_recognised(file, input.error(), result, context);
   return read_opened(file, source, **input, result, context);
 }
 
@@ -126,6 +126,21 @@ Result<bool> FileReader::end_members(const ClaimedFile& file, Context& context) 
   return !ended.busy;
 }
 
+/// Put back until the batches that hold its members are over.
+FileReader::ReadEnd FileReader::wait_for_members(const ClaimedFile& file, FileResult& result) {
+  result.rows = result.rows_rescued = result.rows_rejected = 0;
+  result.outcome = FileOutcome::kReleased;
+  result.error = explain(members_busy(), file);
+  return {};
+}
+
+/// `error` is of opening it. What was read, but is of no format, is no container either.
+Result<FileReader::ReadEnd> FileReader::not_recognised(const ClaimedFile& file, const Error& error, FileResult& result, Context& context) {
+  if (error.type != error_type::kParseError) return file_error(error);
+  TRY_ASSIGN(const bool ended, end_members(file, context));
+  return ended ? file_error(error) : wait_for_members(file, result);
+}
+
 void FileReader::tell_format(const ClaimedFile& file, const Source& source, Blob& blob, Context& context) {
   const auto format = explain_format(source, file.path, blob, context);
   if (!format) return;  // who reads the file says what is wrong
@@ -152,7 +167,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
   if (!container) return file_error(container.error());
   if (*container) return expand(file, **container, *make_memory_blob(std::string(whole.bytes)), result, context);
   auto format = recognise(source, file, whole, context);
-  if (!format) return file_error(format.error());
+  if (!format) return not_recognised(file, format.error(), result, context);
   if (step_.observer.wants_formats()) tell_format(file, source, *make_memory_blob(std::string(whole.bytes)), context);
   const bool has_header_to_check = step_.contract && step_.ingestion.schema.validate;
   // A bundle has one set of columns for all of its files, as they call them.
@@ -176,12 +191,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
 Result<FileReader::ReadEnd> FileReader::read_alone(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result,
                                                    Context& context) {
   TRY_ASSIGN(const bool ended, end_members(file, context));
-  if (!ended) {
-    result.rows = result.rows_rescued = result.rows_rejected = 0;
-    result.outcome = FileOutcome::kReleased;
-    result.error = explain(members_busy(), file);
-    return ReadEnd{};
-  }
+  if (!ended) return wait_for_members(file, result);
   result.format = input.format().name();
   if (step_.contract && step_.ingestion.schema.validate) {
     auto mismatch = header_mismatch(input, *step_.contract, file, step_.ingestion, source, step_.rules.get(), context);

@@ -67,6 +67,8 @@ class FileReader {
   Result<ReadEnd> read_opened(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result, Context& context);
   Result<ReadEnd> expand(const ClaimedFile& file, const Container& container, Blob& blob, FileResult& result, Context& context);
   Result<bool> end_members(const ClaimedFile& file, Context& context);
+  static ReadEnd wait_for_members(const ClaimedFile& file, FileResult& result);
+  Result<ReadEnd> not_recognised(const ClaimedFile& file, const Error& error, FileResult& result, Context& context);
   Result<WholeFile> whole_file(const ClaimedFile& file, ObjectStore& store, ReadingHand& hand, Context& context);
   Result<ReadEnd> read_small(const ClaimedFile& file, const Source& source, ObjectStore& store, FileResult& result, ReadingHand& hand,
                              Context& context);

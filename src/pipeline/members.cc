@@ -184,7 +184,7 @@ Result<FoundMembers> list_members(const Container& container, Blob& blob, const 
                                   Context& context) {
   TRY_ASSIGN(const MemberFilter filter, MemberFilter::make(ingestion));
   TRY_ASSIGN(auto pass, container.open(blob, context));
-  FoundMembers found;
+  FoundMembers found{.format = std::string(container.format())};
   for (;;) {
     TRY(context.check());
     TRY_ASSIGN(auto member, pass->next(context));
@@ -228,7 +228,8 @@ Result<Expansion> record_members(WorkLedger& ledger, Clock& clock, const Ingesti
     seen.known_version = before->second;
     return before->second == seen.file.version;
   });
-  const DiscoverRequest request{ingestion.id, file.source, run, ingestion.on_change, file.path, ingestion.parquet.has_value()};
+  const DiscoverRequest request{ingestion.id, file.source, run, ingestion.on_change, file.path, ingestion.parquet.has_value(),
+                                found.format};
   for (std::span<const Seen> rest = found.seen; !rest.empty();) {
     const auto chunk = rest.first(std::min(rest.size(), kChunkFiles));
     rest = rest.subspan(chunk.size());

@@ -22,7 +22,8 @@ namespace sluice {
 /// The members of one container that are wanted, as discovery would have seen them (without what is known of them).
 struct FoundMembers {
   std::vector<Seen> seen;
-  int64_t ignored = 0;  ///< not wanted by their names
+  int64_t ignored = 0;      ///< not wanted by their names
+  std::string format = {};  ///< of the container; empty: it is none (any more)
 };
 
 /// Goes through the container to its end; nothing of one that cannot be read to its end is a file. Errors are the container's own.

@@ -154,7 +154,8 @@ class FileStage {
     const ClaimedFile& file = batch_.files[index];
     const Source& source = source_of(step_.ingestion, file);
     auto store = step_.stores.store_for(file.path, source.store);
-    if (!store || (step_.contract && step_.ingestion.schema.validate)) return nullptr;
+    // Members of an archive that this was before are ended by who reads it alone.
+    if (!store || may_have_members(file.format) || (step_.contract && step_.ingestion.schema.validate)) return nullptr;
     auto split = std::make_shared<SplitFile>();
     split->index = index;
     split->started_micros = step_.clock.monotonic_micros();
