@@ -92,7 +92,7 @@ TEST(PairSweep, TwoFaultsAtRandom) {
                  .kind = kKinds[dice() % std::size(kKinds)],
                  .late_by = 1 + static_cast<int>(dice() % 12)};
   };
-  const int pairs = long_sweep() ? 5000 : 60;
+  const int pairs = long_sweep() ? 1000 : 60;
   for (int i = 0; i < pairs; ++i) sweep.run({draw(), draw()});
 }
 
