@@ -18,6 +18,7 @@ enum class Change { kNone, kDiscover, kSkip, kKeepLoaded };
 struct PastLoad {
   std::string version;
   int64_t rows = 0;
+  std::string hash;  ///< content_hash of the version; empty: not known (a rebuild found it in the target)
 };
 
 /// A record as the write transaction sees it, at the version that the merge saw. As it begins where there is none yet.
@@ -60,7 +61,8 @@ inline std::string past_load_sql(std::string_view path, std::string_view version
   const std::string_view group = replaces ? "f.version, f.batch_id" : "f.version";
   const std::string order = replaces ? "f.batch_id" : fmt::format("f.version = {} DESC, max(f.batch_id)", version);
   return fmt::format(
-      "SELECT f.version, CAST(sum(f.row_count) AS bigint) AS row_count FROM batch_files f JOIN batches b ON b.id = f.batch_id "
+      "SELECT f.version, CAST(sum(f.row_count) AS bigint) AS row_count, max(f.content_hash) AS content_hash FROM batch_files f JOIN "
+      "batches b ON b.id = f.batch_id "
       "WHERE f.file_path = {} AND f.forgotten = FALSE AND b.ingestion_id = {} AND b.state = 'COMMITTED'{} "
       "GROUP BY {} ORDER BY {} DESC LIMIT 1",
       path, ingestion, which, group, order);

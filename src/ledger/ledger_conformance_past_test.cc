@@ -116,7 +116,42 @@ TEST_P(LedgerConformance, AVersionThatComesBackIsTheLoadedOneAgain) {
   EXPECT_EQ(discover({seen("/a", "v2", "v1")}).ignored, 1);
   EXPECT_EQ(file("/a").rows, 8);
   EXPECT_EQ(discover({seen("/a", "v3", "v2")}).changed, 1);
-  EXPECT_EQ(claim(a_).files[0].loaded_hash, "") << "the hash was another version's";
+  EXPECT_EQ(claim(a_).files[0].loaded_hash, "hash-v2");
+}
+
+// Prevents: a touched file loaded once more, for its content is compared with nothing, or with that of the version between.
+TEST_P(LedgerConformance, AVersionThatComesBackHasItsOwnContent) {
+  discover_new({"/a", "/b"});
+  load();
+  discover({seen("/a", "v2", "v1"), seen("/b", "v2", "v1")});
+  const ClaimedBatch second = claim(a_);
+  FileResult pieces = result_of(second.files[0], FileOutcome::kLoaded);
+  pieces.ranges = {{"/w/t/data/2.parquet", 0, 4}, {"/w/t/data/3.parquet", 0, 1}};
+  must(a_.work().prepare(second.lease, record_of(second), std::vector{pieces, result_of(second.files[1], FileOutcome::kUnchanged)}));
+  must(a_.work().confirm(second.lease, published()));
+  EXPECT_EQ(discover({seen("/a", "v1", "v2"), seen("/b", "v1", "v2")}).ignored, 2);
+  EXPECT_EQ(discover({seen("/a", "v3", "v1"), seen("/b", "v3", "v1")}).changed, 2);
+  const ClaimedBatch third = claim(a_);
+  EXPECT_EQ(third.files[0].loaded_hash, "hash-v1");
+  EXPECT_EQ(third.files[1].loaded_hash, "hash-v1");
+  prepare(a_, third);
+  must(a_.work().confirm(third.lease, published()));
+  EXPECT_EQ(discover({seen("/a", "v2", "v3"), seen("/b", "v2", "v3")}).ignored, 2) << "the second had been looked at only";
+  EXPECT_EQ(discover({seen("/a", "v4", "v2"), seen("/b", "v4", "v2")}).changed, 2);
+  const ClaimedBatch fourth = claim(a_);
+  EXPECT_EQ(fourth.files[0].loaded_hash, "hash-v2");
+  EXPECT_EQ(fourth.files[1].loaded_hash, "hash-v2");
+}
+
+// Prevents: what a rebuild found compared with the hash of something else.
+TEST_P(LedgerConformance, WhatARebuildFoundHasNoHash) {
+  discover_new({"/a"});
+  load();
+  adopt(a_.work(), ingestion_, pieces_of("/a", "v2", {1}));
+  adopt(a_.work(), ingestion_, pieces_of("/b", "v1", {1}));
+  EXPECT_EQ(discover({seen("/a", "v2", "v1"), seen("/b", "v1")}).ignored, 2);
+  EXPECT_EQ(discover({seen("/a", "v3", "v2"), seen("/b", "v2", "v1")}).changed, 2);
+  for (const ClaimedFile& file : claim(a_).files) EXPECT_EQ(file.loaded_hash, "") << file.path;
 }
 
 // Prevents: a ledger restored from an old copy that says the old version's rows are there, after a rebuild found a newer one.

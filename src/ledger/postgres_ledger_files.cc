@@ -116,7 +116,7 @@ struct SeenColumns {
 
 /// What becomes of them.
 struct DecidedColumns {
-  PostgresArray ids, paths, versions, sizes, times, states, reasons, messages, loaded, rows;
+  PostgresArray ids, paths, versions, sizes, times, states, reasons, messages, loaded, rows, hashes;
   int64_t count = 0;
 
   /// `past` is what the record says to be loaded; nullopt: what it said before.
@@ -132,6 +132,7 @@ struct DecidedColumns {
     messages.add(skipped ? std::string_view(seen.skip_message) : "");
     past ? loaded.add(past->version) : loaded.add_null();
     past ? rows.add(past->rows) : rows.add_null();
+    past ? hashes.add(past->hash) : hashes.add_null();
     ++count;
   }
 };
@@ -199,14 +200,15 @@ class Recorder {
     std::unordered_map<size_t, PastLoad> past;
     if (!history_) return past;
     const std::string sql = fmt::format(
-        "SELECT s.number, past.version, past.row_count FROM unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS bigint[])) AS s "
+        "SELECT s.number, past.version, past.row_count, past.content_hash FROM unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS "
+        "bigint[])) AS s "
         "(path, version, number) CROSS JOIN LATERAL ({}) AS past",
         past_load_sql("s.path", "s.version", "?1", request_.replaces));
     TRY_ASSIGN(auto rows, db_.query(sql, request_.ingestion.text, fresh_.paths.text(), fresh_.versions.text(), fresh_.numbers.text()));
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
       if (!more) return past;
-      past.emplace(static_cast<size_t>(rows.integer(0)), PastLoad{rows.text(1), rows.integer(2)});
+      past.emplace(static_cast<size_t>(rows.integer(0)), PastLoad{rows.text(1), rows.integer(2), rows.text(3)});
     }
   }
 
@@ -224,16 +226,19 @@ class Recorder {
         db_.query(
             "WITH added AS (INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, "
             "file_etag, loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, "
-            "archive_path, records_ingested) SELECT ?1, ?2, ?3, n.path, n.size, n.modified, n.version, COALESCE(n.loaded, ''), n.state, "
+            "archive_path, records_ingested, content_hash) SELECT ?1, ?2, ?3, n.path, n.size, n.modified, n.version, COALESCE(n.loaded, "
+            "''), n.state, "
             "CAST(?4 AS timestamptz), CASE n.state WHEN 'DISCOVERED' THEN NULL ELSE CAST(?4 AS timestamptz) END, n.reason, n.message, "
-            "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz), ?5, COALESCE(n.row_count, 0) FROM unnest(CAST(?6 AS text[]), "
+            "CAST(?4 AS timestamptz), CAST(?4 AS timestamptz), ?5, COALESCE(n.row_count, 0), COALESCE(n.hash, '') FROM unnest(CAST(?6 AS "
+            "text[]), "
             "CAST(?7 AS text[]), CAST(?8 AS bigint[]), CAST(?9 AS timestamptz[]), CAST(?10 AS text[]), CAST(?11 AS text[]), "
-            "CAST(?12 AS text[]), CAST(?13 AS text[]), CAST(?14 AS bigint[])) AS n (path, version, size, modified, state, reason, message, "
-            "loaded, row_count) ORDER BY n.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) "
+            "CAST(?12 AS text[]), CAST(?13 AS text[]), CAST(?14 AS bigint[]), CAST(?15 AS text[])) AS n (path, version, size, modified, "
+            "state, "
+            "reason, message, loaded, row_count, hash) ORDER BY n.path COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING status) "
             "SELECT status, count(*) FROM added GROUP BY status",
             request_.ingestion.text, request_.source.text, run(), now_, request_.archive, added.paths.text(), added.versions.text(),
             added.sizes.text(), added.times.text(), added.states.text(), added.reasons.text(), added.messages.text(), added.loaded.text(),
-            added.rows.text()));
+            added.rows.text(), added.hashes.text()));
     result_.lost_race += added.count;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
@@ -247,7 +252,8 @@ class Recorder {
   Result<void> change() {
     // Locked in the order of their paths, as every discovery does. LATERAL with a limit: asked for each row through the index.
     const std::string sql = fmt::format(
-        "SELECT p.id, p.status, p.loaded_version, s.number, past.version, past.row_count FROM unnest(CAST(?2 AS text[]), "
+        "SELECT p.id, p.status, p.loaded_version, s.number, past.version, past.row_count, past.content_hash FROM unnest(CAST(?2 AS "
+        "text[]), "
         "CAST(?3 AS text[]), CAST(?4 AS text[]), CAST(?5 AS text[]), CAST(?6 AS bigint[])) AS s (path, version, known, source, number) "
         "JOIN processed_files p ON p.ingestion_id = ?1 AND p.source_id = s.source AND p.file_path = s.path AND p.file_etag = s.known "
         "LEFT JOIN LATERAL ({}) AS past ON TRUE ORDER BY p.file_path, s.number FOR NO KEY UPDATE OF p",
@@ -265,7 +271,7 @@ class Recorder {
       const Seen& file = files_[static_cast<size_t>(rows.integer(3))];
       if (!state) return fail(ErrorCode::kCorruption, fmt::format("{} has the unknown state '{}'", file.file.path, rows.text_view(1)));
       const KnownRecord known{rows.integer(0), *state, rows.text(2)};
-      const auto past = rows.is_null(4) ? std::nullopt : std::optional(PastLoad{rows.text(4), rows.integer(5)});
+      const auto past = rows.is_null(4) ? std::nullopt : std::optional(PastLoad{rows.text(4), rows.integer(5), rows.text(6)});
       if (!decided.insert(known.id).second) continue;
       const Decision decision = decide(known, past, file, request_.on_change);
       const Change to = decision.change;
@@ -285,12 +291,14 @@ class Recorder {
         "worker_deaths = 0, discovered_at = CASE m.state WHEN 'DISCOVERED' THEN ?2 ELSE discovered_at END, "
         "processed_at = CASE m.state WHEN 'SKIPPED' THEN ?2 WHEN 'SUCCESS' THEN COALESCE(processed_at, ?2) ELSE processed_at END, "
         "loaded_version = COALESCE(m.loaded, loaded_version), records_ingested = COALESCE(m.row_count, records_ingested), "
-        "content_hash = CASE WHEN m.loaded IS NULL THEN content_hash ELSE '' END, "
+        "content_hash = COALESCE(m.hash, content_hash), "
         "updated_at = ?2, archive_path = ?3, source_id = ?4 FROM unnest(CAST(?5 AS bigint[]), CAST(?6 AS text[]), CAST(?7 AS bigint[]), "
         "CAST(?8 AS timestamptz[]), CAST(?9 AS text[]), CAST(?10 AS text[]), CAST(?11 AS text[]), CAST(?12 AS text[]), "
-        "CAST(?13 AS bigint[])) AS m (id, version, size, modified, state, reason, message, loaded, row_count) WHERE p.id = m.id",
+        "CAST(?13 AS bigint[]), CAST(?14 AS text[])) AS m (id, version, size, modified, state, reason, message, loaded, row_count, hash) "
+        "WHERE p.id = m.id",
         run(), now_, request_.archive, request_.source.text, moved.ids.text(), moved.versions.text(), moved.sizes.text(),
-        moved.times.text(), moved.states.text(), moved.reasons.text(), moved.messages.text(), moved.loaded.text(), moved.rows.text()));
+        moved.times.text(), moved.states.text(), moved.reasons.text(), moved.messages.text(), moved.loaded.text(), moved.rows.text(),
+        moved.hashes.text()));
     return {};
   }
 
@@ -334,7 +342,7 @@ Result<DiscoverResult> PostgresLedger::record_discovered(const DiscoverRequest& 
 
 Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& batch, std::span<const FileResult> results) {
   PostgresArray ids, outcomes, rows, bytes, durations, formats, hashes, types, messages, lines, offsets;
-  PostgresArray paths, versions, pieces, data_files, first_rows, row_counts;
+  PostgresArray paths, versions, pieces, data_files, first_rows, row_counts, piece_hashes;
   for (const FileResult& result : results) {
     const Error error = result.error.value_or(Error{});
     ids.add(result.file.id);
@@ -356,6 +364,7 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
       data_files.add(piece.data_file);
       first_rows.add(piece.first_row);
       row_counts.add(piece.row_count);
+      piece_hashes.add(piece.content_hash);
     }
   }
   TRY(db.execute(
@@ -365,11 +374,12 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
       "CAST(?9 AS text[]), CAST(?10 AS text[]), CAST(?11 AS bigint[]), CAST(?12 AS bigint[])) AS n",
       batch.text, ids.text(), outcomes.text(), rows.text(), bytes.text(), durations.text(), formats.text(), hashes.text(), types.text(),
       messages.text(), lines.text(), offsets.text()));
-  TRY(
-      db.execute("INSERT INTO batch_files (batch_id, file_path, version, piece, data_file, first_row, row_count) SELECT ?1, n.* FROM "
-                 "unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS bigint[]), CAST(?5 AS text[]), CAST(?6 AS bigint[]), "
-                 "CAST(?7 AS bigint[])) AS n",
-                 batch.text, paths.text(), versions.text(), pieces.text(), data_files.text(), first_rows.text(), row_counts.text()));
+  TRY(db.execute(
+      "INSERT INTO batch_files (batch_id, file_path, version, piece, data_file, first_row, row_count, content_hash) SELECT ?1, n.* FROM "
+      "unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS bigint[]), CAST(?5 AS text[]), CAST(?6 AS bigint[]), "
+      "CAST(?7 AS bigint[]), CAST(?8 AS text[])) AS n",
+      batch.text, paths.text(), versions.text(), pieces.text(), data_files.text(), first_rows.text(), row_counts.text(),
+      piece_hashes.text()));
   return {};
 }
 

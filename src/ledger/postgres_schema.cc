@@ -236,12 +236,17 @@ ALTER TABLE processed_files
   ADD COLUMN disposed_as text NOT NULL DEFAULT '';                   -- done | failed
 )sql";
 
+constexpr std::string_view kHashes = R"sql(
+ALTER TABLE batch_files ADD COLUMN content_hash text NOT NULL DEFAULT '';  -- of the version, in its first piece
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "files, batches, runs, ingestions", kFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
     {3, "members of archives", kArchives},
     {4, "keys of Parquet objects", kObjectKeys},
     {5, "what was disposed of", kDispositions},
+    {6, "content hashes of what the history holds", kHashes},
 };
 
 }  // namespace

@@ -53,9 +53,12 @@ std::string SqlLedger::error_message_of(const FileResult& result) const {
 
 std::vector<SqlLedger::FilePiece> SqlLedger::pieces_of(const FileResult& result) {
   if (result.outcome != FileOutcome::kLoaded && result.outcome != FileOutcome::kUnchanged) return {};
-  if (result.outcome == FileOutcome::kUnchanged || result.ranges.empty()) return {FilePiece{}};
   std::vector<FilePiece> pieces;
-  for (const RowRange& range : result.ranges) pieces.push_back({range.data_file, range.first_row, range.row_count});
+  if (result.outcome == FileOutcome::kLoaded) {
+    for (const RowRange& range : result.ranges) pieces.push_back({range.data_file, range.first_row, range.row_count, {}});
+  }
+  if (pieces.empty()) pieces.emplace_back();
+  pieces.front().content_hash = result.content_hash;
   return pieces;
 }
 

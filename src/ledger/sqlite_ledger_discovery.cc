@@ -41,11 +41,11 @@ class SqliteKnownFiles final : public KnownFiles {
   bool more_;
 };
 
-constexpr size_t kInsertColumns = 17;
+constexpr size_t kInsertColumns = 18;
 constexpr std::string_view kInsert =
     "INSERT INTO processed_files (ingestion_id, source_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, "
     "loaded_version, status, discovered_at, processed_at, error_type, error_message, created_at, updated_at, archive_path, "
-    "records_ingested) VALUES";
+    "records_ingested, content_hash) VALUES";
 
 // Records one chunk of a discovery inside the caller's transaction.
 class Recorder {
@@ -82,7 +82,7 @@ class Recorder {
     TRY_ASSIGN(auto rows, connection_.query(sql, file.path, file.version, request_.ingestion.text));
     TRY_ASSIGN(const bool found, rows.next());
     if (!found) return std::nullopt;
-    return PastLoad{rows.text(0), rows.integer(1)};
+    return PastLoad{rows.text(0), rows.integer(1), rows.text(2)};
   }
 
   /// Files that were not known and take the same state.
@@ -110,7 +110,8 @@ class Recorder {
     return added.rows.add(request_.ingestion.text, request_.source.text, run(), file.path, file.size_bytes, to_text(file.modified_at),
                           file.version, past ? past->version : std::string(), to_string(state), now_,
                           state == FileState::kDiscovered ? std::nullopt : std::optional(now_), skipped ? seen.skip_reason : std::string(),
-                          skipped ? seen.skip_message : std::string(), now_, now_, request_.archive, past ? past->rows : 0);
+                          skipped ? seen.skip_message : std::string(), now_, now_, request_.archive, past ? past->rows : 0,
+                          past ? past->hash : std::string());
   }
 
   Result<void> change(const Seen& seen) {
@@ -168,8 +169,8 @@ class Recorder {
         skipped ? seen.skip_reason : std::string(), skipped ? seen.skip_message : std::string(), now_, request_.archive,
         request_.source.text));
     if (!decision.loaded) return {};
-    TRY(connection_.execute("UPDATE processed_files SET loaded_version = ?2, records_ingested = ?3, content_hash = '' WHERE id = ?1",
-                            known.id, decision.loaded->version, decision.loaded->rows));
+    TRY(connection_.execute("UPDATE processed_files SET loaded_version = ?2, records_ingested = ?3, content_hash = ?4 WHERE id = ?1",
+                            known.id, decision.loaded->version, decision.loaded->rows, decision.loaded->hash));
     return {};
   }
 

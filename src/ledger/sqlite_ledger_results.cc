@@ -9,20 +9,21 @@ constexpr std::string_view kInsertResults =
     "INSERT INTO batch_results (file_id, batch_id, outcome, records_ingested, bytes_read, processing_duration_ms, file_format, "
     "content_hash, error_type, error_message, error_line, error_byte) VALUES";
 constexpr std::string_view kInsertPieces =
-    "INSERT INTO batch_files (batch_id, file_path, version, piece, data_file, first_row, row_count) VALUES";
+    "INSERT INTO batch_files (batch_id, file_path, version, piece, data_file, first_row, row_count, content_hash) VALUES";
 
 }  // namespace
 
 Result<void> SqliteLedger::insert_results(SqlConnection&, const BatchId& batch, std::span<const FileResult> results) {
   SqliteRowsTogether rows(*writer_, kInsertResults, 12);
-  SqliteRowsTogether pieces(*writer_, kInsertPieces, 7);
+  SqliteRowsTogether pieces(*writer_, kInsertPieces, 8);
   for (const FileResult& result : results) {
     const Error error = result.error.value_or(Error{});
     TRY(rows.add(result.file.id, batch.text, to_string(result.outcome), result.rows, result.bytes_read, result.duration_ms, result.format,
                  result.content_hash, error_type_of(result), error_message_of(result), error.line, error.byte));
     int64_t number = 0;
     for (const FilePiece& piece : pieces_of(result)) {
-      TRY(pieces.add(batch.text, result.file.path, result.file.version, number++, piece.data_file, piece.first_row, piece.row_count));
+      TRY(pieces.add(batch.text, result.file.path, result.file.version, number++, piece.data_file, piece.first_row, piece.row_count,
+                     piece.content_hash));
     }
   }
   TRY(rows.flush());
