@@ -52,6 +52,23 @@ class ArchiveContainer final : public Container {
   const std::string format_;
 };
 
+/// A tar around which there is another archive.
+class TarInOrder final : public Container {
+ public:
+  explicit TarInOrder(std::unique_ptr<const Container> tar) : tar_(std::move(tar)) {}
+  std::string_view format() const override { return tar_->format(); }
+  bool is_archive() const override { return true; }
+  bool needs_random_access() const override { return false; }
+  bool members_apart() const override { return false; }
+  Result<std::unique_ptr<MemberPass>> open(Blob& blob, Context& context) const override {
+    TRY_ASSIGN(auto bytes, blob.open({}, context));
+    return open_tar_stream(std::move(bytes), blob.size_bytes());
+  }
+
+ private:
+  const std::unique_ptr<const Container> tar_;
+};
+
 std::unique_ptr<const Container> container_of(std::string_view head, std::string_view path, Compression packed) {
   const auto kind = archive_kind_of(head, path);
   // Only a tar is packed as a whole; a zip in a gzip is somebody's mistake, which finding its format will name.
@@ -145,6 +162,12 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
   const bool packed = compression_of(bytes) != Compression::kNone;
   if (packed || may_be_dump(source, path, head)) return find_container(source, path, *make_memory_blob(std::string(bytes)), context);
   return container_of(head, path, Compression::kNone);
+}
+
+std::unique_ptr<const Container> read_in_order(std::unique_ptr<const Container> container) {
+  // One that is compressed has never been read otherwise.
+  if (container->format() != to_string(ArchiveKind::kTar)) return container;
+  return std::make_unique<TarInOrder>(std::move(container));
 }
 
 bool may_have_members(std::string_view format) {

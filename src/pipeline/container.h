@@ -40,6 +40,10 @@ Result<std::unique_ptr<const Container>> find_container(const Source& source, st
 Result<std::unique_ptr<const Container>> find_container(const Source& source, std::string_view path, std::string_view bytes,
                                                         Context& context);
 
+/// The same container where its bytes come from front to back, or are to be read whole: nothing of them is jumped over, and a pass that
+/// comes to its end has read them all. One that needs random access stays as it is.
+std::unique_ptr<const Container> read_in_order(std::unique_ptr<const Container> container);
+
 /// Whether a file that was read as this may have been a container.
 bool may_have_members(std::string_view format);
 

@@ -82,14 +82,14 @@ Result<FileReader::ReadEnd> FileReader::read_rows(const ClaimedFile& file, FileR
 
 Result<FileReader::ReadEnd> FileReader::read_opened(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result,
                                                     Context& context) {
-  if (input.container()) return expand(file, *input.container(), input.blob(), result, context);
+  if (input.container()) return expand(file, *input.container(), input.blob(), &input, result, context);
   if (step_.observer.wants_formats()) tell_format(file, source, input.blob(), context);
   return read_alone(file, source, input, result, context);
 }
 
-/// A container is loaded by recording its members, which later batches claim.
-Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Container& container, Blob& blob, FileResult& result,
-                                               Context& context) {
+/// A container is loaded by recording its members, which later batches claim. `input` is what it was opened as; nullptr: it is held whole.
+Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Container& container, Blob& blob, InputFile* input,
+                                               FileResult& result, Context& context) {
   result.format = container.format();
   result.rows = result.rows_rescued = result.rows_rejected = 0;
   if (auto refused = container.is_archive() ? refuses_nesting(step_.ingestion, file) : std::nullopt) {
@@ -99,6 +99,10 @@ Result<FileReader::ReadEnd> FileReader::expand(const ClaimedFile& file, const Co
   }
   auto found = list_members(container, blob, file, step_.ingestion, context);
   if (!found) return file_error(found.error());
+  // Of a member its own archive has a checksum of all bytes, or of none. What its members are read as later is held against these versions.
+  if (input && !file.archive.empty()) {
+    if (auto drained = input->drain(context); !drained) return file_error(drained.error());
+  }
   Expansion expansion{.members = std::ssize(found->seen)};
   std::vector<ClaimedFile> to_load;
   if (batch_.tracked) {
@@ -165,7 +169,7 @@ Result<FileReader::ReadEnd> FileReader::read_held(const ClaimedFile& file, const
                                                   ReadingHand& hand, Context& context) {
   auto container = find_container(source, file.path, whole.bytes, context);
   if (!container) return file_error(container.error());
-  if (*container) return expand(file, **container, *make_memory_blob(std::string(whole.bytes)), result, context);
+  if (*container) return expand(file, **container, *make_memory_blob(std::string(whole.bytes)), nullptr, result, context);
   auto format = recognise(source, file, whole, context);
   if (!format) return not_recognised(file, format.error(), result, context);
   if (step_.observer.wants_formats()) tell_format(file, source, *make_memory_blob(std::string(whole.bytes)), context);

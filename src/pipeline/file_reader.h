@@ -65,7 +65,8 @@ class FileReader {
   void not_read(const ClaimedFile& file, const Error& error, FileResult& result, Context& context);
   Result<ReadEnd> read_rows(const ClaimedFile& file, FileResult& result, ReadingHand& hand, Context& context);
   Result<ReadEnd> read_opened(const ClaimedFile& file, const Source& source, InputFile& input, FileResult& result, Context& context);
-  Result<ReadEnd> expand(const ClaimedFile& file, const Container& container, Blob& blob, FileResult& result, Context& context);
+  Result<ReadEnd> expand(const ClaimedFile& file, const Container& container, Blob& blob, InputFile* input, FileResult& result,
+                         Context& context);
   Result<bool> end_members(const ClaimedFile& file, Context& context);
   static ReadEnd wait_for_members(const ClaimedFile& file, FileResult& result);
   Result<ReadEnd> not_recognised(const ClaimedFile& file, const Error& error, FileResult& result, Context& context);

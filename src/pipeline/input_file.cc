@@ -165,6 +165,7 @@ class StoredInput final : public InputFile {
         blob_(std::move(blob), shared_) {}
   /// Of a member.
   StoredInput(MemberBytes bytes, BytesRead bytes_read) : StoredInput(std::move(bytes.blob), nullptr, std::move(bytes_read)) {
+    is_member_ = true;
     comes_once_ = bytes.comes_once;
     has_checksum_ = bytes.random_access;
   }
@@ -200,6 +201,7 @@ class StoredInput final : public InputFile {
   }
 
   const OpenAnother open_another_;
+  bool is_member_ = false;
   bool comes_once_ = false;
   bool has_checksum_ = false;  // a member's that is read in place
   const int64_t size_bytes_;
@@ -256,6 +258,8 @@ Result<void> StoredInput::recognise(const Source& source, std::string_view path,
   TRY_ASSIGN(std::string head, read_head(blob_, context));
   HeadBlob sniffed(std::move(head), blob_);
   TRY_ASSIGN(container_, find_container(source, path, sniffed, context));
+  // All of it is read to be listed, for its own archive's checksum: better on the way than after it.
+  if (container_ && is_member_) container_ = read_in_order(std::move(container_));
   if (container_) return {};
   TRY_ASSIGN(format_, with_type(find_format(source, path, sniffed, context)));
   return {};

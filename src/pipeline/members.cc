@@ -122,6 +122,7 @@ Result<std::unique_ptr<OpenContainer>> open_in(std::unique_ptr<OpenContainer> ou
   TRY_ASSIGN(MemberBytes bytes, pass->open({}, context));
   TRY_ASSIGN(auto container, find_container(source, path, *bytes.blob, context));
   if (!container) return std::unexpected(is_no_container());
+  if (!bytes.random_access) container = read_in_order(std::move(container));
   if (container->needs_random_access() && !bytes.random_access) {
     TRY_ASSIGN(bytes.blob, hold_in_memory(*bytes.blob, context));
   }

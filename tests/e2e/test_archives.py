@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import random
 import struct
 import sys
 import tarfile
 import zipfile
+import zlib
 
 import pyarrow as pa
 import pyarrow.orc as orc
@@ -252,6 +254,43 @@ def test_nested_archives_by_option(home):
     home.load("in", "--table", TABLE, "--nested-archives")
     assert ids(home) == [1, 2, 3, 4, 5, 6] and set(home.states()) == {"SUCCESS"}
     assert records(home)["x.tar!/inner.zip!/b.json"]["records_ingested"] == 2
+
+
+# Prevents an archive that another one gives from front to back only from being unreadable for what nobody wants of it, which was jumped over.
+@pytest.mark.parametrize("outer", KINDS)
+def test_a_nested_tar_is_read_past_what_is_not_wanted(home, outer, tmp_path):
+    inner = tar_of({"a.json": as_json(numbered(2)), "large.bin": bytes(10 << 20), "z.json": as_json(numbered(2, 3))})
+    home.write("in/x", archive_of(outer, {"inner.tar": inner, "b.json": as_json(numbered(2, 5))}, tmp_path / "packing"))
+    home.load("in", "--table", TABLE, "--nested-archives", "--members", "*.json", "--members", "*.tar")
+    assert ids(home) == [1, 2, 3, 4, 5, 6] and set(home.states()) == {"SUCCESS"}
+
+
+def zip_of_damaged(name, good, damaged, method):
+    """As if bytes had changed since they were packed: the zip has the checksum of `good`."""
+    content = zip_of({name: damaged}, method)
+    wrong, right = (struct.pack("<I", zlib.crc32(one)) for one in (damaged, good))
+    assert content.count(wrong) == 2
+    return content.replace(wrong, right)
+
+
+# Prevents rows of an archive in a zip from being loaded although its bytes are not those that were packed. A tar has no checksum of what it
+# holds, a zip none of its directory, and what nobody wants is not read for itself: the checksum that the zip has of all of it must be asked.
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("inner, place", [
+    ("tar", b'"n1"'), ("tar", None), ("tar", bytes(4)), ("zip", b"small.json"), ("zip", None), ("tar.gz", None), ("7z", None),
+])  # fmt: skip
+def test_a_flipped_bit_in_an_archive_in_a_zip(home, inner, place, method, tmp_path):
+    members = {"large.bin": random.Random(1).randbytes(3 << 20), "small.json": as_json(numbered(2))}
+    good = zip_of(members, zipfile.ZIP_STORED) if inner == "zip" else archive_of(inner, members, tmp_path / "packing")
+    good += bytes(-len(good) % (128 << 10)) if inner == "tar" else b""
+    damaged = bytearray(good)
+    damaged[good.rindex(place) if place else len(good) // 2] ^= 1
+    home.write("in/x.zip", zip_of_damaged("inner", good, bytes(damaged), method))
+    home.write("in/fine.json", as_json(numbered(2, 7)))
+    home.load("in", "--table", TABLE, "--nested-archives", "--members", "*.json", "--members", "inner", code=3)
+    assert ids(home) == [7, 8]
+    assert records(home)["x.zip!/inner"] == {"status": "FAILED", "records_ingested": 0, "error_type": "BadArchive"}
+    assert set(records(home)) == {"fine.json", "x.zip", "x.zip!/inner"}
 
 
 # Prevents members that nobody asked for from being loaded, and an option from being lost on its way.
