@@ -45,7 +45,7 @@ class ScratchFolder {
   }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
-  std::string file(const char* name) const { return path_ / name; }
+  std::string file(const std::string& name) const { return path_ / name; }
 
  private:
   const std::filesystem::path path_;
@@ -59,6 +59,7 @@ class ProgramAssembly final : public Assembly {
   }
 
   Result<void> open_ledger(LedgerMode mode) {
+    writes_nothing_ = mode == LedgerMode::kScratchIfMissing;
     TRY(is_postgres_uri(config_.ledger_uri) ? open_postgres_ledger(mode) : open_sqlite_ledger(mode));
     ledger_->hide(redaction_);
     return {};
@@ -99,8 +100,7 @@ class ProgramAssembly final : public Assembly {
                     fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one, --home says where it is", path));
       }
       if (mode == LedgerMode::kScratchIfMissing) {
-        scratch_ = std::make_unique<ScratchFolder>();
-        path = scratch_->file("ledger.db");
+        path = scratch_file("ledger.db");
       } else {
         std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
         if (error) return invalid_input(fmt::format("{}: the folder of the ledger cannot be made: {}", path, error.message()));
@@ -118,13 +118,18 @@ class ProgramAssembly final : public Assembly {
                     fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one", config_.ledger_name()));
       }
       if (!there) {
-        scratch_ = std::make_unique<ScratchFolder>();
-        TRY_ASSIGN(ledger_, SqliteLedger::open(scratch_->file("ledger.db"), worker_, clock_));
+        TRY_ASSIGN(ledger_, SqliteLedger::open(scratch_file("ledger.db"), worker_, clock_));
         return {};
       }
     }
     TRY_ASSIGN(ledger_, PostgresLedger::open(config_.ledger_uri, worker_, clock_, LedgerTime::kServer, stop_));
     return {};
+  }
+
+  /// In a folder that goes when the program ends.
+  std::string scratch_file(const std::string& name) {
+    if (!scratch_) scratch_ = std::make_unique<ScratchFolder>();
+    return scratch_->file(name);
   }
 
   Result<const CatalogConfig*> catalog_config(const std::string& name) const {
@@ -141,8 +146,8 @@ class ProgramAssembly final : public Assembly {
     if (place.empty()) place = config.uri;
     std::error_code error;
     if (place != config.uri && !std::filesystem::exists(place, error)) {
-      if (scratch_) {
-        place = scratch_->file("catalog.db");
+      if (writes_nothing_) {
+        place = scratch_file(config.name + ".db");
       } else {
         std::filesystem::create_directories(std::filesystem::path(place).parent_path(), error);
       }
@@ -156,6 +161,7 @@ class ProgramAssembly final : public Assembly {
   Redaction& redaction_;
   const std::stop_token stop_;
   const WorkerId worker_ = make_worker_id();
+  bool writes_nothing_ = false;  ///< what is missing is made in scratch_ (dry runs)
   std::unique_ptr<ScratchFolder> scratch_;
   std::unique_ptr<SqlLedger> ledger_;
   std::map<std::string, std::unique_ptr<Catalog>> catalogs_;

@@ -85,6 +85,8 @@ json dry_run_json(const DryRun& dry) {
           {"files_unchanged", dry.files_unchanged},
           {"files_new", dry.files_new},
           {"files_changed", dry.files_changed},
+          {"files_waiting", dry.files_waiting},
+          {"files_skipped", dry.files_skipped},
           {"bytes", dry.bytes},
           {"archives", dry.archives},
           {"members", dry.members},

@@ -9,6 +9,7 @@
 
 #include "api/json_shapes.h"
 #include "cli/execute.h"
+#include "cli/preflight.h"
 #include "cli/text_table.h"
 #include "config/dispositions.h"
 #include "config/load_options.h"
@@ -67,14 +68,28 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
   return {};
 }
 
-/// A --warehouse in which the table does not lie belongs to another catalog, or is a slip of the hand.
-Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const std::string& typed) {
+/// A new table goes where its catalog says.
+Result<void> check_warehouse_is_used(const Catalog& catalog, const Ingestion& ingestion, const std::string& typed) {
+  TRY_ASSIGN(std::string wanted, absolute_uri(typed));
+  while (wanted.ends_with('/') && wanted != "file:///") wanted.pop_back();
+  if (wanted == catalog.warehouse()) return {};
+  return invalid_input(
+      fmt::format("--warehouse {}: it says where the tables of the catalog `local` lie while sluice.yaml defines none; those of catalog {} "
+                  "lie at {}, as sluice.yaml says; leave --warehouse out, or change the catalog's warehouse there",
+                  typed, ingestion.table.catalog, catalog.warehouse()));
+}
+
+/// A --warehouse in which the table does not lie belongs to another catalog, or is a slip of the hand; that of a configured catalog stands
+/// in its configuration. Writes nothing.
+Result<void> check_warehouse(const CommandLine& line, const Config& config, const Ingestion& ingestion, const std::string& typed) {
   if (typed.empty()) return {};
   if (ingestion.parquet) return invalid_input("--warehouse: Parquet objects lie in no warehouse");
-  TRY_ASSIGN(Catalog * catalog, opened.parts->catalog(ingestion.table.catalog));
+  TRY_ASSIGN(const auto parts, line.assemble(config, LedgerMode::kScratchIfMissing));
+  TRY_ASSIGN(Catalog * catalog, parts->catalog(ingestion.table.catalog));
   Context context;
+  context.stop = line.stop;
   const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
-  if (!table && table.error().code == ErrorCode::kNotFound) return {};
+  if (!table && table.error().code == ErrorCode::kNotFound) return check_warehouse_is_used(*catalog, ingestion, typed);
   TRY(table);
   TRY_ASSIGN(const std::string location, absolute_uri(table->metadata.location));
   if (location.starts_with(catalog->warehouse() + "/")) return {};
@@ -85,8 +100,10 @@ Result<void> check_warehouse(Opened& opened, const Ingestion& ingestion, const s
 }
 
 std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {
-  std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {} bytes to load\n", dry.files_found,
-                                 dry.files_unchanged, dry.files_new, dry.files_changed, dry.bytes);
+  std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {}{}{} bytes to load\n", dry.files_found,
+                                 dry.files_unchanged, dry.files_new, dry.files_changed,
+                                 dry.files_waiting > 0 ? fmt::format("{} waiting since earlier runs, ", dry.files_waiting) : "",
+                                 dry.files_skipped > 0 ? fmt::format("{} skipped, ", dry.files_skipped) : "", dry.bytes);
   if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
   for (const auto& [path, format] : dry.formats) text += fmt::format("{}: {}\n", path.substr(path.rfind('/') + 1), format);
   text += ingestion.parquet
@@ -103,6 +120,7 @@ std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {
 Result<void> dry_run(CommandLine& line, Assembly& parts, Ingestion& ingestion, const RunOptions& options) {
   TRY_ASSIGN(const auto known, parts.registry().find_ingestion(ingestion.tenant, ingestion.name));
   if (known) ingestion.id = known->id;
+  settle_start_from(ingestion, known, line.clock.now());
   TRY_ASSIGN(auto sink, parts.open_sink(ingestion));
   Context context;
   context.stop = line.stop;
@@ -126,14 +144,19 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
   RunOptions options;
   if (!flags.files_from.empty()) {
     TRY_ASSIGN(options.files_from, read_file_list(flags.files_from));
-    if (ingestion.sources.front().paths.empty()) ingestion.sources.front().paths = options.files_from;
+    if (options.files_from->empty() && (!flags.allow_empty || flags.load.paths.empty())) {
+      return invalid_input(
+          fmt::format("--files-from {}: it names no file; nothing was loaded (with a PATH, --allow-empty accepts that)", flags.files_from));
+    }
+    if (ingestion.sources.front().paths.empty()) ingestion.sources.front().paths = *options.files_from;
     TRY(check_dispositions(ingestion));
   } else if (!flags.allow_empty) {
     TRY(check_paths_match(line, ingestion, flags.load.paths));
   }
+  TRY(check_warehouse(line, opened.config, ingestion, flags.warehouse));
+  TRY(check_before_run(line, opened.config, ingestion));
   const LedgerMode mode = flags.dry_run ? LedgerMode::kScratchIfMissing : LedgerMode::kCreate;
   TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
-  TRY(check_warehouse(opened, ingestion, flags.warehouse));
   if (flags.dry_run) return dry_run(line, *opened.parts, ingestion, options);
 
   TRY_ASSIGN(const auto known, opened.parts->registry().find_ingestion(ingestion.tenant, ingestion.name));
@@ -201,7 +224,7 @@ void add_run_flags(CLI::App& command, LoadFlags& flags) {
   command.add_flag("--no-tracking", load.no_tracking, "Load everything, remember no file")->group("Run");
   command.add_option("--files-from", flags.files_from, "Load just the files named in this file, one a line (-: standard input)")
       ->group("Run");
-  command.add_flag("--allow-empty", flags.allow_empty, "A PATH may match nothing")->group("Run");
+  command.add_flag("--allow-empty", flags.allow_empty, "A PATH may match nothing, and --files-from may name none")->group("Run");
   command.add_option("--batch-files-max", load.batch_files_max, "Files of one snapshot")->group("Run");
   command.add_option("--batch-bytes-max", load.batch_bytes_max, "Input bytes of one snapshot: 1GiB")->group("Run");
   command.add_option("--run-files-max", load.run_files_max, "Files of this run")->group("Run");

@@ -41,7 +41,7 @@ class Disposer {
            DisposedFiles& result)
       : parts_(parts), sink_(sink), ingestion_(ingestion), of_tables_(std::move(of_tables)), result_(result) {}
 
-  Result<void> run(const std::vector<std::string>& files_from, Context& context) {
+  Result<void> run(const std::optional<std::vector<std::string>>& files_from, Context& context) {
     for (const Source& source : ingestion_.sources) {
       TRY_ASSIGN(store_, parts_.stores.store_for(source.paths.front(), source.store));
       TRY_ASSIGN(auto feed, open_feed(parts_, sink_, ingestion_, source, files_from));
@@ -55,7 +55,7 @@ class Disposer {
         TRY(settle_ledger_write(parts_.clock, context, [&] { return parts_.work.record_disposed(ingestion_.id, source.id, tagged); }));
         TRY(context.check());
       }
-      if (!files_from.empty()) break;  // an explicit list belongs to the first source
+      if (files_from) break;  // an explicit list belongs to the first source
     }
     return {};
   }
@@ -230,8 +230,8 @@ class Disposer {
   size_t stay_ = 0;
 };
 
-Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& files_from,
-                     DisposedFiles& result, Context& context) {
+Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink& sink,
+                     const std::optional<std::vector<std::string>>& files_from, DisposedFiles& result, Context& context) {
   TRY_ASSIGN(const auto confirmed, newest_confirmed(parts.work, ingestion));
   const auto state = sink.load(context);
   if (state) {
@@ -250,8 +250,8 @@ Result<void> dispose(const EngineParts& parts, const Ingestion& ingestion, Sink&
 
 }  // namespace
 
-DisposedFiles dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& files_from,
-                            Context& context) {
+DisposedFiles dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink,
+                            const std::optional<std::vector<std::string>>& files_from, Context& context) {
   DisposedFiles result;
   if (auto done = dispose(parts, ingestion, sink, files_from, result, context); !done) result.error = std::move(done).error();
   return result;

@@ -17,8 +17,8 @@ inline constexpr const char* kDispositionTag = "sluice";
 /// after a crash the next call finds what is left; of files that stay because they are tagged, the ledger remembers it. A file that changed
 /// stays; an archive goes when all its members are done, or failed. A move keeps the path below the source's folder and never overwrites:
 /// an equal file there is the same move, done half, another one makes a suffix. Nothing is touched under rules M and T (the rows may no
-/// longer be in the table). `files_from`: only these are looked at (RunOptions); empty: the sources.
-DisposedFiles dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& files_from,
-                            Context& context);
+/// longer be in the table). `files_from`: only these are looked at (RunOptions); nullopt: the sources.
+DisposedFiles dispose_files(const EngineParts& parts, const Ingestion& ingestion, Sink& sink,
+                            const std::optional<std::vector<std::string>>& files_from, Context& context);
 
 }  // namespace sluice

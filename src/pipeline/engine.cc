@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <unordered_set>
 
 #include "pipeline/discovery.h"
 #include "pipeline/disposition.h"
@@ -24,27 +25,80 @@ Recovery make_recovery(const EngineParts& parts, const Ingestion& ingestion, Sin
   return {{parts.work, sink, parts.clock, ingestion}, parts.worker, parts.lease, observer, doubt};
 }
 
+ClaimedFile as_claimed(const SourceId& source, const ListedFile& listed) {
+  ClaimedFile file;
+  file.source = source, file.path = listed.path, file.version = listed.version;
+  file.size_bytes = listed.size_bytes, file.modified_at = listed.modified_at;
+  return file;
+}
+
+/// Whether a run reads a file that was listed and is not known at that version; counted in `dry` where not.
+Result<bool> is_to_load(const EngineParts& parts, const Ingestion& ingestion, const Seen& seen, DryRun& dry) {
+  if (!seen.skip_reason.empty()) {
+    ++dry.files_skipped;
+    dry.files_new -= seen.skip_reason == error_type::kBaseline;
+    return false;
+  }
+  if (!seen.known_version || ingestion.on_change != OnChange::kIgnore) return true;
+  TRY_ASSIGN(const FilePage known, parts.history.files({.ingestion = ingestion.id, .path = seen.file.path}));
+  const bool loaded = std::ranges::any_of(known.files, [](const FileRecord& file) { return !file.loaded_version.empty(); });
+  if (!loaded) return true;
+  ++dry.files_skipped;
+  --dry.files_changed;
+  dry.bytes -= seen.file.size_bytes;
+  return false;
+}
+
+/// Files that earlier runs left: seen and not loaded, or failed and due again.
+Result<void> add_waiting(const EngineParts& parts, const Ingestion& ingestion, const RunOptions& options, std::vector<ClaimedFile>& files,
+                         DryRun& dry) {
+  std::unordered_set<std::string> changed;
+  for (const ClaimedFile& file : files) changed.insert(file.path);
+  std::unordered_set<std::string> named;
+  if (options.files_from) named.insert(options.files_from->begin(), options.files_from->end());
+  for (const FileState state : {FileState::kDiscovered, FileState::kFailed}) {
+    FilesQuery query{ingestion.id, state};
+    do {
+      TRY_ASSIGN(const FilePage page, parts.history.files(query));
+      query.cursor = page.next_cursor;
+      for (const FileRecord& record : page.files) {
+        if (state == FileState::kFailed && record.attempts >= ingestion.retry_attempts_max) continue;
+        if (record.error_type == error_type::kNeedsApproval || changed.contains(record.path)) continue;
+        const bool is_member = !record.archive.empty();
+        if (options.files_from && !named.contains(is_member ? record.archive : record.path)) continue;
+        ++(is_member ? dry.members : dry.files_waiting);
+        if (is_member) continue;
+        dry.bytes += record.size_bytes;
+        files.push_back(as_claimed(record.source, {record.path, record.version, record.size_bytes, record.modified_at}));
+      }
+    } while (!query.cursor.empty());
+  }
+  dry.files_unchanged = std::max<int64_t>(0, dry.files_unchanged - dry.files_waiting);
+  return {};
+}
+
 /// The files that a run would load, as claimed files to sample.
 Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion,
                                                const RunOptions& options, DryRun& dry, Context& context) {
   std::vector<ClaimedFile> files;
+  Ingestion asked = ingestion;
+  if (!ingestion.tracking) asked.id = IngestionId();  // which knows no file
   for (const Source& source : ingestion.sources) {
     auto make_feed = [&](Context&) { return open_feed(parts, sink, ingestion, source, options.files_from); };
     auto take = [&](std::vector<Seen> seen) -> Result<void> {
       for (const Seen& s : seen) {
-        if (!s.skip_reason.empty()) continue;
-        ClaimedFile& file = files.emplace_back();
-        file.source = source.id, file.path = s.file.path, file.version = s.file.version;
-        file.size_bytes = s.file.size_bytes, file.modified_at = s.file.modified_at;
+        TRY_ASSIGN(const bool to_load, is_to_load(parts, asked, s, dry));
+        if (to_load) files.push_back(as_claimed(source.id, s.file));
       }
       return {};
     };
-    TRY_ASSIGN(const Discovered found, compare(make_feed, parts.work, ingestion, source.id, take, context));
+    TRY_ASSIGN(const Discovered found, compare(make_feed, parts.work, asked, source.id, take, context));
     dry.files_found += found.found, dry.files_unchanged += found.unchanged;
     dry.files_new += found.added, dry.files_changed += found.changed, dry.bytes += found.bytes;
     dry.warnings.insert(dry.warnings.end(), found.warnings.begin(), found.warnings.end());
-    if (!options.files_from.empty()) break;
+    if (options.files_from) break;
   }
+  if (ingestion.tracking) TRY(add_waiting(parts, ingestion, options, files, dry));
   return files;
 }
 

@@ -37,6 +37,8 @@ class RunObserver {
   virtual void expanded(const ClaimedFile& /*archive*/, const std::string& /*format*/, const Expansion&) {}
   /// Bytes of input read since the last call (stored bytes) and rows parsed: for the progress bar.
   virtual void progress(int64_t /*bytes*/, int64_t /*rows*/) {}
+  /// A file of the batch was read to its end, or as far as it could be: for the progress bar. Once more where the batch is read again.
+  virtual void file_staged() {}
   /// What became of each file of a batch, once its rows are staged for good; its outcome counts when the batch is confirmed.
   virtual void file_read(const FileResult&) {}
   /// Whether to be told what each file was taken for, which costs a second look at its beginning.
@@ -52,9 +54,10 @@ class RunObserver {
 
 struct RunOptions {
   Trigger trigger = Trigger::kCli;
-  std::optional<RunRecord> taken;       ///< the RUNNING run that a queue handed out, held by this engine's worker; nullopt: make one
-  std::vector<std::string> files_from;  ///< load just these (URIs or paths); empty: list the sources
-  bool retry_failed = false;            ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
+  std::optional<RunRecord> taken;  ///< the RUNNING run that a queue handed out, held by this engine's worker; nullopt: make one
+  /// Load just these (URIs or paths), and members of those that are archives; of an empty list nothing. nullopt: list the sources.
+  std::optional<std::vector<std::string>> files_from;
+  bool retry_failed = false;  ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
   std::vector<std::string> only_paths;
   /// `sluice approve`: load the files that wait for these changes of the table (WaitingFiles::changes), and make the changes. Schema mode
   /// approve only.
@@ -84,9 +87,11 @@ inline constexpr size_t kReportedFailuresMax = 1000;
 /// What a run would do (`--dry-run`): nothing is written anywhere.
 struct DryRun {
   int64_t files_found = 0, files_unchanged = 0, files_new = 0, files_changed = 0, bytes = 0;
-  int64_t archives = 0, members = 0;                         ///< archives that were looked into, and members to load of them
-  std::vector<std::string> sample_paths;                     ///< of files to load, members included, the first 20
-  std::string format;                                        ///< of the first file that could be opened
+  int64_t files_waiting = 0;              ///< known, and not loaded yet: new when an earlier run saw them, or failed
+  int64_t files_skipped = 0;              ///< that the run would not read: before start_from, or changed where changes are ignored
+  int64_t archives = 0, members = 0;      ///< archives that were looked into, and members to load of them
+  std::vector<std::string> sample_paths;  ///< of files to load, members included, the first 20
+  std::string format;                     ///< of the first file that could be opened
   std::vector<std::pair<std::string, std::string>> formats;  ///< of sample_paths but members: the path, what it would be read as, and why
   bool table_exists = false;
   Schema schema;  ///< the table as it would be; of Parquet objects, the columns of all files of the sample

@@ -263,14 +263,35 @@ FileReader::ReadEnd FileReader::kept_out(const ClaimedFile& file, FileResult& re
   return {};
 }
 
+namespace {
+
+/// Whether nothing tells a touched file from a changed one: what a rebuild found has no hash. A local version is a size and a time of
+/// change; other stores give another version to other content only.
+bool cannot_be_compared(const ClaimedFile& file) {
+  if (!file.loaded_hash.empty() || !file.archive.empty() || !file.path.starts_with("file://")) return false;
+  const auto size_of = [](std::string_view version) { return version.substr(0, version.find('-')); };
+  return size_of(file.loaded_version) == size_of(file.version);
+}
+
+}  // namespace
+
 /// The file is read whole: touched, refused, or admitted.
 Result<FileReader::ReadEnd> FileReader::conclude(const ClaimedFile& file, FileResult& result, const Drift& drift, Context& context) {
   const bool loaded_before = !file.loaded_version.empty();
-  if (loaded_before && (file.loaded_hash == result.content_hash || step_.ingestion.on_change == OnChange::kFail)) {
+  const bool doubtful = loaded_before && cannot_be_compared(file);
+  if (loaded_before && (file.loaded_hash == result.content_hash || doubtful || step_.ingestion.on_change == OnChange::kFail)) {
     stager_.reject(file, context);
     result.rows = result.rows_rescued = result.rows_rejected = 0;
     result.outcome = FileOutcome::kUnchanged;
-    if (file.loaded_hash != result.content_hash) {
+    if (doubtful) {
+      result.outcome = FileOutcome::kRefused;
+      result.error = Error{ErrorCode::kConflict,
+                           fmt::format("{}: its time of change is another since it was loaded, its size is not, and a rebuilt ledger does "
+                                       "not know what its content was; the loaded rows stay, nothing was loaded. If it did change, "
+                                       "`sluice forget` it and load it again",
+                                       short_name(file)),
+                           std::string(error_type::kChanged)};
+    } else if (file.loaded_hash != result.content_hash) {
       result.outcome = FileOutcome::kRefused;
       result.error = Error{ErrorCode::kConflict,
                            fmt::format("{}: its content changed since it was loaded (on_change: fail); the loaded rows stay, the new "
@@ -312,7 +333,9 @@ Result<FileReader::ReadEnd> FileReader::file_error(const Error& error) {
   return ReadEnd{as_file_error(error)};
 }
 
+/// Untracked, a file is listed anew, but a member only with all of its archive, whose rows would come twice: it is not put back.
 int FileReader::released_before(const ClaimedFile& file) const {
+  if (!batch_.tracked && !file.archive.empty()) return kReleasesMax;
   if (!step_.releases) return 0;
   const auto it = step_.releases->find(file.path);
   return it == step_.releases->end() ? 0 : it->second;

@@ -29,17 +29,12 @@ std::vector<std::string> folders_of_tables(const Sink& sink) {
   return {folder.ends_with('/') ? folder : folder + '/'};
 }
 
-/// An archive stands for its members.
-bool is_named(const std::string& path, const std::vector<std::string>& names) {
-  return std::ranges::any_of(names, [&](const std::string& name) { return path == name || path.starts_with(member_path(name, "")); });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion, const Source& source,
-                                            const std::vector<std::string>& files_from) {
+                                            const std::optional<std::vector<std::string>>& files_from) {
   TRY_ASSIGN(ObjectStore * store, parts.stores.store_for(source.paths.front(), source.store));
-  if (!files_from.empty()) return make_explicit_feed(*store, files_from);
+  if (files_from) return make_explicit_feed(*store, *files_from);
   return make_listing_feed(*store, source.paths, ingestion.ready, parts.clock, folders_of_tables(sink));
 }
 
@@ -125,7 +120,7 @@ Result<void> RunLoop::discover_files(Context& context) {
     auto listed = discover(make_feed, parts_.work, parts_.clock, ingestion_, source.id, report_.run.id, context);
     if (!listed) return std::unexpected(listed.error().within(fmt::format("listing source {}", source.id.text)));
     found += *listed;
-    if (!options_.files_from.empty()) break;  // an explicit list belongs to the first source
+    if (options_.files_from) break;  // an explicit list belongs to the first source
   }
   for (const std::string& text : found.warnings) warn(text);
   report_.files_found = found.found;
@@ -135,91 +130,16 @@ Result<void> RunLoop::discover_files(Context& context) {
   TRY(parts_.registry.add_to_run(report_.run.id, counted, {}));
   TRY_ASSIGN(const Outstanding waiting, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
   has_members_ = waiting.members > 0;
-  const int64_t done_before = std::max<int64_t>(0, found.found - (waiting.claimable - waiting.members) - found.skipped);
+  TRY(find_named(context));
+  const int64_t to_load = names_files() ? std::ssize(named_) : waiting.claimable;
+  const int64_t members = names_files() ? 0 : waiting.members;
+  const int64_t done_before = std::max<int64_t>(0, found.found - (to_load - members) - found.skipped);
   int64_t failed = 0;
-  if (waiting.claimable == 0) {
+  if (to_load == 0) {
     TRY_ASSIGN(const FilePage one, parts_.history.files({.ingestion = ingestion_.id, .state = FileState::kFailed, .limit = 1}));
     failed = one.total;
   }
-  observer_.discovered(found.found, done_before, waiting.claimable, found.bytes, failed);
-  return {};
-}
-
-/// `sluice retry`: the failed files are looked at again where they lie (they may have been repaired) and become claimable.
-Result<void> RunLoop::discover_failed(Context& context) {
-  std::map<SourceId, std::vector<std::string>> failed, lie_in;
-  FilesQuery query{ingestion_.id, FileState::kFailed};
-  int64_t count = 0;
-  do {
-    TRY_ASSIGN(FilePage page, parts_.history.files(query));
-    for (FileRecord& file : page.files) {
-      if (!options_.only_paths.empty() && !is_named(file.path, options_.only_paths)) continue;
-      TRY_ASSIGN(std::string listed, listed_path(file.path, file.archive));
-      lie_in[file.source].push_back(std::move(listed));
-      failed[file.source].push_back(std::move(file.path));
-      ++count;
-    }
-    query.cursor = page.next_cursor;
-  } while (!query.cursor.empty());
-
-  for (const auto& [id, paths] : failed) TRY(parts_.work.retry(ingestion_.id, paths));
-  TRY(look_again(lie_in, context));
-  TRY(find_named(context));
-  report_.files_found = count;
-  observer_.discovered(count, 0, count, 0, 0);
-  return {};
-}
-
-/// The records in this state of what was named, of an archive's members, and of the containers around a member: opening one records it
-/// anew.
-Result<std::vector<int64_t>> RunLoop::records_of_named(FileState state, Context& context) {
-  std::vector<int64_t> ids;
-  const auto take = [&](const std::string& path) -> Result<void> {
-    TRY(context.check());
-    TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .state = state, .path = path}));
-    for (const FileRecord& file : page.files) ids.push_back(file.id);
-    return {};
-  };
-  for (const std::string& name : options_.only_paths) {
-    for (size_t at = name.find(kMemberMark); at != name.npos; at = name.find(kMemberMark, at + 1)) TRY(take(name.substr(0, at)));
-    TRY(take(name));
-    for (const Source& source : ingestion_.sources) {
-      TRY_ASSIGN(const auto members, parts_.work.known_members(ingestion_.id, source.id, name));
-      for (;;) {
-        TRY_ASSIGN(const auto member, members->next());
-        if (!member) break;
-        TRY(take(member->path));
-      }
-    }
-  }
-  return ids;
-}
-
-/// Where files are named, nothing else is loaded.
-Result<void> RunLoop::find_named(Context& context) {
-  TRY_ASSIGN(named_, records_of_named(FileState::kDiscovered, context));
-  return {};
-}
-
-/// The file that a listing shows: of a member, the archive that it lies in, or the one around that.
-Result<std::string> RunLoop::listed_path(std::string path, std::string archive) {
-  while (!archive.empty()) {
-    path = std::exchange(archive, "");
-    TRY_ASSIGN(const FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = path}));
-    if (!page.files.empty()) archive = page.files.front().archive;
-  }
-  return path;
-}
-
-/// Records the present versions of known files.
-Result<void> RunLoop::look_again(const std::map<SourceId, std::vector<std::string>>& paths, Context& context) {
-  for (const auto& [id, of_source] : paths) {
-    auto source = std::ranges::find(ingestion_.sources, id, &Source::id);
-    if (source == ingestion_.sources.end()) source = ingestion_.sources.begin();
-    auto make_feed = [&](Context&) { return open_feed(parts_, sink_, ingestion_, *source, of_source); };
-    TRY_ASSIGN(const Discovered found, discover(make_feed, parts_.work, parts_.clock, ingestion_, id, report_.run.id, context));
-    for (const std::string& text : found.warnings) warn(text);
-  }
+  observer_.discovered(found.found, done_before, to_load, found.bytes, failed);
   return {};
 }
 
@@ -255,21 +175,24 @@ Result<void> RunLoop::let_members_go(Context& context) {
 /// Contracts with strict_mode: one wrong header and nothing is loaded.
 Result<void> RunLoop::check_headers(Context& context) {
   if (!contract_ || !ingestion_.schema.validate || !ingestion_.schema.strict_mode) return {};
-  std::vector<std::string> mismatches;
+  std::vector<std::string> named;
+  size_t count = 0;
   FilesQuery query{ingestion_.id, FileState::kDiscovered};
   do {
     TRY_ASSIGN(const FilePage page, parts_.history.files(query));
-    TRY_ASSIGN(auto more, mismatches_in(page, context));
-    std::ranges::move(more, std::back_inserter(mismatches));
+    TRY_ASSIGN(auto mismatches, mismatches_in(page, context));
+    count += mismatches.size();
+    for (std::string& text : mismatches) {
+      if (named.size() < kMismatchesNamedMax) named.push_back(std::move(text));
+    }
     query.cursor = page.next_cursor;
   } while (!query.cursor.empty());
-  if (mismatches.empty()) return {};
+  if (count == 0) return {};
 
-  const size_t named = std::min(mismatches.size(), kMismatchesNamedMax);
-  mismatches.resize(named);
+  const std::string more = count > named.size() ? fmt::format("; and {} more", count - named.size()) : "";
   return std::unexpected(Error{ErrorCode::kInvalidInput,
-                               fmt::format("{} file(s) do not have the columns of the contract {} (strict_mode: nothing was loaded): {}",
-                                           named, ingestion_.schema.contract, fmt::join(mismatches, "; ")),
+                               fmt::format("{} file(s) do not have the columns of the contract {} (strict_mode: nothing was loaded): {}{}",
+                                           count, ingestion_.schema.contract, fmt::join(named, "; "), more),
                                std::string(error_type::kSchemaMismatch)});
 }
 
@@ -370,18 +293,23 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   }
   if (!end->schema_changes.empty()) TRY(parts_.registry.add_to_run(report_.run.id, {}, end->schema_changes));
   take_results(*end);
-  if (!batch.tracked || !end->confirmed) return {};
+  if (!batch.tracked) {
+    note_released(*end);
+    return {};
+  }
+  if (!end->confirmed) return {};
   TRY(look_at_changed(*end, context));
   const bool found_members = std::ranges::find(end->results, FileOutcome::kExpanded, &FileResult::outcome) != end->results.end();
   has_members_ |= found_members;
-  TRY(find_named(context));
+  TRY(pass_named(batch, *end, context));
   return found_members ? check_headers(context) : Result<void>{};
 }
 
 /// Whether there may be something to claim again.
 Result<bool> RunLoop::wait_for_others(Context& context) {
   if (names_files()) {
-    TRY_ASSIGN(const auto in_hand, records_of_named(FileState::kProcessing, context));
+    const auto is_in_hand = [](const FileRecord& file) { return file.state == FileState::kProcessing; };
+    TRY_ASSIGN(const auto in_hand, records_of_named(is_in_hand, context));
     if (in_hand.empty()) return false;
   } else {
     TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
@@ -392,62 +320,6 @@ Result<bool> RunLoop::wait_for_others(Context& context) {
   if (recovered == 0 && !parts_.clock.sleep(kPollOthers, context.stop)) TRY(context.check());
   TRY(find_named(context));
   return true;
-}
-
-/// Rule N: the same steps, no file entries. A page of the feed is a batch.
-Result<void> RunLoop::load_untracked(Context& context) {
-  for (const Source& source : ingestion_.sources) {
-    TRY_ASSIGN(auto feed, open_feed(parts_, sink_, ingestion_, source, options_.files_from));
-    std::vector<ClaimedFile> files;
-    int64_t bytes = 0;
-    auto flush = [&]() -> Result<void> {
-      bytes = 0;
-      TRY(ingest_untracked(std::exchange(files, {}), context));
-      return load_members_found(context);
-    };
-    for (bool last = false; !last;) {
-      TRY_ASSIGN(const FeedPage page, feed->next(context));
-      for (const Error& warning : page.warnings) warn(warning.message);
-      last = page.last;
-      for (const ListedFile& listed : page.files) {
-        ++report_.files_found;
-        bytes += listed.size_bytes;
-        ClaimedFile& file = files.emplace_back();
-        file.source = source.id, file.path = listed.path, file.version = listed.version;
-        file.size_bytes = listed.size_bytes, file.modified_at = listed.modified_at, file.attempts = 1;
-        if (static_cast<int64_t>(files.size()) >= ingestion_.batch.files_max || bytes >= ingestion_.batch.bytes_max) TRY(flush());
-      }
-    }
-    TRY(flush());
-    if (!options_.files_from.empty()) break;
-  }
-  return {};
-}
-
-Result<void> RunLoop::ingest_untracked(std::vector<ClaimedFile> files, Context& context) {
-  if (files.empty()) return {};
-  TRY_ASSIGN(ClaimedBatch batch, settle_ledger_write(parts_.clock, context, [&] { return parts_.work.open_untracked(claim_request()); }));
-  batch.tracked = false;
-  batch.files = std::move(files);
-  return ingest(batch, context);
-}
-
-/// What the archives of untracked batches hold, batch by batch; members that are archives bring further ones.
-Result<void> RunLoop::load_members_found(Context& context) {
-  while (!members_found_.empty()) {
-    const std::vector<ClaimedFile> found = std::exchange(members_found_, {});
-    std::vector<ClaimedFile> files;
-    int64_t bytes = 0;
-    for (const ClaimedFile& file : found) {
-      files.push_back(file);
-      bytes += file.size_bytes;
-      if (std::ssize(files) < ingestion_.batch.files_max && bytes < ingestion_.batch.bytes_max) continue;
-      bytes = 0;
-      TRY(ingest_untracked(std::exchange(files, {}), context));
-    }
-    TRY(ingest_untracked(std::move(files), context));
-  }
-  return {};
 }
 
 Recovery RunLoop::recovery() const { return {{parts_.work, sink_, parts_.clock, ingestion_}, parts_.worker, parts_.lease, observer_}; }

@@ -1,6 +1,7 @@
 // One run of one ingestion: the control function of the program. Made per run; not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,12 +39,17 @@ class RunLoop {
   Result<void> check_headers(Context& context);
   Result<void> load_tracked(Context& context);
   Result<void> load_untracked(Context& context);
+  Result<void> load_untracked(const Source& source, FileFeed& feed, Context& context);
+  void note_released(const BatchEnd& end);
+  Result<void> read_again(const Source& source, Context& context);
   Result<bool> load_next_batch(Context& context);
   Result<bool> wait_for_others(Context& context);
   Result<void> ingest(const ClaimedBatch& batch, Context& context);
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
-  Result<std::vector<int64_t>> records_of_named(FileState state, Context& context);
+  using Wanted = std::function<bool(const FileRecord&)>;
+  Result<std::vector<int64_t>> records_of_named(const Wanted& wanted, Context& context);
   Result<void> find_named(Context& context);
+  Result<void> pass_named(const ClaimedBatch& batch, const BatchEnd& end, Context& context);
   Result<std::string> listed_path(std::string path, std::string archive);
   Result<void> load_members_found(Context& context);
   Result<void> ingest_untracked(std::vector<ClaimedFile> files, Context& context);
@@ -53,7 +59,9 @@ class RunLoop {
     return {parts_, sink_, observer_, ingestion_, contract_, &releases_, approval_ ? &*approval_ : nullptr, rules_};
   }
   Recovery recovery() const;
-  bool names_files() const { return !options_.only_paths.empty(); }
+  /// What is loaded and nothing else: what `retry` was given, or the explicit list.
+  const std::vector<std::string>& names() const { return options_.files_from ? *options_.files_from : options_.only_paths; }
+  bool names_files() const { return options_.files_from || !options_.only_paths.empty(); }
   void take_results(const BatchEnd& end);
   void warn(const std::string& text);
   void keep_backup();
@@ -72,7 +80,8 @@ class RunLoop {
   int64_t files_claimed_ = 0;
   bool has_members_ = false;                ///< members of archives wait, or did
   std::vector<ClaimedFile> members_found_;  ///< untracked: to be loaded next
-  std::vector<int64_t> named_;              ///< record ids: of options_.only_paths, what this run may still claim
+  std::vector<std::string> released_;       ///< untracked: files to be listed and read again
+  std::vector<int64_t> named_;              ///< record ids: of names(), what this run may still claim
   int withdrawals_ = 0;                     ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
   std::string first_failure_;
@@ -80,6 +89,6 @@ class RunLoop {
 
 /// The feed of a source: its listing without the files of the sink's tables, or the explicit list of this run.
 Result<std::unique_ptr<FileFeed>> open_feed(const EngineParts& parts, const Sink& sink, const Ingestion& ingestion, const Source& source,
-                                            const std::vector<std::string>& files_from);
+                                            const std::optional<std::vector<std::string>>& files_from);
 
 }  // namespace sluice

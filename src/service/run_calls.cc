@@ -66,7 +66,7 @@ Result<ServerResponse> Calls::load_files(const Call& call) {
   TRY_ASSIGN(options.files_from, files_of(call.body));
   const Source& source = ingestion.sources.front();
   TRY_ASSIGN(const std::vector<Glob> globs, globs_of(source));
-  for (const std::string& file : options.files_from) {
+  for (const std::string& file : *options.files_from) {
     if (is_local(file) && ingestion.managed_by == "api") {
       if (const auto allowed = parts_.roots.check(file); !allowed) return error_response(403, "forbidden", allowed.error().message);
     }

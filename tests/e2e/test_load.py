@@ -1,10 +1,12 @@
 """`sluice load` as a user types it: what is loaded, what is said, what happens the second time."""
 
 import gzip
+import io
 import json
 import os
 import re
 import signal
+import zipfile
 
 import pytest
 import zstandard
@@ -172,10 +174,38 @@ def test_schema_evolves_and_misfits_are_rescued(home):
 # Prevents --dry-run from leaving anything behind.
 def test_dry_run_changes_nothing(home):
     home.write_rows("in/a.json", numbered(3))
+    home.write("sluice.yaml", "catalogs: {lake: {type: sql, uri: \"sqlite:lake/c.db\", warehouse: lake/wh}}\n")
+    before = sorted(home.folder.rglob("*"))
     shown = home.run("load", "in", "--table", TABLE, "--dry-run").out
     assert "id" in shown and "long" in shown and "name" in shown and "string" in shown
-    assert not list(home.folder.glob("warehouse/**/*.parquet"))
+    assert sorted(home.folder.rglob("*")) == before
+    home.load("in", "--parquet", "out")  # now there is a ledger, and still no catalog
+    before = sorted(home.folder.rglob("*"))
+    home.run("load", "in", "--table", TABLE, "--dry-run")
+    assert sorted(home.folder.rglob("*")) == before
     assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 1
+
+
+# Prevents a dry run from announcing what the run does not do: files before start_from, those that wait since earlier runs, changes that
+# are ignored, and the known files of an untracked load.
+def test_dry_run_says_what_the_run_does(home):
+    def dry(*options, folder="in"):
+        told = home.load(folder, "--table", TABLE, "--dry-run", *options)
+        return {key: told["files_" + key] for key in ("found", "unchanged", "new", "changed", "waiting", "skipped")} | {"bytes": told["bytes"]}
+
+    def counts(**some):
+        return {"found": 0, "unchanged": 0, "new": 0, "changed": 0, "waiting": 0, "skipped": 0, "bytes": 0} | some
+
+    home.write("in/a.json", '{"id": 1}\n')
+    assert dry("--start-from", "now") == counts(found=1, skipped=1)
+    assert dry() == counts(found=1, new=1, bytes=10)
+    home.write("in/b.json", '{"id": \n')
+    home.run("load", "in", "--table", TABLE, code=3)
+    assert dry() == counts(found=2, unchanged=1, waiting=1, bytes=8)
+    assert dry("--no-tracking") == counts(found=2, new=2, bytes=18)
+    home.write("in/a.json", '{"id": 1, "more": 2}\n')
+    assert dry("--on-change", "ignore") == counts(found=2, waiting=1, skipped=1, bytes=8)
+    assert dry() == counts(found=2, changed=1, waiting=1, bytes=29)
 
 
 # Prevents globs that cross folders, miss hidden rules, or take files that are still being written.
@@ -284,6 +314,45 @@ def test_files_from_loads_only_the_list(home):
     assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [1, 3]
     assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 2
     assert home.lake.count(TABLE) == 4
+
+
+# Prevents a list from loading files that it does not name: those that an earlier run left, or, where it names none, everything.
+def test_a_list_loads_nothing_else(home):
+    for number in range(3):
+        home.write_rows(f"in/{number}.json", numbered(1, number))
+    home.load("in", "--table", TABLE, "--run-files-max", "1")
+    home.write_rows("in/extra.json", numbered(1, 7))
+    home.write("list.txt", "in/extra.json\n")
+    shown = home.run("load", "in", "--table", TABLE, "--files-from", "list.txt").out
+    assert "1 file" in shown, shown
+    assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [0, 7]
+    home.write("none.txt", "\n")
+    for arguments in (("in",), ()):
+        for mode in ((), ("--dry-run",), ("--no-tracking",)):
+            refused = home.run("load", *arguments, "--table", TABLE, "--files-from", "none.txt", *mode, code=2)
+            assert "names no file" in refused.err
+    assert home.load("in", "--table", TABLE, "--files-from", "none.txt", "--allow-empty")["files_found"] == 0
+    assert home.lake.count(TABLE) == 2
+    home.write("list.txt", "in/1.json\n")
+    assert home.load("in", "--table", TABLE, "--files-from", "list.txt")["metrics"]["files_processed"] == 1
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 1
+    assert home.lake.count(TABLE) == 4
+
+
+# Prevents members of a listed archive from being left behind, and members of another one from being loaded with it.
+def test_a_list_takes_members_with_their_archive(home):
+    for name, first in (("a.zip", 0), ("b.zip", 10)):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for number in range(3):
+                archive.writestr(f"{number}.json", json.dumps({"id": first + number}) + "\n")
+        home.write("in/" + name, packed.getvalue())
+    home.load("in/b.zip", "--table", TABLE, "--name", "both", "--run-files-max", "1")  # opened; its members wait
+    home.write("list.txt", "in/a.zip\n")
+    home.load("in", "--table", TABLE, "--name", "both", "--files-from", "list.txt", "--batch-files-max", "2")
+    assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [0, 1, 2]
+    home.load("in", "--table", TABLE, "--name", "both")
+    assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [0, 1, 2, 10, 11, 12]
 
 
 # Prevents an untracked load from leaving file entries, or from stopping a tracked one later (rule N).
