@@ -29,6 +29,14 @@ void add_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.fallthrough();
 }
 
+/// What stands on a command line that could not be parsed.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    if (std::string_view(argv[i]) == "--json") return true;
+  }
+  return false;
+}
+
 std::string names_of(const std::vector<Ingestion>& known) {
   std::vector<std::string> names;
   for (const Ingestion& ingestion : known) names.push_back(ingestion.name);
@@ -46,9 +54,7 @@ std::string CommandLine::key_file() const { return flags.key_file.empty() ? flag
 
 int CommandLine::fail(const Error& error) const {
   if (flags.json) {
-    Error shown = error;
-    shown.message = without_secrets(std::move(shown.message));
-    print(error_json(shown).dump(2) + "\n");
+    print(error_document(error).dump(2) + "\n");
   } else {
     Console(stdout, stderr, verbosity(), false, clock).error(error.message);
   }
@@ -56,14 +62,25 @@ int CommandLine::fail(const Error& error) const {
 }
 
 int CommandLine::usage(const Error& error) const {
-  const int code = fail(error);
-  const bool no_fault_of_the_command = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCorruption;
-  return code == kExitInterrupted || no_fault_of_the_command ? code : kExitUsage;
+  fail(error);
+  return usage_code_of(error);
 }
 
 void CommandLine::print(const std::string& text) const {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
+}
+
+nlohmann::json error_document(const Error& error) {
+  Error shown = error;
+  shown.message = without_secrets(std::move(shown.message));
+  return error_json(shown);
+}
+
+int usage_code_of(const Error& error) {
+  const int code = exit_code_of(error);
+  const bool no_fault_of_the_command = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kCorruption;
+  return code == kExitInterrupted || no_fault_of_the_command ? code : kExitUsage;
 }
 
 int exit_code_of(const Error& error) {
@@ -98,7 +115,7 @@ Result<Config> read_configuration(const CommandLine& line, const std::string& wa
 Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
   Opened opened;
   TRY_ASSIGN(opened.config, read_configuration(line));
-  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
+  Console console(stdout, stderr, line.verbosity(), /*silent=*/false, line.clock);
   for (const std::string& warning : opened.config.warnings) console.warning(warning);
   TRY_ASSIGN(opened.parts, line.assemble(opened.config, mode));
   return opened;
@@ -146,10 +163,15 @@ int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, Stor
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? kExitDone : kExitUsage;
+    const bool shows_help = error.get_exit_code() == 0;
+    if (!shows_help && asks_for_json(argc, argv)) {
+      line.flags.json = true;
+      return line.usage(Error{ErrorCode::kInvalidInput, fmt::format("{} (--help shows what there is)", error.what())});
+    }
+    return app.exit(error) == 0 ? kExitDone : kExitUsage;
   }
   if (app.get_subcommands().empty()) {
+    if (line.flags.json) return line.usage(Error{ErrorCode::kInvalidInput, "no command given (--help shows what there is)"});
     std::fputs(app.help().c_str(), stderr);
     return kExitUsage;
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "cli/console.h"
 #include "config/assembly.h"
 #include "config/serve_options.h"
@@ -59,7 +61,12 @@ struct CommandLine {
   void print(const std::string& text) const;
 };
 
+/// What --json shows of an error, without secrets.
+nlohmann::json error_document(const Error& error);
+
 int exit_code_of(const Error& error);
+/// Of a command that could not begin: CommandLine::usage.
+int usage_code_of(const Error& error);
 int exit_code_of(const RunReport& report);
 
 /// Each adds its subcommands to `app`; a parsed subcommand sets line.exit_code.

@@ -24,6 +24,12 @@ std::string size_text(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
+bool has_colors(std::FILE* file) { return isatty(fileno(file)) && std::getenv("NO_COLOR") == nullptr; }
+
+std::string paint(bool colors, const char* color, const std::string& text) {
+  return colors ? fmt::format("\033[{}m{}\033[0m", color, text) : text;
+}
+
 std::string duration_text(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<int64_t>(seconds);
@@ -38,7 +44,8 @@ Console::Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silen
       verbosity_(verbosity),
       silent_(silent),
       bar_(!silent && verbosity != Verbosity::kQuiet && isatty(fileno(err))),
-      color_(isatty(fileno(out)) && std::getenv("NO_COLOR") == nullptr),
+      color_out_(has_colors(out)),
+      color_err_(has_colors(err)),
       clock_(clock),
       started_(clock.monotonic_micros()) {}
 
@@ -57,6 +64,7 @@ void Console::discovered(int64_t found, int64_t unchanged, int64_t to_load, int6
 
 void Console::claimed(const ClaimedBatch& batch) {
   std::lock_guard lock(mutex_);
+  files_of_batch_ = std::ssize(batch.files), files_staged_ = 0;
   line(fmt::format("Processing {} file(s)", batch.files.size()));
 }
 
@@ -75,12 +83,19 @@ void Console::progress(int64_t bytes, int64_t rows) {
   draw_bar(false);
 }
 
+/// A batch that is read again, for its table was changed, does not count twice.
+void Console::file_staged() {
+  std::lock_guard lock(mutex_);
+  files_staged_ = std::min(files_staged_ + 1, files_of_batch_);
+  draw_bar(false);
+}
+
 void Console::file_read(const FileResult& result) {
   std::lock_guard lock(mutex_);
   ++files_done_;
+  files_staged_ = std::max<int64_t>(0, files_staged_ - 1);
   if (result.error && (result.outcome == FileOutcome::kFailed || result.outcome == FileOutcome::kRefused)) {
-    clear_bar();
-    if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kRed, "failed: " + result.error->message));
+    if (!silent_) complain(kRed, "failed: " + result.error->message);
   } else if (verbosity_ == Verbosity::kVerbose) {
     line(fmt::format("{}: {} {} rows, {}", to_string(result.outcome), result.file.path, result.rows,
                      size_text(static_cast<double>(result.bytes_read))));
@@ -110,14 +125,17 @@ void Console::schema_changed(const std::string& text) {
 
 void Console::warning(const std::string& text) {
   std::lock_guard lock(mutex_);
-  clear_bar();
-  if (verbosity_ != Verbosity::kQuiet) fmt::print(err_, "{}\n", paint(kYellow, "warning: " + without_secrets(text)));
+  const std::string shown = without_secrets(text);
+  if (silent_) {
+    if (std::ranges::find(warnings_, shown) == warnings_.end()) warnings_.push_back(shown);
+  } else if (verbosity_ != Verbosity::kQuiet) {
+    complain(kYellow, "warning: " + shown);
+  }
 }
 
 void Console::error(const std::string& message) {
   std::lock_guard lock(mutex_);
-  clear_bar();
-  fmt::print(err_, "{}\n", paint(kRed, "error: " + without_secrets(message)));
+  complain(kRed, "error: " + without_secrets(message));
 }
 
 void Console::summary(const RunReport& report, const std::string& table) {
@@ -131,13 +149,13 @@ void Console::summary(const RunReport& report, const std::string& table) {
     if (m.rows_rescued > 0) text += fmt::format("; {} row(s) with rescued values in _rescued_data", m.rows_rescued);
     if (m.rows_rejected > 0) text += fmt::format("; {} bad row(s) in quarantine", m.rows_rejected);
     if (m.files_skipped > 0) text += fmt::format("; {} file(s) skipped", m.files_skipped);
-    line(paint(kGreen, text));
+    line(paint(color_out_, kGreen, text));
   }
-  if (m.files_failed > 0 && verbosity_ != Verbosity::kQuiet) {
+  if (m.files_failed > 0) {
     // A refused change leaves its file SUCCESS: the story is the file's own.
     const bool refused = std::ranges::count(report.failures, FileOutcome::kRefused, &FileResult::outcome) == m.files_failed;
     const char* which = refused ? "FILE" : "--status failed";
-    fmt::print(err_, "{}\n", paint(kRed, fmt::format("{} file(s) failed; `sluice files {} {}` shows why", m.files_failed, table, which)));
+    complain(kRed, fmt::format("{} file(s) failed; `sluice files {} {}` shows why", m.files_failed, table, which));
   }
   const DisposedFiles& disposed = report.disposed;
   if (disposed.any()) {
@@ -168,8 +186,8 @@ void Console::draw_bar(bool force) {
   constexpr int kCells = 24;
   const int full = static_cast<int>(share * kCells);
   fmt::print(err_, "\r\033[K[{}{}] {:3.0f}%  {}/{} files  {} rows  {}/s  ETA {}", std::string(static_cast<size_t>(full), '#'),
-             std::string(static_cast<size_t>(kCells - full), '.'), share * 100, files_done_, files_total_, rows_, size_text(rate),
-             duration_text(left));
+             std::string(static_cast<size_t>(kCells - full), '.'), share * 100, std::min(files_done_ + files_staged_, files_total_),
+             files_total_, rows_, size_text(rate), duration_text(left));
   std::fflush(err_);
   bar_shown_ = true;
 }
@@ -181,8 +199,9 @@ void Console::clear_bar() {
   bar_shown_ = false;
 }
 
-std::string Console::paint(const char* color, const std::string& text) const {
-  return color_ ? fmt::format("\033[{}m{}\033[0m", color, text) : text;
+void Console::complain(const char* color, const std::string& text) {
+  clear_bar();
+  fmt::print(err_, "{}\n", paint(color_err_, color, text));
 }
 
 }  // namespace sluice

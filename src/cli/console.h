@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "pipeline/engine.h"
@@ -15,7 +16,8 @@ enum class Verbosity { kQuiet, kNormal, kVerbose };
 
 class Console final : public RunObserver {
  public:
-  /// Lines go to `out`, warnings and the bar to `err`; the bar only where `err` is a terminal. `silent`: nothing on `out` (--json).
+  /// Lines go to `out`, warnings and the bar to `err`; the bar and colours only where it is a terminal. `silent` (--json): nothing is said
+  /// while the run goes on; warnings are kept for the document.
   Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silent, Clock& clock);
   ~Console() override;
 
@@ -23,6 +25,7 @@ class Console final : public RunObserver {
   void claimed(const ClaimedBatch& batch) override;
   void expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) override;
   void progress(int64_t bytes, int64_t rows) override;
+  void file_staged() override;
   void file_read(const FileResult& result) override;
   bool wants_formats() const override { return verbosity_ == Verbosity::kVerbose; }
   void recognised(const std::string& path, const std::string& format) override;
@@ -35,24 +38,29 @@ class Console final : public RunObserver {
   void summary(const RunReport& report, const std::string& table);
   void error(const std::string& message);
 
+  /// With `silent`: what warning() was told, each text once.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
  private:
   void line(const std::string& text);
   void draw_bar(bool force);
   void clear_bar();
-  std::string paint(const char* color, const std::string& text) const;
+  void complain(const char* color, const std::string& text);
 
   std::FILE* const out_;
   std::FILE* const err_;
   const Verbosity verbosity_;
   const bool silent_;
   const bool bar_;
-  const bool color_;
+  const bool color_out_, color_err_;
   Clock& clock_;
   std::recursive_mutex mutex_;  // progress comes from reader threads while lines come from the run's
   const int64_t started_;
   int64_t drawn_at_ = 0;
   bool bar_shown_ = false;
+  std::vector<std::string> warnings_;
   int64_t files_total_ = 0, files_done_ = 0, bytes_total_ = 0, bytes_done_ = 0, rows_ = 0;
+  int64_t files_of_batch_ = 0, files_staged_ = 0;  // of the batch in hand: all, and those read to their end
 };
 
 }  // namespace sluice

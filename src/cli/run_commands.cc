@@ -6,6 +6,7 @@
 #include "api/json_shapes.h"
 #include "base/ids.h"
 #include "cli/execute.h"
+#include "cli/preflight.h"
 #include "pipeline/members.h"
 #include "storage/local_path.h"
 
@@ -30,7 +31,7 @@ int worst(int a, int b) {
 }
 
 /// Leaves the run in the ledger, for a server to take.
-Result<void> hand_over(CommandLine& line, Assembly& parts, const Ingestion& ingestion) {
+Result<Outcome> hand_over(const CommandLine& line, Assembly& parts, const Ingestion& ingestion) {
   TRY_ASSIGN(const RequestedRun asked,
              parts.queue().request_run({.id = RunId(new_uuid()), .ingestion = ingestion.id, .trigger = Trigger::kCli}));
   if (asked.outcome == RequestOutcome::kBusy) {
@@ -38,34 +39,59 @@ Result<void> hand_over(CommandLine& line, Assembly& parts, const Ingestion& inge
   }
   if (asked.outcome == RequestOutcome::kQueueFull) return fail(ErrorCode::kUnavailable, "too many runs are waiting already");
   if (asked.outcome != RequestOutcome::kMade) return fail(ErrorCode::kConflict, fmt::format("{} is {}", ingestion.name, ingestion.status));
-  line.print(line.flags.json ? run_json(*asked.run).dump(2) + "\n"
-                             : fmt::format("Run {} of {} waits for a server\n", asked.run->id.text, ingestion.name));
+  if (line.flags.json) return Outcome{kExitDone, run_json(*asked.run)};
+  line.print(fmt::format("Run {} of {} waits for a server\n", asked.run->id.text, ingestion.name));
+  return Outcome{};
+}
+
+Outcome run_one(const CommandLine& line, Opened& opened, const std::string& name, bool no_wait) {
+  const auto ingestion = find_ingestion(opened, name);
+  if (!ingestion) return refused(line, ingestion.error());
+  if (!no_wait) return execute(line, *opened.parts, *ingestion, {});
+  const auto left = hand_over(line, *opened.parts, *ingestion);
+  if (left) return *left;
+  Outcome outcome = refused(line, left.error());
+  outcome.exit_code = exit_code_of(left.error());  // busy, or the queue is full: no wrong usage
+  return outcome;
+}
+
+/// One ingestion that cannot be run does not keep the others from it.
+Result<void> run_all(CommandLine& line, bool no_wait) {
+  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kCreate));
+  std::vector<std::string> names;
+  for (const Ingestion& ingestion : opened.config.ingestions) names.push_back(ingestion.name);
+  TRY_ASSIGN(const auto known, opened.parts->registry().ingestions("default"));
+  for (const Ingestion& ingestion : known) {
+    if (std::ranges::find(names, ingestion.name) == names.end()) names.push_back(ingestion.name);
+  }
+  nlohmann::json runs = nlohmann::json::array(), errors = nlohmann::json::array();
+  for (const std::string& name : names) {
+    if (!no_wait && !line.flags.json && !line.flags.quiet) line.print(fmt::format("== {}\n", name));
+    const auto checked = check_defined(line, opened.config, name);
+    Outcome outcome = checked ? run_one(line, opened, name, no_wait) : refused(line, checked.error());
+    line.exit_code = worst(line.exit_code, outcome.exit_code);
+    if (outcome.document.contains("run_id")) {
+      runs.push_back(std::move(outcome.document));
+    } else if (line.flags.json) {
+      errors.push_back({{"ingestion", name}, {"error", std::move(outcome.document["error"])}});
+    }
+    if (line.stop.stop_requested()) break;
+  }
+  const auto total = runs.size();
+  if (line.flags.json)
+    line.print(nlohmann::json{{"runs", std::move(runs)}, {"errors", std::move(errors)}, {"total", total}}.dump(2) + "\n");
   return {};
 }
 
 Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_wait) {
   if (name.empty() == !all) return invalid_input("name one INGESTION, or use --all");
+  if (all) return run_all(line, no_wait);
+  TRY_ASSIGN(const Config config, read_configuration(line));
+  TRY(check_defined(line, config, name));
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kCreate));
-  std::vector<std::string> names;
-  if (!all) {
-    names.push_back(name);
-  } else {
-    for (const Ingestion& ingestion : opened.config.ingestions) names.push_back(ingestion.name);
-    TRY_ASSIGN(const auto known, opened.parts->registry().ingestions("default"));
-    for (const Ingestion& ingestion : known) {
-      if (std::ranges::find(names, ingestion.name) == names.end()) names.push_back(ingestion.name);
-    }
-  }
-  for (const std::string& each : names) {
-    TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, each));
-    if (no_wait) {
-      if (auto left = hand_over(line, *opened.parts, ingestion); !left) line.exit_code = worst(line.exit_code, line.fail(left.error()));
-      continue;
-    }
-    if (all && !line.flags.json && !line.flags.quiet) line.print(fmt::format("== {}\n", ingestion.name));
-    line.exit_code = worst(line.exit_code, execute_run(line, *opened.parts, ingestion, {}));
-    if (line.stop.stop_requested()) break;
-  }
+  const Outcome outcome = run_one(line, opened, name, no_wait);
+  if (line.flags.json) line.print(outcome.document.dump(2) + "\n");
+  line.exit_code = outcome.exit_code;
   return {};
 }
 
@@ -160,7 +186,8 @@ Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
   context.stop = line.stop;
   Engine engine(opened.parts->engine_parts());
   TRY_ASSIGN(const int64_t count, engine.forget(ingestion, *sink, paths, flags.all, console, context));
-  line.print(line.flags.json ? nlohmann::json{{"forgotten", count}}.dump(2) + "\n" : fmt::format("Forgot {} file(s)\n", count));
+  const nlohmann::json shown = {{"forgotten", count}, {"warnings", console.warnings()}};
+  line.print(line.flags.json ? shown.dump(2) + "\n" : fmt::format("Forgot {} file(s)\n", count));
   return {};
 }
 

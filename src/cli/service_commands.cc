@@ -46,7 +46,7 @@ Result<void> serve(CommandLine& line, ServeFlags flags) {
   }
   flags.options.key_file = line.key_file();
   TRY_ASSIGN(const Config config, read_configuration(line));
-  Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
+  Console console(stdout, stderr, line.verbosity(), /*silent=*/false, line.clock);
   for (const std::string& warning : config.warnings) console.warning(warning);
   return line.serve(config, flags.options, [&] { return line.assemble(config, LedgerMode::kCreate); }, line.stop);
 }

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "iceberg/append.h"
 #include "iceberg/metadata_file.h"
+#include "iceberg/table_place.h"
 #include "sql/postgres.h"
 
 namespace sluice {
@@ -40,7 +41,7 @@ class SqlCatalog final : public Catalog {
     if (existing) return fail(ErrorCode::kConflict, fmt::format("table {} exists already", id.text()));
     TRY_ASSIGN(TableMetadata metadata, first_metadata(id, table));
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(metadata), store_properties_));
-    TRY(check_location_is_free(*store, metadata, context));
+    TRY(check_place_is_free(*store, metadata.location, metadata_location_dir(metadata), uri(), context));
     TRY_ASSIGN(const std::string location, attempt(*store, id, metadata, 0, "", context));
     return LoadedTable{id, std::move(metadata), location, store_properties_};
   }
@@ -112,29 +113,8 @@ class SqlCatalog final : public Catalog {
       properties.erase(version);  // a field of the metadata, not a property
     }
     std::string location = table.location;
-    if (location.empty()) location = fmt::format("{}/{}/{}", warehouse_, fmt::join(id.ns, "/"), id.name);
+    if (location.empty()) location = default_location(warehouse_, id);
     return new_table_metadata(new_uuid(), location, std::move(schema), std::move(spec), std::move(properties), clock_.now());
-  }
-
-  /// Two tables must not share a place: a catalog that does not know the one that lies there is another catalog's warehouse.
-  /// Metadata without a snapshot is what a creation leaves that never reached its catalog.
-  Result<void> check_location_is_free(ObjectStore& store, const TableMetadata& metadata, Context& context) {
-    ListRequest request{metadata_location_dir(metadata) + "/"};
-    do {
-      TRY_ASSIGN(const ListPage page, store.list(request, context));
-      for (const ObjectInfo& object : page.objects) {
-        if (!object.path.ends_with(".metadata.json")) continue;
-        auto other = read_metadata_file(store, object.path, context);
-        if (other && other->snapshots.empty()) continue;
-        return invalid_input(
-            fmt::format("{} already holds a table that catalog {} does not know (uuid {}): it belongs to another catalog, "
-                        "or was dropped without its files. Use that catalog (--home), another warehouse (--warehouse) "
-                        "or remove the folder",
-                        metadata.location, uri(), other ? other->table_uuid : "unreadable"));
-      }
-      request.token = page.next_token;
-    } while (!request.token.empty());
-    return {};
   }
 
   /// Announce the metadata file, write it, name it: in this order, so that a process that dies in between leaves a file whose name is

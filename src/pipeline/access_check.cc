@@ -11,8 +11,11 @@ Result<std::string> list_source(StoreProvider& stores, Clock& clock, const Inges
   TRY_ASSIGN(ObjectStore * store, stores.store_for(source.paths.front(), source.store));
   TRY_ASSIGN(auto feed, make_listing_feed(*store, source.paths, ingestion.ready, clock));
   TRY_ASSIGN(const FeedPage page, feed->next(context));
-  if (!page.warnings.empty()) return std::unexpected(page.warnings.front());
-  return fmt::format("lists {}{} file(s)", page.last ? "" : "more than ", page.files.size());
+  std::string text = fmt::format("lists {}{} file(s)", page.last ? "" : "more than ", page.files.size());
+  if (page.warnings.empty()) return text;
+  text += "; warning: " + page.warnings.front().message;  // a load passes it over, too
+  if (page.warnings.size() > 1) text += fmt::format(" (and {} more)", page.warnings.size() - 1);
+  return text;
 }
 
 Result<std::string> ask_catalog(const Result<Catalog*>& catalog, const Ingestion& ingestion, Context& context) {

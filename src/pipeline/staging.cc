@@ -146,6 +146,7 @@ class FileStage {
   Result<void> keep(size_t index, FileResult result) {
     std::lock_guard lock(mutex_);
     results_[index] = std::move(result);
+    step_.observer.file_staged();
     return {};
   }
 

@@ -12,6 +12,11 @@ def tree(home):
     return sorted(str(path.relative_to(home.folder)) for path in home.folder.glob("**/*") if ".sluice" not in path.parts)
 
 
+def everything(home):
+    """Everything below the working folder."""
+    return sorted(str(path.relative_to(home.folder)) for path in home.folder.glob("**/*"))
+
+
 WRONG = {
     "unknown option": (["load", "in", "--table", TABLE, "--tabel", "x"], ["--tabel"]),
     "unknown command": (["laod", "in"], ["laod"]),
@@ -49,10 +54,24 @@ def test_wrong_calls(home, what):
 @pytest.mark.parametrize("transform", ["day(when)", "day(name)", "truncate(2, ratio)"])
 def test_partitions_that_the_columns_do_not_allow(home, transform):
     home.write_rows("in/a.json", [{"id": 1, "name": "x", "ratio": 1.5}])
-    outcome = home.run("load", "in", "--table", TABLE, "--partition-by", transform, code=None)
-    assert outcome.code in (1, 2) and transform in outcome.text, outcome
-    assert not list(home.folder.glob("warehouse/**/*.metadata.json")) and home.states().get("SUCCESS", 0) == 0
+    before = tree(home)
+    outcome = home.run("load", "in", "--table", TABLE, "--partition-by", transform, code=1)
+    assert transform in outcome.err, outcome
+    assert tree(home) == before and home.states() == {"DISCOVERED": 1}
+    assert [run["status"] for run in home.run("runs", TABLE, "--json").json["runs"]] == ["FAILED"]
     home.load("in", "--table", TABLE)
+    assert home.lake.count(TABLE) == 1
+
+
+# Prevents a run, or a ledger, that is made for partitions which the contract's columns cannot have.
+@pytest.mark.parametrize("transform", ["day(when)", "day(name)"])
+def test_partitions_that_the_contract_does_not_allow(home, transform):
+    home.write_rows("in/a.json", numbered(1))
+    home.write("contract.yaml", "columns: [{name: id, type: long}, {name: name, type: string}]\n")
+    before = everything(home)
+    outcome = home.run("load", "in", "--table", TABLE, "--contract", "contract.yaml", "--partition-by", transform, code=2)
+    assert transform in outcome.err and everything(home) == before, outcome
+    home.load("in", "--table", TABLE, "--contract", "contract.yaml", "--partition-by", "bucket(2, id)")
     assert home.lake.count(TABLE) == 1
 
 
@@ -102,14 +121,31 @@ def test_a_ledger_that_does_not_answer_is_no_wrong_usage(home):
     assert not (home.folder / "warehouse").exists(), "nothing is loaded without the ledger"
 
 
-# Prevents a contract's errors from being reported without a place.
-def test_broken_contract(home):
+CONTRACTS = {
+    "missing": (None, ["contract.yaml"]),
+    "bad type": ("columns:\n  - {name: id, type: long}\n  - {name: when, type: tomorrow}\n", ["contract.yaml:3", "tomorrow"]),
+}
+
+
+# Prevents a contract's errors from being reported without a place, and runs, ledgers and files waiting that such a call leaves behind.
+@pytest.mark.parametrize("what", CONTRACTS)
+def test_broken_contract(home, what):
+    text, words = CONTRACTS[what]
     home.write_rows("in/a.json", numbered(2))
-    home.write("contract.yaml", "columns:\n  - {name: id, type: long}\n  - {name: when, type: tomorrow}\n")
+    if text:
+        home.write("contract.yaml", text)
     home.write("sluice.yaml", "ingestions:\n  events:\n    source: {paths: [in]}\n    table: bronze.events\n    schema: {contract: contract.yaml}\n")
-    outcome = home.run("run", "events", code=None)
-    assert outcome.code in (1, 2) and "contract.yaml:3" in outcome.text and "tomorrow" in outcome.text, outcome
-    assert not list(home.folder.glob("warehouse/**/*.parquet"))
+    before = everything(home)
+    for call in (["run", "events"], ["load", "in", "--table", TABLE, "--contract", "contract.yaml"]):
+        outcome = home.run(*call, code=2)
+        assert all(word in outcome.err for word in words), outcome
+        assert everything(home) == before
+    assert "contract.yaml" in home.run("run", "--all", "--json", code=2).json["errors"][0]["error"]["message"]
+    home.write("contract.yaml", "columns: [{name: id, type: long}, {name: name, type: string}]\n")
+    home.run("run", "events")
+    home.write("contract.yaml", "columns: [{name: id, type: nothing}]\n")
+    home.run("run", "events", code=2)
+    assert len(home.ledger("select * from runs")) == 1
 
 
 # Prevents a table from being split over two warehouses because somebody typed another folder.
@@ -122,14 +158,26 @@ def test_warehouse_of_another_catalog(home):
     assert home.lake.count(TABLE) == 2 and not (home.folder / "elsewhere").exists()
 
 
+# Prevents a --warehouse that is passed over without a word where sluice.yaml says where the catalog's tables lie.
+def test_warehouse_beside_configured_catalogs(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.write("sluice.yaml", "catalogs:\n  local: {type: sql, uri: \"sqlite:.sluice/catalog.db\", warehouse: ./warehouse}\n")
+    before = everything(home)
+    outcome = home.run("load", "in", "--table", TABLE, "--warehouse", "./mine", code=2)
+    assert "--warehouse ./mine" in outcome.err and "sluice.yaml" in outcome.err, outcome
+    assert everything(home) == before
+    home.load("in", "--table", TABLE, "--warehouse", "./warehouse/")
+    assert home.lake.count(TABLE) == 2
+
+
 # Prevents two catalogs from writing their tables into the same folders: each would take the other's files for orphans.
 def test_warehouse_that_another_catalog_uses(home):
     home.write_rows("in/a.json", numbered(2))
     home.load("in", "--table", TABLE)
-    before = tree(home)
-    outcome = home.run("load", "in", "--table", TABLE, "--home", "other", code=None)
-    assert outcome.code in (1, 2) and "warehouse" in outcome.text, outcome
-    assert [path for path in tree(home) if not path.startswith("other")] == before
+    before = everything(home)
+    outcome = home.run("load", "in", "--table", TABLE, "--home", "other", code=2)
+    assert "it belongs to another catalog" in outcome.err, outcome
+    assert everything(home) == before
     assert home.lake.count(TABLE) == 2
 
 
@@ -145,9 +193,18 @@ def test_ledger_of_a_newer_program(home):
                        "from schema_migrations limit 1")  # fmt: skip
     ledger.close()
     home.write_rows("in/b.json", numbered(2, 3))
-    outcome = home.run("load", "in", "--table", TABLE, code=None)
-    assert outcome.code in (1, 2) and "ledger" in outcome.text and "newer" in outcome.text, outcome
+    outcome = home.run("load", "in", "--table", TABLE, code=2)
+    assert "ledger" in outcome.err and "newer" in outcome.err, outcome
     assert home.lake.count(TABLE) == 2
+
+
+# Prevents scripts that asked for JSON from getting text when they are called wrongly, and errors beside the document.
+@pytest.mark.parametrize("arguments", [["load", "in", "--tabel", "x"], ["laod", "in"], ["load", "in"], ["runs"], []])
+def test_wrong_calls_in_json(home, arguments):
+    home.write_rows("in/a.json", numbered(2))
+    outcome = home.run(*arguments, "--json", code=2)
+    assert outcome.json["error"]["code"] == "invalid_input" and outcome.json["error"]["message"], outcome
+    assert outcome.err == ""
 
 
 # Prevents help that is missing, or that goes to the wrong stream.

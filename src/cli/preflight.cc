@@ -1,0 +1,80 @@
+#include "cli/preflight.h"
+
+#include "iceberg/append.h"
+#include "iceberg/partition_spec.h"
+#include "iceberg/table_place.h"
+#include "pipeline/column_rules.h"
+#include "schema/contract.h"
+#include "schema/evolution.h"
+
+namespace sluice {
+namespace {
+
+Result<std::optional<Schema>> read_contract(const Ingestion& ingestion) {
+  std::optional<Schema> contract;
+  TRY_ASSIGN(const auto rules, ColumnRules::make(ingestion.schema));
+  if (ingestion.schema.contract.empty()) return contract;
+  TRY_ASSIGN(contract, load_contract(ingestion.schema.contract));
+  if (rules) TRY(rules->check(*contract, /*may_add=*/false));
+  return contract;
+}
+
+Result<void> check_partitions(const Ingestion& ingestion, const Schema& contract) {
+  TRY_ASSIGN(InitialSchema initial, initial_schema(contract.fields, ingestion.metadata_columns));
+  assign_field_ids(initial.schema.fields, 0);
+  TRY(make_partition_fields(ingestion.partition_by, initial.schema));
+  return {};
+}
+
+/// Of the catalog's own tables: one that was renamed stays where it lies.
+Result<bool> lies_in(const std::string& folder, Catalog& catalog, Context& context) {
+  TRY_ASSIGN(const auto tables, catalog.tables(context));
+  for (const TableId& id : tables) {
+    const auto table = catalog.load(id, context);
+    if (table && normalized_path(metadata_location_dir(table->metadata)) == normalized_path(folder)) return true;
+  }
+  return false;
+}
+
+/// A catalog behind a server decides itself where tables lie.
+Result<void> check_place(const CommandLine& line, const CatalogConfig& config, Catalog& catalog, const Ingestion& ingestion) {
+  if (config.type != "sql") return {};
+  TableMetadata made;
+  made.location = default_location(catalog.warehouse(), {ingestion.table.ns, ingestion.table.name});
+  made.properties = ingestion.table_properties;
+  const std::string folder = metadata_location_dir(made);
+  TRY_ASSIGN(ObjectStore * store, line.stores.store_for(folder, config.properties));
+  Context context;
+  context.stop = line.stop;
+  const auto is_free = check_place_is_free(*store, made.location, folder, catalog.uri(), context);
+  if (is_free || is_free.error().code != ErrorCode::kInvalidInput) return is_free;
+  TRY_ASSIGN(const bool by_another_name, lies_in(folder, catalog, context));
+  return by_another_name ? Result<void>{} : is_free;  // the run says by which
+}
+
+}  // namespace
+
+Result<void> check_contract(const Ingestion& ingestion) {
+  TRY(read_contract(ingestion));
+  return {};
+}
+
+Result<void> check_before_run(const CommandLine& line, const Config& config, const Ingestion& ingestion) {
+  TRY_ASSIGN(const auto contract, read_contract(ingestion));
+  if (ingestion.parquet) return {};
+  TRY_ASSIGN(const auto parts, line.assemble(config, LedgerMode::kScratchIfMissing));
+  TRY_ASSIGN(Catalog * catalog, parts->catalog(ingestion.table.catalog));
+  Context context;
+  context.stop = line.stop;
+  const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
+  if (table || table.error().code != ErrorCode::kNotFound) return {};  // a run looks at it, and says what is wrong
+  if (contract) TRY(check_partitions(ingestion, *contract));
+  return check_place(line, config.catalogs.at(ingestion.table.catalog), *catalog, ingestion);
+}
+
+Result<void> check_defined(const CommandLine& line, const Config& config, const std::string& name) {
+  const auto defined = config.ingestion(name);
+  return defined ? check_before_run(line, config, *defined) : Result<void>{};
+}
+
+}  // namespace sluice
