@@ -32,15 +32,6 @@ std::string backquoted(std::string_view name) {
   return quoted + "`";
 }
 
-/// The word behind `key`, without quotes; empty: there is none.
-std::string_view word_behind(std::string_view text, std::string_view key) {
-  const size_t at = text.find(key);
-  if (at == std::string_view::npos) return {};
-  text.remove_prefix(at + key.size());
-  text.remove_prefix(std::min(text.find_first_not_of(" \t='\""), text.size()));
-  return text.substr(0, text.find_first_of(" ,'\"\n"));
-}
-
 }  // namespace
 
 std::string statements_between(const SqlSettings& from, const SqlSettings& to) {
@@ -73,12 +64,23 @@ SqlItem SqlDump::next_item() {
     switch (state_) {
       case State::kInsertRows: step = next_insert_row(); break;
       case State::kCopyRows: step = next_copy_row(); break;
-      case State::kChanges: step = next_change(); break;
+      case State::kEffects: step = next_effect(); break;
       case State::kStatements: step = next_statement(); break;
     }
-    has_given_ |= step.has_value();
-    if (step) return *step;
+    if (!step) continue;
+    has_given_ = true;
+    remember(*step);
+    return *step;
   }
+}
+
+void SqlDump::remember(SqlItem item) {
+  const bool has_rows = item == SqlItem::kRow || item == SqlItem::kProblem;
+  if ((!has_rows && item != SqlItem::kTable) || remembered_ == statement_) return;
+  remembered_ = statement_;
+  if (table_.empty() || is_table_of_sqlite(table_, tokens_.dialect()) || tables_.add(table_, has_rows)) return;
+  tokens_.text().fail_at(line_, byte_, error_type::kTooLarge,
+                         fmt::format("more than {} MiB of names of tables", kSqlKnownTablesBytesMax / kMiB));
 }
 
 std::string SqlDump::raw() {
@@ -97,19 +99,17 @@ SqlDump::Step SqlDump::next_statement() {
   apply_executed_comments();
   if (token.kind == SqlTokenKind::kEnd) return SqlItem::kEnd;
   if (token.kind == SqlTokenKind::kTerminator) return std::nullopt;
-  if (token.is('\\')) {
-    connect(tokens_.rest_of_line());
-    return std::nullopt;
-  }
-  if (token.is_word("DELIMITER")) {
-    read_delimiter();
-    return std::nullopt;
-  }
-  ++statement_;
-  line_ = token.line;
-  byte_ = raw_begin_ = statement_byte_ = token.byte;
-  problem_ = {};
+  if (begins_sql_command(tokens_)) return read_command();
+  begin_statement();
   return keep_statements_ ? keep_statement() : read_statement();
+}
+
+/// With its first token in hand.
+void SqlDump::begin_statement() {
+  ++statement_;
+  line_ = statement_line_ = tokens_.token().line;
+  byte_ = raw_begin_ = statement_byte_ = tokens_.token().byte;
+  problem_ = {};
 }
 
 SqlDump::Step SqlDump::read_statement() {
@@ -117,16 +117,12 @@ SqlDump::Step SqlDump::read_statement() {
   if (token.is_word("CREATE")) return read_create();
   if (is_any(token, {"INSERT", "REPLACE"})) return read_insert();
   if (token.is_word("COPY")) return read_copy();
-  if (token.is_word("LOAD")) return read_load();
-  if (token.is_word("DROP")) return read_drop();
-  if (is_any(token, {"UPDATE", "DELETE", "MERGE", "TRUNCATE"}))
-    return read_change(fmt::format("{} of rows is not understood", upper_case(token.text)));
   if (token.is_word("SET")) {
     read_set();
   } else if (token.is_word("USE")) {
     read_use();
   } else {
-    skip_statement();
+    return read_effects();
   }
   return std::nullopt;
 }
@@ -154,9 +150,9 @@ void SqlDump::refuse(std::string_view reason) {
 void SqlDump::apply_executed_comments() {
   const std::string executed = upper_case(tokens_.take_executed_comments());
   if (executed.empty()) return;
-  set("NAMES", word_behind(executed, "SET NAMES"));
-  set("TIME_ZONE", word_behind(executed, "SET TIME_ZONE"));
-  set("SQL_MODE", word_behind(executed, "SQL_MODE="));
+  set("NAMES", sql_word_behind(executed, "SET NAMES"));
+  set("TIME_ZONE", sql_word_behind(executed, "SET TIME_ZONE"));
+  set("SQL_MODE", sql_word_behind(executed, "SQL_MODE="));
 }
 
 /// A setting that changes how values are written; both in upper case. A variable (@x) brings back what was before.
@@ -195,20 +191,30 @@ void SqlDump::read_use() {
   skip_statement();
 }
 
-void SqlDump::read_delimiter() {
-  const std::string line = tokens_.rest_of_line();
-  const std::string_view delimiter = word_behind(line, "");
-  settings_.delimiter = delimiter.empty() ? ";" : std::string(delimiter);
-  tokens_.set_delimiter(settings_.delimiter);
-}
-
-/// psql's `\connect [-reuse-previous=on] database`; its other commands change nothing.
-void SqlDump::connect(std::string_view line) {
-  if (!line.starts_with("connect ") && !line.starts_with("c ")) return;
-  line.remove_prefix(line.find(' ') + 1);
-  if (line.starts_with('-')) line.remove_prefix(std::min(line.find(' '), line.size()));
-  if (const size_t at = line.find("dbname="); at != std::string_view::npos) line.remove_prefix(at + 7);
-  if (const std::string_view database = word_behind(line, ""); !database.empty()) settings_.database = std::string(database);
+/// A line for the client; nothing behind it is read.
+SqlDump::Step SqlDump::read_command() {
+  SqlCommand command = read_sql_command(tokens_);
+  switch (command.kind) {
+    case SqlCommandKind::kConnect:
+      if (!command.argument.empty()) settings_.database = std::move(command.argument);
+      break;
+    case SqlCommandKind::kDelimiter:
+      settings_.delimiter = command.argument.empty() ? ";" : command.argument.substr(0, SqlText::kAheadMax);
+      tokens_.set_delimiter(settings_.delimiter);
+      break;
+    case SqlCommandKind::kInclude:
+      if (keep_statements_) break;
+      refuse(
+          fmt::format("\"{}\" brings what another file holds, which is not in the dump: put that file's text in place of the line, or "
+                      "remove the line and load the file by itself",
+                      command.argument));
+      break;
+    case SqlCommandKind::kCopy:
+      if (!keep_statements_) return read_copy_command(command);
+      break;
+    case SqlCommandKind::kOther: break;
+  }
+  return std::nullopt;
 }
 
 void SqlDump::skip_statement() {
@@ -224,17 +230,20 @@ void SqlDump::skip_created() {
                          "another database than it seems; say by which with --sql-dialect");
 }
 
-/// Up to the word of CREATE that says what it creates.
-void SqlDump::pass_create_options() {
+/// Up to the word of CREATE that says what it creates. True: it replaces what is called so.
+bool SqlDump::pass_create_options() {
+  bool replaces = false;
   const SqlToken* token = &tokens_.next();
   while (is_any(*token, {"OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "CONSTRAINT", "AGGREGATE", "DEFINER"})) {
     const bool is_definer = token->is_word("DEFINER");
+    replaces |= token->is_word("REPLACE");
     token = &tokens_.next();
     if (!is_definer) continue;
     // DEFINER = user@host: up to the first word that is no part of it.
     for (bool is_part = true; !token->ends_statement() && (is_part || token->kind != SqlTokenKind::kWord); token = &tokens_.next())
       is_part = token->is('=') || token->is('@') || token->is('.');
   }
+  return replaces;
 }
 
 SqlDump::Step SqlDump::misunderstood(std::string reason) {
@@ -245,7 +254,7 @@ SqlDump::Step SqlDump::misunderstood(std::string reason) {
 }
 
 SqlDump::Step SqlDump::read_create() {
-  pass_create_options();
+  const bool replaces = pass_create_options();
   if (!tokens_.token().is_word("TABLE")) {
     skip_created();
     return std::nullopt;
@@ -255,6 +264,7 @@ SqlDump::Step SqlDump::read_create() {
   table_ = read_sql_table_name(tokens_, settings_.database);
   columns_.clear();
   if (table_.empty() || tokens_.token().ends_statement()) return std::nullopt;
+  if (replaces && tables_.has_rows(table_)) return misunderstood("CREATE OR REPLACE TABLE behind rows is not understood");
   if (tokens_.token().is('(')) columns_ = read_sql_columns(tokens_, settings_.utc);
   if (reaches_query()) return misunderstood("CREATE TABLE from a query is not understood");
   raw_end_ = tokens_.token().byte;
@@ -271,17 +281,9 @@ bool SqlDump::reaches_query() {
 }
 
 SqlDump::Step SqlDump::read_insert() {
-  const SqlToken* token = &tokens_.next();
-  while (is_any(*token, {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "OR", "REPLACE", "ABORT", "FAIL", "ROLLBACK", "INTO"})) {
-    token = &tokens_.next();
-  }
-  table_ = read_sql_table_name(tokens_, settings_.database);
-  names_.clear();
-  if (tokens_.token().is_word("AS")) {
-    tokens_.next();
-    tokens_.next();
-  }
-  if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
+  SqlTarget target = read_sql_insert(tokens_, settings_.database);
+  table_ = std::move(target.table);
+  names_ = std::move(target.names);
   while (is_any(tokens_.token(), {"OVERRIDING", "SYSTEM", "USER", "VALUE"}) && !tokens_.token().ends_statement()) {
     const bool is_values = tokens_.token().is_word("VALUE");
     if (tokens_.next().is('(') && is_values) {
@@ -327,18 +329,42 @@ SqlDump::Step SqlDump::end_of_rows() {
 
 SqlDump::Step SqlDump::read_copy() {
   tokens_.next();
-  table_ = read_sql_table_name(tokens_, settings_.database);
-  names_.clear();
-  if (tokens_.token().is('(')) names_ = read_sql_names(tokens_);
-  if (!tokens_.token().is_word("FROM")) {
-    skip_statement();  // COPY ... TO
-    return std::nullopt;
+  SqlCopy copy = read_sql_copy(tokens_, settings_.database);
+  skip_statement();
+  raw_end_ = tokens_.token().byte;
+  return take_copy(std::move(copy), "COPY from a file is not understood: its rows are not in the dump");
+}
+
+/// psql's \copy: a COPY whose statement ends with the line.
+SqlDump::Step SqlDump::read_copy_command(const SqlCommand& command) {
+  begin_statement();
+  raw_end_ = tokens_.text().byte();
+  Context context;
+  SqlTokens tokens(*make_memory_blob(command.argument)->open({}, context), tokens_.dialect(), command.argument.size());
+  tokens.text().use(context);
+  tokens.next();
+  SqlCopy copy = read_sql_copy(tokens, settings_.database);
+  if (command.is_cut) {
+    tokens_.text().fail_at(line_, byte_, error_type::kTooLarge,
+                           fmt::format("a \\copy above the limit of {} MiB begins here", SqlTokens::kLineBytesMax / kMiB));
+  } else if (tokens.text().failure() && copy.from != SqlCopyFrom::kElsewhere) {
+    refuse("the quote that opens in the line of \\copy is not closed there");
   }
-  if (!tokens_.next().is_word("STDIN")) return misunderstood("COPY from a file is not understood: its rows are not in the dump");
-  if (!tokens_.next().ends_statement()) {
-    tokens_.text().fail_at(line_, byte_, error_type::kParseError,
-                           "COPY with options is not understood; dump it as pg_dump does, in text format");
-    return SqlItem::kEnd;
+  return take_copy(std::move(copy), "\\copy from a file is not understood: its rows are not in the dump");
+}
+
+/// With all of the statement read; its rows begin with the next line.
+SqlDump::Step SqlDump::take_copy(SqlCopy copy, std::string problem) {
+  table_ = std::move(copy.target.table);
+  names_ = std::move(copy.target.names);
+  switch (copy.from) {
+    case SqlCopyFrom::kNowhere: return std::nullopt;
+    case SqlCopyFrom::kElsewhere: problem_ = {std::move(problem), line_, byte_}; return SqlItem::kProblem;
+    case SqlCopyFrom::kHereInOtherFormat:
+      tokens_.text().fail_at(line_, byte_, error_type::kParseError,
+                             "COPY with options is not understood; dump it as pg_dump does, in text format");
+      return SqlItem::kEnd;
+    case SqlCopyFrom::kHere: break;
   }
   tokens_.rest_of_line();
   if (tokens_.text().peek() >= 0) tokens_.text().skip(1);
@@ -360,48 +386,28 @@ SqlDump::Step SqlDump::next_copy_row() {
   return SqlItem::kRow;
 }
 
-/// MySQL's LOAD DATA ... INTO TABLE t; PostgreSQL loads libraries.
-SqlDump::Step SqlDump::read_load() {
-  while (!tokens_.token().ends_statement() && !tokens_.token().is_word("INTO")) tokens_.next();
-  if (tokens_.token().ends_statement() || !tokens_.next().is_word("TABLE")) {
-    skip_statement();
-    return std::nullopt;
-  }
-  tokens_.next();
-  table_ = read_sql_table_name(tokens_, settings_.database);
-  return misunderstood("LOAD DATA is not understood: its rows are not in the dump");
-}
-
-SqlDump::Step SqlDump::read_drop() {
-  if (tokens_.next().is_word("TEMPORARY")) tokens_.next();
-  if (tokens_.token().is_word("TABLE")) return read_change("DROP TABLE behind rows is not understood");
-  skip_statement();
-  return std::nullopt;
-}
-
-SqlDump::Step SqlDump::read_change(std::string reason) {
-  const SqlToken* token = &tokens_.next();
-  while (is_any(*token, {"FROM", "TABLE", "ONLY", "INTO", "IGNORE", "LOW_PRIORITY", "QUICK", "IF", "EXISTS"})) token = &tokens_.next();
-  changed_ = read_sql_table_names(tokens_, settings_.database);
-  next_changed_ = 0;
+SqlDump::Step SqlDump::read_effects() {
+  effects_ = read_sql_effects(tokens_, settings_.database, tables_);
+  next_effect_ = 0;
   skip_statement();
   raw_end_ = tokens_.token().byte;
-  problem_ = {std::move(reason), line_, byte_};
-  state_ = State::kChanges;
-  return next_change();
+  state_ = State::kEffects;
+  return next_effect();
 }
 
-SqlDump::Step SqlDump::next_change() {
-  if (next_changed_ == changed_.size()) {
+SqlDump::Step SqlDump::next_effect() {
+  if (next_effect_ == effects_.size()) {
     state_ = State::kStatements;
     return std::nullopt;
   }
-  if (next_changed_ > 0) {
+  if (next_effect_ > 0) {
     ++statement_;
     statement_end_byte_ = tokens_.text().byte();
   }
-  table_ = changed_[next_changed_++];
-  return SqlItem::kChange;
+  SqlEffect& effect = effects_[next_effect_++];
+  table_ = std::move(effect.table);
+  problem_ = {std::move(effect.reason), line_, byte_};
+  return effect.gives_rows ? SqlItem::kProblem : SqlItem::kChange;
 }
 
 }  // namespace sluice

@@ -1,9 +1,10 @@
 // A SQL dump as a sequence of tables, rows and statements, one at a time. Not thread-safe.
 //
-// Understood: CREATE TABLE, INSERT (and REPLACE) ... VALUES with literals, COPY ... FROM stdin in text format, USE and \connect, and those
-// SET that change how values are written. What gives a table rows that are not there (INSERT of anything else, COPY from a file, LOAD DATA,
-// CREATE TABLE from a query), and statements that change its rows (UPDATE, DELETE, MERGE, TRUNCATE, DROP TABLE), are problems. All others
-// are passed over: they say nothing of rows.
+// Understood: CREATE TABLE, INSERT (and REPLACE) ... VALUES with literals, COPY and \copy ... FROM stdin in text format, USE and \connect,
+// and those SET that change how values are written. What gives a table rows that are not there (INSERT of anything else, COPY from a file,
+// LOAD DATA, SELECT INTO, CREATE TABLE from a query), and statements that change its rows or columns (UPDATE, DELETE, MERGE, TRUNCATE,
+// ALTER TABLE, RENAME, DROP of it or of all around it), are problems; a line that brings another file (\i, source, .read) is an error. All
+// others are passed over: they say nothing of rows.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,12 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "formats/format.h"
+#include "formats/sql_command.h"
+#include "formats/sql_effects.h"
+#include "formats/sql_known_tables.h"
 #include "formats/sql_row.h"
 #include "formats/sql_table.h"
+#include "formats/sql_target.h"
 #include "formats/sql_tokens.h"
 
 namespace sluice {
@@ -42,10 +47,11 @@ inline constexpr size_t kSqlDefinitionBytesMax = kMiB;
 
 enum class SqlItem {
   kEnd,
-  kTable,      ///< CREATE TABLE: table(), columns()
-  kRow,        ///< table(), names(), values(), perhaps problem()
-  kProblem,    ///< a statement that gives table() rows and is not understood: problem()
-  kChange,     ///< a statement that changes rows of table(): problem(). One that names several tables counts as a statement for each
+  kTable,  ///< CREATE TABLE: table(), columns()
+  kRow,    ///< table(), names(), values(), perhaps problem()
+  // A statement that does something to several tables counts as a statement for each.
+  kProblem,    ///< a statement that gives table() rows or columns and is not understood: problem()
+  kChange,     ///< a statement that changes rows of table(): problem()
   kStatement,  ///< any other; only where they were asked for
 };
 
@@ -69,7 +75,8 @@ class SqlDump {
   int64_t line() const { return line_; }  ///< where the item begins
   int64_t byte() const { return byte_; }
   int64_t statement_byte() const { return statement_byte_; }  ///< where the statement in hand begins
-  int64_t end_byte() { return tokens_.text().byte(); }        ///< behind what was read
+  int64_t statement_line() const { return statement_line_; }
+  int64_t end_byte() { return tokens_.text().byte(); }  ///< behind what was read
   /// Behind the last statement that is over and gave an item: its terminator, the end of COPY's rows.
   int64_t statement_end_byte() const { return statement_end_byte_; }
   /// Those that hold for the statement in hand.
@@ -79,38 +86,39 @@ class SqlDump {
   bool raw_is_cut() const { return tokens_.text().capture_is_cut(); }
 
  private:
-  enum class State { kStatements, kInsertRows, kCopyRows, kChanges };
+  enum class State { kStatements, kInsertRows, kCopyRows, kEffects };
 
   /// nullopt: passed over, go on.
   using Step = std::optional<SqlItem>;
 
   SqlItem next_item();
   Step next_statement();
+  void begin_statement();
   Step read_statement();
   Step keep_statement();
   Step read_create();
   Step read_insert();
   Step read_copy();
-  Step read_load();
-  Step read_drop();
-  Step read_change(std::string reason);
-  Step next_change();
+  Step read_command();
+  Step read_copy_command(const SqlCommand& command);
+  Step take_copy(SqlCopy copy, std::string problem);
+  Step read_effects();
+  Step next_effect();
   Step next_insert_row();
   Step next_copy_row();
   Step end_of_rows();
   void read_use();
-  void read_delimiter();
   void read_set();
   void set(const std::string& name, std::string_view value);
   void apply_executed_comments();
   void check_encoding(std::string_view encoding);
-  void connect(std::string_view line);
   void skip_statement();
   void skip_created();
-  void pass_create_options();
+  bool pass_create_options();
   bool reaches_query();
   Step misunderstood(std::string reason);
   void refuse(std::string_view reason);
+  void remember(SqlItem item);
 
   SqlTokens tokens_;
   const bool keep_statements_;
@@ -120,11 +128,13 @@ class SqlDump {
   std::vector<std::string> names_;
   SqlRow row_;
   SqlProblem problem_;
-  std::vector<SqlTableName> changed_;  ///< by the statement in hand
-  size_t next_changed_ = 0;
+  std::vector<SqlEffect> effects_;  ///< of the statement in hand
+  size_t next_effect_ = 0;
+  SqlKnownTables tables_;
   SqlSettings settings_;
   bool has_given_ = false;  ///< the statement in hand: an item
-  int64_t statement_ = 0, statement_byte_ = 0, statement_end_byte_ = 0, line_ = 1, byte_ = 0;
+  int64_t statement_ = 0, statement_line_ = 1, statement_byte_ = 0, statement_end_byte_ = 0, line_ = 1, byte_ = 0;
+  int64_t remembered_ = 0;               ///< the last statement whose table is in tables_
   int64_t raw_begin_ = 0, raw_end_ = 0;  ///< of the item as captured, which begins behind byte_ where it is a row of INSERT
 };
 

@@ -60,9 +60,13 @@ Result<Inferred> infer_table(SqlDump dump, const std::string& table, int64_t sam
   SqlColumns columns;
   SqlGuess guess(options);
   Inferred inferred;
-  int64_t first_row_byte = -1;
+  int64_t first_row_byte = -1, defined_byte = 0;
+  // Whether a table holds what the database computes, only its rows say.
+  const auto is_defined = [&] { return guess.all_declared() && !columns.any_generated(); };
   for (;;) {
     TRY_ASSIGN(const SqlItem item, dump.next(context));
+    // It may be created anew before its rows.
+    if (is_defined() && dump.byte() - defined_byte > sample_bytes) break;
     if (item == SqlItem::kEnd) {
       TRY(wanted.check_found());
       break;
@@ -71,11 +75,13 @@ Result<Inferred> infer_table(SqlDump dump, const std::string& table, int64_t sam
     if (!is_ours) continue;
     if (item == SqlItem::kTable) {
       columns.define(dump.columns());
+      if (inferred.rows == 0) guess = SqlGuess(options);
+      defined_byte = dump.byte();
       for (const SqlColumn& column : columns.defined()) {
         if (!column.generated) guess.see_column(column);
       }
-      // Whether it holds what the database computes, only its rows say.
-      if (guess.all_declared() && !columns.any_generated()) break;
+    } else if (is_defined() && item != SqlItem::kChange) {
+      break;
     } else if (item == SqlItem::kRow) {
       ++inferred.rows;
       see_row(dump, columns.of_rows(dump.names(), dump.values().size(), dump.dialect()), guess);

@@ -1,10 +1,7 @@
 #include "formats/sql_format.h"
 
-#include <memory>
 #include <string>
-#include <vector>
 
-#include <arrow/api.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +10,7 @@
 #include "formats/sql_extract.h"
 #include "formats/sql_head.h"
 #include "formats/sql_listing.h"
+#include "formats/sql_loading.h"
 
 namespace sluice {
 namespace {
@@ -21,55 +19,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-struct LoadedDump {
-  std::vector<std::string> columns;  ///< "name type"
-  std::vector<std::string> rows;     ///< values joined by '|'; `_rescued_data` last
-  std::vector<BadRow> bad_rows;
-  std::vector<std::string> warnings;
-  std::string error;
-};
-
-/// Bytes as hexadecimal digits.
-std::string shown(const arrow::Scalar& value) {
-  if (!value.is_valid || value.type->id() != arrow::Type::BINARY) return value.ToString();
-  std::string text;
-  for (const unsigned char byte : std::string(static_cast<const arrow::BinaryScalar&>(value).view())) text += fmt::format("{:02X}", byte);
-  return text;
-}
-
-LoadedDump load(const std::string& dump, SqlOptions sql = {}, BadRowAction action = BadRowAction::kFail) {
-  Context context;
-  LoadedDump loaded;
-  const auto blob = make_memory_blob(dump);
-  Source source;
-  source.sql = sql;
-  const auto inferred = sql_format().infer(*blob, 1 << 20, source, {}, context);
-  if (!inferred) return {.error = inferred.error().message};
-  ReadPlan plan{.sql = sql};
-  plan.bad_rows.action = action;
-  for (const Field& field : inferred->fields) {
-    loaded.columns.push_back(field.name + " " + (field.type ? to_text(*field.type) : "none"));
-    if (field.type) plan.columns.fields.push_back(field);
-  }
-  assign_field_ids(plan.columns.fields, 0);
-  loaded.warnings = inferred->warnings;
-  auto reader = sql_format().open(*blob, {}, plan, context);
-  if (!reader) loaded.error = reader.error().message;
-  while (reader) {
-    auto block = (*reader)->next(context);
-    if (!block) loaded.error = block.error().message;
-    if (!block || !*block) break;
-    EXPECT_TRUE((*block)->batch->ValidateFull().ok());
-    for (int64_t row = 0; row < (*block)->batch->num_rows(); ++row) {
-      std::string text;
-      for (const auto& column : (*block)->batch->columns()) text += '|' + shown(*column->GetScalar(row).ValueOrDie());
-      loaded.rows.push_back(text.substr(1));
-    }
-    std::ranges::move((*block)->bad_rows, std::back_inserter(loaded.bad_rows));
-  }
-  return loaded;
-}
 
 constexpr char kPostgres[] = R"(-- PostgreSQL database dump
 \restrict abc
@@ -290,41 +239,6 @@ TEST(SqlFormat, NamesWhatItDoesNotUnderstand) {
   EXPECT_EQ(skipped.bad_rows[0].line, 3);
 }
 
-// Prevents rows that were dropped from being loaded beside those that came after them: two dumps in one file doubled a table. A drop
-// before any row empties nothing, and makes no table.
-TEST(SqlFormat, ADropBehindRowsIsNotPassedOver) {
-  const std::string dump = "DROP TABLE IF EXISTS a, old;\nCREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n";
-  for (const char* table : {"", "a"}) {
-    EXPECT_THAT(load(dump, {.table = table}).rows, ElementsAre("1|null"));
-    EXPECT_THAT(load(dump + "DROP TABLE old, olds;", {.table = table}).rows, ElementsAre("1|null"));
-    EXPECT_THAT(load(dump + dump, {.table = table}).error, HasSubstr("line 4: DROP TABLE behind rows is not understood"));
-    EXPECT_THAT(load(dump + "TRUNCATE old, ONLY a;", {.table = table}).error, HasSubstr("line 4: TRUNCATE of rows is not understood"));
-    EXPECT_THAT(load("USE d;\n" + dump, {.table = table}).rows, ElementsAre("1|null"));
-    EXPECT_EQ(load("DROP TABLE a;\nUSE d;\n" + dump, {.table = table}).error, "");
-  }
-  EXPECT_THAT(load(dump, {.table = "old"}).error, testing::AllOf(HasSubstr("no table \"old\""), HasSubstr("there is: a")));
-}
-
-// Prevents a table whose rows are not in the dump from being loaded as one without rows.
-TEST(SqlFormat, RowsThatAreNotThereAreMissed) {
-  for (const char* filled : {"COPY t FROM '/data/t.csv';", "COPY t (x) FROM PROGRAM 'x' WITH CSV;",
-                             "LOAD DATA LOCAL INFILE 't.csv' IGNORE INTO TABLE t FIELDS TERMINATED BY ',';",
-                             "CREATE TABLE t AS SELECT 1 AS x;", "CREATE TEMP TABLE t (x) WITH (fillfactor = 70) AS TABLE u;",
-                             "CREATE TABLE t (x int) ENGINE=InnoDB SELECT 1 AS x;", "INSERT INTO t SELECT 1;"}) {
-    for (const char* table : {"", "t"}) {
-      EXPECT_THAT(load(std::string("-- one\n") + filled, {.table = table}).error,
-                  testing::AllOf(HasSubstr("line 2: "), HasSubstr("is not understood")))
-          << filled;
-    }
-  }
-  for (const char* empty : {"COPY t TO '/data/t.csv';", "LOAD 'library';", "CREATE TABLE u LIKE t;", "CREATE TABLE u (LIKE t);",
-                            "CREATE TABLE u (y int AS (x)) PARTITION BY RANGE (y) (PARTITION p VALUES LESS THAN (7));"}) {
-    const LoadedDump loaded = load(std::string("CREATE TABLE t (x int);\n") + empty, {.table = "t"});
-    EXPECT_THAT(loaded.columns, ElementsAre("x int")) << empty;
-    EXPECT_EQ(loaded.error, "") << empty;
-  }
-}
-
 // Prevents a dump that was cut off from being taken for a whole one.
 TEST(SqlFormat, RefusesADumpThatIsCutOff) {
   const std::string dump = kPostgres;
@@ -365,17 +279,6 @@ TEST(SqlHead, KnowsADumpByItsBeginning) {
   }
 }
 
-std::vector<SqlTableEntry> list(const std::string& dump) {
-  Context context;
-  const auto listing = list_sql_tables(*make_memory_blob(dump)->open({}, context), {}, context);
-  EXPECT_TRUE(listing) << (listing ? "" : listing.error().message);
-  return listing ? listing->tables : std::vector<SqlTableEntry>{};
-}
-
-std::string text(const std::string& dump, const SqlPiece& piece) {
-  return dump.substr(static_cast<size_t>(piece.range.offset), static_cast<size_t>(piece.range.length));
-}
-
 // Prevents a table from being cut out with statements of another one, or of none: a new date in a comment would make it a new version.
 TEST(SqlListing, GivesThePiecesOfEachTable) {
   const std::string dump =
@@ -390,21 +293,6 @@ TEST(SqlListing, GivesThePiecesOfEachTable) {
   EXPECT_EQ(tables[0].rows[1].line, 8);
   ASSERT_THAT(tables[1].rows, SizeIs(1));
   EXPECT_EQ(text(dump, tables[1].rows[0]), "INSERT INTO b VALUES (3);");
-}
-
-// Prevents a statement that drops several tables from being cut in two, or from spoiling the extract of one with the names of the others.
-TEST(SqlListing, AStatementOfSeveralTablesIsInEach) {
-  const std::string dump = "DROP TABLE a, b;\nINSERT INTO a VALUES (1);\nINSERT INTO b VALUES (2);\nDROP TABLE b, a, b;\n-- done\n";
-  const auto tables = list(dump);
-  ASSERT_THAT(tables, SizeIs(2));
-  for (const SqlTableEntry& table : tables) {
-    std::string extract = sql_extract_line(DumpDialect::kPostgresql);
-    for (const SqlPiece& piece : table.rows) {
-      extract += sql_place_line({piece.line, piece.range.offset}) + text(dump, piece) + "\n";
-    }
-    EXPECT_THAT(extract, HasSubstr("DROP TABLE b, a, b;\n")) << table.name.text();
-    EXPECT_THAT(load(extract).error, HasSubstr("line 4: DROP TABLE behind rows is not understood")) << table.name.text();
-  }
 }
 
 // Prevents rows of COPY from being cut off, and settings of the dump from being lost where a table is cut out of it.

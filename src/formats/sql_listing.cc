@@ -19,11 +19,8 @@ Error too_large(const SqlDump& dump, const std::string& what) {
           std::string(error_type::kTooLarge), dump.line(), dump.byte()};
 }
 
-/// What belongs to tables that are listed; SQLite keeps its own in tables like others.
-bool is_listed(const SqlDump& dump, DumpDialect dialect) {
-  const SqlTableName& name = dump.table();
-  return !name.empty() && !(dialect == DumpDialect::kSqlite && name.parts.back().starts_with("sqlite_"));
-}
+/// What belongs to tables that are listed.
+bool is_listed(const SqlDump& dump, DumpDialect dialect) { return !dump.table().empty() && !is_table_of_sqlite(dump.table(), dialect); }
 
 class Lister {
  public:
@@ -60,14 +57,17 @@ class Lister {
 
   SqlPiece piece_here(size_t index) {
     const SqlSettings& now = dump_.settings();
-    SqlPiece piece{statements_between(settings_[index], now), dump_.line(), {dump_.statement_byte(), 0}};
+    SqlPiece piece{statements_between(settings_[index], now), dump_.statement_line(), {dump_.statement_byte(), 0}};
     settings_[index] = now;
     return piece;
   }
 
   Result<void> define(size_t index) {
     SqlTableEntry& table = tables_[index];
-    if (!table.definition.empty()) return {};
+    // The last one before rows holds: those before it were dropped, or replaced.
+    if (!table.definition.empty() && !table.rows.empty()) return {};
+    if (!table.definition.empty()) settings_[index] = {};
+    definitions_bytes_ -= std::ssize(table.definition);
     table.definition = dump_.raw();
     definitions_bytes_ += std::ssize(table.definition);
     if (dump_.raw_is_cut()) {

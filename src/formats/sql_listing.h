@@ -28,7 +28,7 @@ struct SqlPiece {
 
 struct SqlTableEntry {
   SqlTableName name;
-  SqlPiece definition_piece;   ///< its (first) CREATE TABLE
+  SqlPiece definition_piece;   ///< its CREATE TABLE, of several the last one before its rows
   std::string definition;      ///< that as text, without the terminator; empty: there is none
   std::vector<SqlPiece> rows;  ///< INSERT, COPY, and what changes rows behind them
   bool has_rows = false;       ///< an INSERT or COPY is among them

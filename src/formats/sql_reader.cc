@@ -30,6 +30,8 @@ bool is_json_number(std::string_view text) {
 Result<bool> WantedTable::has(const SqlDump& dump, SqlItem item) {
   const bool is_change = item == SqlItem::kChange;
   if (is_change && (!found_ || name_.empty())) return found_ == dump.table();
+  // In a table that was cut out of a dump, what gives rows to it may give some to others.
+  if (item == SqlItem::kProblem && name_.empty() && found_) return found_ == dump.table();
   if (dump.statement() == statement_) return is_wanted_;
   statement_ = dump.statement();
   is_wanted_ = name_.empty() || dump.table().is_called(name_);

@@ -137,6 +137,10 @@ bool SqlTableName::is_called(std::string_view wanted) const {
   return false;
 }
 
+bool is_table_of_sqlite(const SqlTableName& name, DumpDialect dialect) {
+  return dialect == DumpDialect::kSqlite && !name.empty() && name.parts.back().starts_with("sqlite_");
+}
+
 SqlTableName read_sql_table_name(SqlTokens& tokens, const std::string& database) {
   SqlTableName name;
   if (!database.empty()) name.parts.push_back(database);

@@ -28,6 +28,9 @@ struct SqlTableName {
   bool operator==(const SqlTableName&) const = default;
 };
 
+/// SQLite keeps what it knows of tables in tables of its own.
+bool is_table_of_sqlite(const SqlTableName& name, DumpDialect dialect);
+
 /// Reads `a.b.c`, the first part being the token in hand; leaves the token behind it in hand. `database` comes first where not empty.
 SqlTableName read_sql_table_name(SqlTokens& tokens, const std::string& database);
 

@@ -34,6 +34,7 @@ bool SqlText::refill(size_t wanted) {
   if (!begun_) {
     begun_ = true;
     if (starts_with("\xef\xbb\xbf")) at_ = 3;
+    line_byte_ = byte();
     if (starts_with("\xff\xfe") || starts_with("\xfe\xff")) {
       fail_at(1, 0, error_type::kParseError, "the text is UTF-16; convert the file to UTF-8");
     }
@@ -53,7 +54,11 @@ bool SqlText::starts_with(std::string_view text) {
 
 void SqlText::skip(size_t count) {
   count = std::min(count, end_ - at_);  // a failure between window() and here ended the text
-  line_ += std::count(buffer_.data() + at_, buffer_.data() + at_ + count, '\n');
+  const std::string_view passed(buffer_.data() + at_, count);
+  if (const auto ends = std::ranges::count(passed, '\n'); ends > 0) {
+    line_ += ends;
+    line_byte_ = byte() + static_cast<int64_t>(passed.rfind('\n')) + 1;
+  }
   at_ += count;
 }
 

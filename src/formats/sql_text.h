@@ -39,9 +39,11 @@ class SqlText {
   void skip(size_t count);
 
   int64_t line() const { return line_; }  ///< 1-based, of the next byte
+  bool begins_line() const { return byte() == line_byte_; }
   /// From here on the text is what lies at that place of another file.
   void continue_at(int64_t line, int64_t byte) {
     line_ = line;
+    line_byte_ = byte;
     buffer_byte_ = byte - static_cast<int64_t>(at_);
   }
   int64_t byte() const { return buffer_byte_ + static_cast<int64_t>(at_); }
@@ -68,6 +70,7 @@ class SqlText {
   std::vector<char> buffer_;
   size_t at_ = 0, end_ = 0;
   int64_t buffer_byte_ = 0, line_ = 1;
+  int64_t line_byte_ = 0;  ///< where the line in hand begins
   bool begun_ = false, ended_ = false;
   bool capturing_ = false;
   size_t captured_from_ = 0, capture_bytes_max_ = 0;

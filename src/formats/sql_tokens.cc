@@ -76,6 +76,7 @@ const SqlToken& SqlTokens::next() {
   const bool more = pass_blanks();
   token_.line = text_.line();
   token_.byte = text_.byte();
+  token_.begins_line = text_.begins_line();
   if (capture_bytes_max_ > 0) text_.begin_capture(std::exchange(capture_bytes_max_, 0));
   if (!more) return done(SqlTokenKind::kEnd);
   if (text_.starts_with(delimiter_)) {
@@ -399,7 +400,7 @@ void SqlTokens::fail(const std::string& reason) {
 std::string SqlTokens::rest_of_line() {
   std::string line;
   for (int c = text_.peek(); c >= 0 && c != '\n'; c = text_.peek()) {
-    if (line.size() < kDollarTagBytesMax && c != '\r') line += static_cast<char>(c);
+    if (line.size() < kLineBytesMax && c != '\r') line += static_cast<char>(c);
     text_.skip(1);
   }
   return line;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/units.h"
 #include "formats/sql_text.h"
 #include "model/ingestion.h"
 
@@ -32,6 +33,7 @@ struct SqlToken {
   SqlTokenKind kind = SqlTokenKind::kEnd;
   std::string_view text;  ///< decoded, without quotes. Valid until the next token
   int64_t line = 1, byte = 0;
+  bool begins_line = false;  ///< nothing stands before it in its line, not even a blank
 
   bool is(char symbol) const { return kind == SqlTokenKind::kSymbol && text[0] == symbol; }
   bool is_word(std::string_view upper_case) const;  ///< in any case
@@ -44,6 +46,8 @@ bool is_any(const SqlToken& token, std::initializer_list<std::string_view> words
 
 class SqlTokens {
  public:
+  static constexpr size_t kLineBytesMax = kMiB;
+
   SqlTokens(std::unique_ptr<ByteSource> source, DumpDialect dialect, size_t block_bytes);
 
   /// The next token, also token() until the next call. A string that is not closed, one above kRowBytesMax, and a backslash where nothing
@@ -56,11 +60,13 @@ class SqlTokens {
   /// The capture of text() begins where the next token does.
   void capture_from_next(size_t bytes_max) { capture_bytes_max_ = bytes_max; }
   DumpDialect dialect();  ///< as said, or guessed from the head
+  /// The text is one table that was cut out of a dump (sql_extract.h).
+  bool is_extract() const { return is_extract_; }
   void set_backslash_escapes(bool escapes) { backslash_escapes_ = escapes; }
   /// The client's DELIMITER: ends a statement wherever it stands outside quotes and comments, in a word too ("END$$").
   void set_delimiter(std::string delimiter) { delimiter_ = std::move(delimiter); }
   bool has_own_delimiter() const { return delimiter_ != ";"; }
-  /// A line of its own, as psql's commands and DELIMITER are; from here to its end.
+  /// A line of its own, as psql's commands and DELIMITER are: from here to its end, at most kLineBytesMax of it.
   std::string rest_of_line();
   /// `SET ...` of the MySQL comments that a server executes, since the last call: /*!40101 SET NAMES utf8 */.
   std::string take_executed_comments() { return std::exchange(executed_, {}); }
@@ -88,7 +94,7 @@ class SqlTokens {
   SqlText text_;
   DumpDialect dialect_;
   bool begun_ = false;
-  bool is_extract_ = false;         ///< comments say where its pieces come from (sql_extract.h)
+  bool is_extract_ = false;         ///< comments say where its pieces come from
   bool backslash_escapes_ = false;  ///< PostgreSQL: standard_conforming_strings = off
   std::string delimiter_ = ";";
   SqlToken token_;
