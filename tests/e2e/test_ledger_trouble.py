@@ -142,6 +142,26 @@ def test_a_rebuilt_ledger_asks_on_change(home, on_change):
     assert home.run(*load).json["metrics"]["records_written"] == 0
 
 
+# Prevents: a file that was only touched loaded once more, for a rebuilt ledger has no hash to compare it with; and one that did change
+# taken for such a one.
+def test_a_rebuilt_ledger_does_not_double_touched_files(home):
+    load_some(home)
+    lose(home)
+    home.run("load", "in", "--table", TABLE, code=1)
+    home.run("rebuild", TABLE)
+    assert home.load("in", "--table", TABLE)["metrics"]["files_processed"] == 0
+    (home.folder / "in/f0.json").touch()
+    home.write_rows("in/f1.json", numbered(2, 1000))
+    run = home.load("in", "--table", TABLE, code=3)
+    assert (run["metrics"]["records_written"], run["metrics"]["files_failed"]) == (2, 1)
+    refused = home.ledger("select error_type, error_message from file_attempts")
+    assert [row["error_type"] for row in refused] == ["Changed"] and "f0.json" in refused[0]["error_message"]
+    assert home.load("in", "--table", TABLE)["metrics"]["files_failed"] == 0  # once is enough
+    assert home.lake.count(TABLE) == 32
+    home.run("forget", TABLE, str(home.folder / "in/f0.json"), "--yes")
+    assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 10
+
+
 # Prevents: members of an archive shown without rows after a rebuild: they are recorded when the archive is opened, and that is later.
 def test_members_have_their_rows_after_a_rebuild(home):
     with zipfile.ZipFile(home.folder / "in.zip", "w") as archive:
