@@ -9,24 +9,14 @@
 #include "base/ids.h"
 #include "iceberg/append.h"
 #include "iceberg/json_fields.h"
+#include "iceberg/writer_properties.h"
 
 namespace sluice {
 namespace {
 
-constexpr int64_t kManifestBytesDefault = 8 * kMiB;
 constexpr int64_t kManifestBytesMax = 128 * kMiB;  // a merged manifest is built in memory
-constexpr int64_t kMinCountToMergeDefault = 100;
 
-int64_t number_property(const TableMetadata& metadata, const char* key, int64_t otherwise) {
-  const std::string text = metadata.property(key, "");
-  int64_t value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && end.ec == std::errc() && value > 0 ? value : otherwise;
-}
-
-int64_t manifest_bytes_target(const TableMetadata& metadata) {
-  return std::min(number_property(metadata, "commit.manifest.target-size-bytes", kManifestBytesDefault), kManifestBytesMax);
-}
+int64_t manifest_bytes_target(const WriterProperties& properties) { return std::min(properties.manifest_bytes, kManifestBytesMax); }
 
 DataFile to_data_file(const StagedFile& staged) {
   DataFile file;
@@ -96,9 +86,9 @@ class Merge {
 /// Older ones are full already.
 std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std::vector<ManifestFile>& manifests,
                                        const std::vector<StagedManifest>& added) {
-  if (metadata.property("commit.manifest-merge.enabled", "true") == "false") return {};
-  const int64_t bytes_max = manifest_bytes_target(metadata);
-  const int64_t count_min = number_property(metadata, "commit.manifest.min-count-to-merge", kMinCountToMergeDefault);
+  const auto properties = WriterProperties::from(metadata.properties);
+  if (!properties.merges_manifests) return {};
+  const int64_t bytes_max = manifest_bytes_target(properties);
   std::vector<ManifestFile> bin;
   int64_t bytes = 0;
   for (const ManifestFile& manifest : manifests) {
@@ -107,7 +97,7 @@ std::vector<ManifestFile> bin_to_merge(const TableMetadata& metadata, const std:
     bytes += manifest.length;
     bin.push_back(manifest);
   }
-  const bool enough = bin.size() >= 2 && static_cast<int64_t>(bin.size() + added.size()) >= count_min;
+  const bool enough = bin.size() >= 2 && static_cast<int64_t>(bin.size() + added.size()) >= properties.manifests_to_merge_min;
   return enough ? bin : std::vector<ManifestFile>{};
 }
 
@@ -182,7 +172,7 @@ Result<std::vector<StagedManifest>> write_append_manifests(ObjectStore& store, c
                                                            const std::vector<StagedFile>& files, int64_t snapshot_id,
                                                            const std::string& name_prefix, Context& context) {
   std::vector<StagedManifest> staged;
-  const int64_t bytes_max = manifest_bytes_target(metadata);
+  const int64_t bytes_max = manifest_bytes_target(WriterProperties::from(metadata.properties));
   std::set<std::vector<Literal>> partitions;
   for (size_t next = 0; next < files.size();) {
     TRY_ASSIGN(ManifestShape shape, manifest_shape(metadata, spec_id, snapshot_id));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "iceberg/transform.h"
+#include "iceberg/writer_properties.h"
 
 namespace sluice {
 namespace {
@@ -18,14 +19,13 @@ std::string batch_folder(const std::string& location, const std::string& batch, 
   return fmt::format("{}/{}/{}/", location, hashed_prefix(batch, number), batch);
 }
 
-bool is_true(const TableMetadata& metadata, const char* key, const char* otherwise) { return metadata.property(key, otherwise) == "true"; }
-
 }  // namespace
 
 DataLayout data_layout(const TableMetadata& metadata) {
   DataLayout layout{data_location(metadata)};
-  layout.hashed = is_true(metadata, "write.object-storage.enabled", "false");
-  layout.partitions_in_path = !layout.hashed || is_true(metadata, "write.object-storage.partitioned-paths", "true");
+  const auto properties = WriterProperties::from(metadata.properties);
+  layout.hashed = properties.object_storage;
+  layout.partitions_in_path = !layout.hashed || properties.partitioned_paths;
   return layout;
 }
 

@@ -8,6 +8,7 @@
 #include "base/byte_source.h"
 #include "base/ids.h"
 #include "formats/decompress.h"
+#include "iceberg/writer_properties.h"
 
 namespace sluice {
 namespace {
@@ -70,7 +71,7 @@ Result<TableMetadata> read_metadata_file(ObjectStore& store, const std::string& 
 }
 
 std::string new_metadata_location(const TableMetadata& metadata, int version) {
-  const bool zipped = metadata.property("write.metadata.compression-codec", "none") == "gzip";
+  const bool zipped = WriterProperties::from(metadata.properties).metadata_gzip;
   return fmt::format("{}/{:05}-{}{}", metadata_location_dir(metadata), version, new_uuid(), zipped ? kZippedEnding : kPlainEnding);
 }
 

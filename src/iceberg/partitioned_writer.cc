@@ -14,6 +14,7 @@
 
 #include "base/ids.h"
 #include "iceberg/partition_keys.h"
+#include "iceberg/writer_properties.h"
 #include "schema/schema_json.h"
 
 namespace sluice {
@@ -43,8 +44,6 @@ namespace {
 
 /// Freeing less than this is not worth a row group: the whole file is finished instead.
 constexpr int64_t kRowGroupBytesMin = 8 * kMiB;
-constexpr int64_t kTargetFileBytesDefault = 512 * kMiB;
-constexpr int64_t kTargetFileBytesMin = kMiB / 16;
 
 /// A partition's values as bytes that differ whenever the values do.
 std::string key_of(const std::vector<BoundPartitionField>& fields, const std::vector<Literal>& values) {
@@ -297,11 +296,9 @@ Result<std::unique_ptr<PartitionedWriter>> open_partitioned_writer(ObjectStore& 
   target.schema = schema;
   TRY_ASSIGN(target.fields, bind_spec(metadata.default_spec(), schema));
   target.parquet = options;
-  TRY_ASSIGN(target.file_bytes, metadata.integer_property("write.target-file-size-bytes", kTargetFileBytesDefault));
-  if (target.file_bytes < kTargetFileBytesMin) {
-    return invalid_input(
-        fmt::format("table property write.target-file-size-bytes: {} is less than {}", target.file_bytes, kTargetFileBytesMin));
-  }
+  const auto properties = WriterProperties::from(metadata.properties);
+  if (properties.unreadable) return std::unexpected(*properties.unreadable);
+  target.file_bytes = properties.target_file_bytes;
   target.footer["iceberg.schema"] = to_json(schema).dump();
   return std::make_unique<PartitionedWriter>(store, std::move(target), limits);
 }

@@ -49,7 +49,7 @@ class SqlCatalog final : public Catalog {
   Result<LoadedTable> commit(const LoadedTable& base, const TableChange& change, Context& context) override {
     TRY(check_writable(base.metadata));
     TRY_ASSIGN(TableMetadata changed, apply(base.metadata, change, clock_.now()));
-    TRY_ASSIGN(const auto fallen_out, log_previous_metadata(changed, base.metadata, base.metadata_location));
+    const auto fallen_out = log_previous_metadata(changed, base.metadata, base.metadata_location);
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(changed), store_properties_));
     const int version = metadata_file_version(base.metadata_location) + 1;
     TRY_ASSIGN(const std::string location, attempt(*store, base.id, changed, version, base.metadata_location, context));

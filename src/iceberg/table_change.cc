@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "iceberg/metadata_json.h"
+#include "iceberg/writer_properties.h"
 #include "schema/schema_json.h"
 
 namespace sluice {
@@ -15,8 +16,6 @@ namespace sluice {
 using nlohmann::json;
 
 namespace {
-
-constexpr int64_t kPreviousVersionsMax = 100;  // default of write.metadata.previous-versions-max
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -283,9 +282,9 @@ Result<TableMetadata> apply(const TableMetadata& base, const TableChange& change
   return table;
 }
 
-Result<std::vector<std::string>> log_previous_metadata(TableMetadata& changed, const TableMetadata& base, const std::string& base_file) {
-  TRY_ASSIGN(const int64_t wanted, changed.integer_property("write.metadata.previous-versions-max", kPreviousVersionsMax));
-  const size_t entries_max = static_cast<size_t>(std::max<int64_t>(1, wanted));
+std::vector<std::string> log_previous_metadata(TableMetadata& changed, const TableMetadata& base, const std::string& base_file) {
+  const auto properties = WriterProperties::from(changed.properties);
+  const size_t entries_max = static_cast<size_t>(std::max<int64_t>(1, properties.previous_metadata_files_max));
   auto& log = changed.metadata_log;
   log.push_back({.timestamp_ms = base.last_updated_ms, .metadata_file = base_file});
   std::vector<std::string> fallen_out;
@@ -294,7 +293,7 @@ Result<std::vector<std::string>> log_previous_metadata(TableMetadata& changed, c
     for (auto at = log.begin(); at != first_kept; ++at) fallen_out.push_back(at->metadata_file);
     log.erase(log.begin(), first_kept);
   }
-  if (changed.property("write.metadata.delete-after-commit.enabled", "false") != "true") fallen_out.clear();
+  if (!properties.deletes_old_metadata) fallen_out.clear();
   return fallen_out;
 }
 

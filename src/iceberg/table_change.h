@@ -103,7 +103,7 @@ Result<TableMetadata> apply(const TableMetadata& base, const TableChange& change
 
 /// Appends the file that held `base` to the metadata log of `changed` and trims the log to `write.metadata.previous-versions-max`.
 /// Returns the files that fell out, for deletion after the commit; empty unless `write.metadata.delete-after-commit.enabled`.
-Result<std::vector<std::string>> log_previous_metadata(TableMetadata& changed, const TableMetadata& base, const std::string& base_file);
+std::vector<std::string> log_previous_metadata(TableMetadata& changed, const TableMetadata& base, const std::string& base_file);
 
 /// Metadata of a table without rows. `schema` and `spec` carry final ids.
 TableMetadata new_table_metadata(std::string uuid, std::string location, Schema schema, PartitionSpec spec,

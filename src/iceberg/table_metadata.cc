@@ -8,6 +8,7 @@
 
 #include "iceberg/json_fields.h"
 #include "iceberg/metadata_json.h"
+#include "iceberg/writer_properties.h"
 #include "schema/schema_json.h"
 
 namespace sluice {
@@ -267,7 +268,7 @@ Result<std::string> write_table_metadata(const TableMetadata& table) {
 
 std::string data_location(const TableMetadata& metadata) {
   // Older Java versions knew other names for it; the newest wins, as there.
-  const bool hashed = metadata.property("write.object-storage.enabled", "false") == "true";
+  const bool hashed = WriterProperties::from(metadata.properties).object_storage;
   for (const char* key : {"write.data.path", "write.object-storage.path", "write.folder-storage.path"}) {
     if (key == std::string_view("write.object-storage.path") && !hashed) continue;
     if (const auto at = metadata.properties.find(key); at != metadata.properties.end()) return without_trailing_slash(at->second);

@@ -8,6 +8,7 @@
 #include "iceberg/append.h"
 #include "iceberg/data_paths.h"
 #include "iceberg/partition_spec.h"
+#include "iceberg/writer_properties.h"
 #include "pipeline/iceberg_presence.h"
 #include "pipeline/iceberg_stager.h"
 #include "pipeline/iceberg_state.h"
@@ -71,6 +72,18 @@ SnapshotNotes notes_for(const PreparedBatch& batch, const char* operation_note) 
   return notes;
 }
 
+/// Before anything is written: a table that was made with such a value, or a batch that waits for one, is more to repair than a run.
+Result<void> check_properties(const TableMetadata& metadata, const TableId& table) {
+  auto checked = check_writer_properties(metadata.properties);
+  if (checked) return {};
+  Error error = std::move(checked).error();
+  error.message = fmt::format(
+      "table {}: {}. Nothing was staged; correct it in the table, for example with Spark: ALTER TABLE {} SET "
+      "TBLPROPERTIES ('NAME' = 'VALUE'), then run again",
+      table.text(), error.message, table.text());
+  return std::unexpected(std::move(error));
+}
+
 }  // namespace
 
 IcebergSink::IcebergSink(Catalog& catalog, StoreProvider& stores, Properties store_properties, TableId table, Clock& clock)
@@ -130,6 +143,12 @@ void IcebergSink::remember(const TableMetadata& seen) {
 }
 
 Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context) {
+  if (auto checked = check_writer_properties(spec.properties); !checked) {
+    Error error = std::move(checked).error();
+    error.message =
+        fmt::format("table_properties: {}. Table {} was not made; correct the value, then run again", error.message, table_.text());
+    return std::unexpected(std::move(error));
+  }
   CreateTable request;
   request.schema = spec.schema;
   assign_field_ids(request.schema.fields, 0);
@@ -142,12 +161,14 @@ Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context
 
 Result<TargetState> IcebergSink::evolve(const TargetState& state, const Schema& proposed, Context& context) {
   const LoadedTable& base = loaded(state);
+  TRY(check_properties(base.metadata, table_));
   TRY_ASSIGN(const TableChange change, plan_schema_change(base.metadata, proposed));
   TRY_ASSIGN(LoadedTable table, catalog_.commit(base, change, context));
   return state_of(std::move(table));
 }
 
 Result<std::unique_ptr<Stager>> IcebergSink::stage(const TargetState& state, const Ingestion& ingestion, const ClaimedBatch& batch) {
+  TRY(check_properties(loaded(state).metadata, table_));
   Context context;
   TRY_ASSIGN(ObjectStore * data_store, store_for(state.pin.data_location, context));
   TRY_ASSIGN(ObjectStore * metadata_store, store_for(state.pin.metadata_location, context));
