@@ -41,7 +41,9 @@ class SqlCatalog final : public Catalog {
     if (existing) return fail(ErrorCode::kConflict, fmt::format("table {} exists already", id.text()));
     TRY_ASSIGN(TableMetadata metadata, first_metadata(id, table));
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(metadata), store_properties_));
-    TRY(check_place_is_free(*store, metadata.location, metadata_location_dir(metadata), uri(), context));
+    if (auto is_free = check_place_is_free(*store, metadata.location, metadata_location_dir(metadata), uri(), context); !is_free) {
+      return whose_place(id, metadata, std::move(is_free).error(), context);
+    }
     TRY_ASSIGN(const std::string location, attempt(*store, id, metadata, 0, "", context));
     return LoadedTable{id, std::move(metadata), location, store_properties_};
   }
@@ -115,6 +117,27 @@ class SqlCatalog final : public Catalog {
     std::string location = table.location;
     if (location.empty()) location = default_location(warehouse_, id);
     return new_table_metadata(new_uuid(), location, std::move(schema), std::move(spec), std::move(properties), clock_.now());
+  }
+
+  /// Why there is a table where a new one was to lie: `taken` unless it is one that this catalog knows by now, or by another name. Nobody
+  /// may be told to remove its folder.
+  std::unexpected<Error> whose_place(const TableId& id, const TableMetadata& wanted, Error taken, Context& context) {
+    if (taken.code != ErrorCode::kInvalidInput) return std::unexpected(std::move(taken));
+    const auto rows = rows_->tables();
+    if (!rows) return std::unexpected(rows.error());
+    for (const TableRow& row : *rows) {
+      const std::string name = fmt::format("{}.{}", row.ns, row.name);
+      if (row.ns == namespace_text(id) && row.name == id.name) {
+        return fail(ErrorCode::kConflict, fmt::format("table {} was made by somebody else meanwhile", name));
+      }
+      const auto other = load_at(id, row.metadata_location, context);
+      if (!other || normalized_path(metadata_location_dir(other->metadata)) != normalized_path(metadata_location_dir(wanted))) continue;
+      return invalid_input(
+          fmt::format("{} already holds table {} of this catalog (uuid {}), which lies there under another name. Load into "
+                      "{}, or choose another name or warehouse for the new table; do not remove the folder",
+                      wanted.location, name, other->metadata.table_uuid, name));
+    }
+    return std::unexpected(std::move(taken));
   }
 
   /// Announce the metadata file, write it, name it: in this order, so that a process that dies in between leaves a file whose name is

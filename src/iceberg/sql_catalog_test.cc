@@ -28,7 +28,11 @@ class UnsureRows final : public CatalogRows {
   explicit UnsureRows(std::unique_ptr<CatalogRows> rows) : rows_(std::move(rows)) {}
 
   std::string uri() const override { return rows_->uri(); }
-  Result<std::optional<TableRow>> find(const std::string& ns, const std::string& name) override { return rows_->find(ns, name); }
+  Result<std::optional<TableRow>> find(const std::string& ns, const std::string& name) override {
+    auto row = rows_->find(ns, name);
+    std::exchange(found, [] {})();
+    return row;
+  }
   Result<std::vector<TableRow>> tables() override { return rows_->tables(); }
   Result<void> begin_attempt(const CatalogAttempt& attempt) override { return rows_->begin_attempt(attempt); }
   Result<void> insert(const TableRow& row) override {
@@ -46,6 +50,7 @@ class UnsureRows final : public CatalogRows {
   Result<std::vector<CatalogAttempt>> attempts() override { return rows_->attempts(); }
 
   enum { kSound, kUnknownBefore, kUnknownAfter, kUnknownOpen, kDies } next = kSound;
+  std::function<void()> found = [] {};  ///< happens once, right after a table was looked for
   std::function<void()> first = [] {};  ///< happens while the write is on its way
   std::function<void()> then = [] {};   ///< happens before the answer arrives
   bool unreachable = false;             ///< nothing can be found out
@@ -305,6 +310,31 @@ TEST_F(SqlCatalogTest, RefusesAPlaceThatIsTaken) {
   auto refused = open("third")->create(kTable, {test_schema()}, context_);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("already holds a table"));
+}
+
+// Prevents the advice to remove the folder of a table that another process made and filled between two looks of ours.
+TEST_F(SqlCatalogTest, ATableThatIsMadeMeanwhileIsALostRace) {
+  auto catalog = open_unsure();
+  unsure_->found = [&] {
+    const LoadedTable made = *open()->create(kTable, {test_schema()}, context_);
+    ASSERT_TRUE(open()->commit(made, move_main(test_snapshot(5, 1)), context_));
+  };
+  auto late = catalog->create(kTable, {test_schema()}, context_);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kConflict) << late.error().message;
+  EXPECT_TRUE(catalog->load(kTable, context_));
+}
+
+// Prevents the same advice where the table was renamed: its files stay where they are.
+TEST_F(SqlCatalogTest, ARenamedTableIsNamed) {
+  const LoadedTable made = *open()->create(kTable, {test_schema()}, context_);
+  ASSERT_TRUE(open()->commit(made, move_main(test_snapshot(5, 1)), context_));
+  ASSERT_TRUE(connect()->execute("UPDATE iceberg_tables SET table_name = 'renamed' WHERE table_name = 'events'"));
+  auto refused = open()->create(kTable, {test_schema()}, context_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput);
+  EXPECT_THAT(refused.error().message, HasSubstr("already holds table bronze.raw.renamed of this catalog"));
+  EXPECT_THAT(refused.error().message, HasSubstr("do not remove the folder"));
 }
 
 // Prevents a table whose metadata file is gone from looking like no table, which would create it anew and load everything again.
