@@ -188,10 +188,16 @@ json verification_json(const Verification& verification) {
   for (const Difference& one : verification.differences) {
     differences.push_back({{"kind", one.kind}, {"object", one.name}, {"reason", one.reason}});
   }
-  return {{"files", verification.files},
-          {"done", verification.done},
-          {"objects", verification.objects},
-          {"differences", std::move(differences)}};
+  json j = {{"files", verification.files},
+            {"done", verification.done},
+            {"objects", verification.objects},
+            {"differences", std::move(differences)}};
+  if (!verification.source_changes) return j;
+  j["source_changes"] = json::array();
+  for (const SourceChange& one : *verification.source_changes) {
+    j["source_changes"].push_back({{"kind", one.kind}, {"file", one.path}, {"reason", one.reason}});
+  }
+  return j;
 }
 
 json ingestion_json(const Ingestion& ingestion) {

@@ -1,4 +1,6 @@
 // status --inventory and verify: what was found, what became of it, and whether the Parquet objects say the same.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -50,18 +52,36 @@ Result<void> show_inventory(CommandLine& line, const std::string& name) {
 
 namespace {
 
-Result<void> verify(CommandLine& line, const std::string& name) {
+std::string changes_text(const std::vector<SourceChange>& changes) {
+  std::string text;
+  for (const SourceChange& one : changes) text += fmt::format("{}  {}: {}\n", one.kind, one.path, one.reason);
+  const auto count = [&](std::string_view kind) { return std::ranges::count(changes, kind, &SourceChange::kind); };
+  return text + fmt::format("Sources: {} new, {} changed, {} gone since the last run\n", count("new"), count("changed"), count("gone"));
+}
+
+Result<void> verify(CommandLine& line, const std::string& name, bool objects_only) {
   TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kMustExist));
-  TRY_ASSIGN(const Ingestion ingestion, find_ingestion(opened, name));
+  TRY_ASSIGN(const Ingestion found, find_ingestion(opened, name));
+  TRY_ASSIGN(const Ingestion ingestion, with_secrets(line, found));
   Context context;
   context.stop = line.stop;
-  TRY_ASSIGN(const Verification result, verify_objects(opened.parts->history(), opened.parts->stores(), ingestion, context));
+  TRY_ASSIGN(Verification result, verify_objects(opened.parts->history(), opened.parts->stores(), ingestion, context));
+  if (!objects_only) {
+    TRY_ASSIGN(const auto sink, opened.parts->open_sink(ingestion));
+    auto changes = find_source_changes(opened.parts->engine_parts(), *sink, ingestion, context);
+    if (!changes) {
+      changes.error().message += "; --objects-only compares without the sources";
+      return std::unexpected(changes.error());
+    }
+    result.source_changes = *std::move(changes);
+  }
   if (!result.differences.empty()) line.exit_code = kExitFailed;
   if (line.flags.json) {
     line.print(verification_json(result).dump(2) + "\n");
     return {};
   }
   for (const Difference& one : result.differences) line.print(fmt::format("{}  {}: {}\n", one.kind, one.name, one.reason));
+  if (result.source_changes) line.print(changes_text(*result.source_changes));
   line.print(fmt::format("{} file(s), {} done; {} object(s); {} difference(s)\n", result.files, result.done, result.objects,
                          result.differences.size()));
   return {};
@@ -70,11 +90,15 @@ Result<void> verify(CommandLine& line, const std::string& name) {
 }  // namespace
 
 void add_verify_command(CLI::App& app, CommandLine& line) {
-  auto* command = app.add_subcommand("verify", "Compare ledger and Parquet objects; exit code 1 with each difference");
+  auto* command = app.add_subcommand("verify",
+                                     "Compare inventory, ledger and Parquet objects; exit code 1 where the objects differ. Says, too, what "
+                                     "is new, changed or gone in the sources");
   auto name = std::make_shared<std::string>();
+  auto objects_only = std::make_shared<bool>(false);
   command->add_option("INGESTION", *name, "Name or id")->required();
-  command->callback([&line, name] {
-    if (auto done = verify(line, *name); !done) line.exit_code = line.usage(done.error());
+  command->add_flag("--objects-only", *objects_only, "Do not list the sources");
+  command->callback([&line, name, objects_only] {
+    if (auto done = verify(line, *name, *objects_only); !done) line.exit_code = line.usage(done.error());
   });
 }
 

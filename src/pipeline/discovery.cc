@@ -28,7 +28,8 @@ std::string printable(std::string_view name) {
 /// Collects what is new and hands it on in chunks.
 class Finder {
  public:
-  Finder(const Ingestion& ingestion, const TakeSeen& take) : ingestion_(ingestion), take_(take) {}
+  Finder(const Ingestion& ingestion, const TakeSeen& take, const TakeUnseen& take_unseen)
+      : ingestion_(ingestion), take_(take), take_unseen_(take_unseen) {}
 
   Result<void> file(const ListedFile& listed, const KnownFile* known) {
     ++found_.found;
@@ -48,6 +49,9 @@ class Finder {
     chunk_.push_back(std::move(seen));
     return chunk_.size() < kChunkFiles ? Result<void>{} : flush();
   }
+
+  bool wants_unseen() const { return take_unseen_ != nullptr; }
+  Result<void> unseen(const KnownFile& known) { return take_unseen_ ? take_unseen_(known) : Result<void>{}; }
 
   /// What else a page says: warnings, and files whose names the ledger cannot keep. Those are recorded by their printable form.
   Result<void> take_remarks(FeedPage& page) {
@@ -77,6 +81,7 @@ class Finder {
 
   const Ingestion& ingestion_;
   const TakeSeen& take_;
+  const TakeUnseen& take_unseen_;
   std::vector<Seen> chunk_;
   Discovered found_;
 };
@@ -94,11 +99,19 @@ Result<std::optional<Discovered>> merge(FileFeed& feed, KnownFiles& known, Finde
       if (listed.path <= last_path && !last_path.empty()) return std::nullopt;
       last_path = listed.path;
       while (next_known && next_known->path < listed.path) {
+        TRY(finder.unseen(*next_known));
         TRY_ASSIGN(next_known, known.next());
       }
       const bool match = next_known && next_known->path == listed.path;
       TRY(finder.file(listed, match ? &*next_known : nullptr));
+      if (match) {
+        TRY_ASSIGN(next_known, known.next());
+      }
     }
+  }
+  while (next_known && finder.wants_unseen()) {
+    TRY(finder.unseen(*next_known));
+    TRY_ASSIGN(next_known, known.next());
   }
   TRY_ASSIGN(Discovered found, finder.finish());
   return found;
@@ -118,10 +131,12 @@ Result<Discovered> look_up(FileFeed& feed, KnownFiles& known, Finder& finder, Co
     TRY(finder.take_remarks(page));
     last = page.last;
     for (const ListedFile& listed : page.files) {
-      auto it = by_path.find(listed.path);
+      const auto it = by_path.find(listed.path);
       TRY(finder.file(listed, it == by_path.end() ? nullptr : &it->second));
+      if (it != by_path.end()) by_path.erase(it);
     }
   }
+  for (const auto& [path, file] : by_path) TRY(finder.unseen(file));
   return finder.finish();
 }
 
@@ -135,17 +150,17 @@ Discovered& Discovered::operator+=(const Discovered& other) {
 }
 
 Result<Discovered> compare(const MakeFeed& make_feed, WorkLedger& ledger, const Ingestion& ingestion, const SourceId& source,
-                           const TakeSeen& take, Context& context) {
+                           const TakeSeen& take, Context& context, const TakeUnseen& take_unseen) {
   {
     TRY_ASSIGN(auto feed, make_feed(context));
     TRY_ASSIGN(auto known, ledger.known_files(ingestion.id, source));
-    Finder finder(ingestion, take);
+    Finder finder(ingestion, take, take_unseen);
     TRY_ASSIGN(auto merged, merge(*feed, *known, finder, context));
     if (merged) return *std::move(merged);
   }
   TRY_ASSIGN(auto feed, make_feed(context));
   TRY_ASSIGN(auto known, ledger.known_files(ingestion.id, source));
-  Finder finder(ingestion, take);
+  Finder finder(ingestion, take, take_unseen);
   return look_up(*feed, *known, finder, context);
 }
 

@@ -32,10 +32,14 @@ using MakeFeed = std::function<Result<std::unique_ptr<FileFeed>>(Context&)>;
 /// Receives new and changed files in chunks.
 using TakeSeen = std::function<Result<void>(std::vector<Seen>)>;
 
+/// Receives known files that the feed did not show: members of archives, which no listing shows, are among them, and where a listing turned
+/// out unordered also files that it shows later. Each as often as the feed was made anew.
+using TakeUnseen = std::function<Result<void>(const KnownFile&)>;
+
 /// Compares a feed with the known files. In byte order: a merge. Out of order (some stores list so): known files are hashed instead.
 /// Files before `start_from` that nobody knows yet are passed on with the skip reason Baseline; names that cannot be kept, with BadName.
 Result<Discovered> compare(const MakeFeed& make_feed, WorkLedger& ledger, const Ingestion& ingestion, const SourceId& source,
-                           const TakeSeen& take, Context& context);
+                           const TakeSeen& take, Context& context, const TakeUnseen& take_unseen = nullptr);
 
 /// compare(), with what it finds recorded in the ledger.
 Result<Discovered> discover(const MakeFeed& make_feed, WorkLedger& ledger, Clock& clock, const Ingestion& ingestion, const SourceId& source,

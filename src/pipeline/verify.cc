@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "net/percent.h"
 #include "pipeline/object_facts.h"
 
 namespace sluice {
@@ -31,6 +32,9 @@ std::optional<FileLoad> load_of_object(const std::vector<FileLoad>& loads, const
   return last;
 }
 
+/// What the object was made from, as the source calls it; of a very long path its hash.
+std::string source_name(const ObjectFacts& facts) { return percent_decode(facts.source); }
+
 void compare(const Expected& expected, const std::string& key, const std::optional<FoundObject>& found, const Ingestion& ingestion,
              std::vector<Difference>& differences) {
   const auto differ = [&](const char* kind, std::string reason) { differences.push_back({kind, key, std::move(reason)}); };
@@ -39,7 +43,7 @@ void compare(const Expected& expected, const std::string& key, const std::option
   const ObjectFacts& facts = *found->facts;
   const bool ours = facts.ingestion == ingestion.id || facts.ingestion_name == metadata_text(ingestion.name);
   if (!ours || facts.source != metadata_text(expected.path)) {
-    return differ("source", fmt::format("the object was made from {}, not from {}", facts.source, expected.path));
+    return differ("source", fmt::format("the object was made from {}, not from {}", source_name(facts), expected.path));
   }
   if (facts.version != expected.version) {
     differ("version", fmt::format("the object was made from version {}, the ledger says {}", facts.version, expected.version));
@@ -80,7 +84,7 @@ Result<void> find_unknown(History& history, ObjectStore& store, const Ingestion&
       }
       result.differences.push_back({"unknown", object.path,
                                     ours ? fmt::format("no file that is done has it; it was made from version {} of {} by batch {}",
-                                                       found->facts->version, found->facts->source, found->facts->batch.text)
+                                                       found->facts->version, source_name(*found->facts), found->facts->batch.text)
                                          : std::string("no file has it, and it does not say what it was made from")});
     }
     request.token = page.next_token;

@@ -273,12 +273,14 @@ def zip_of_damaged(name, good, damaged, method):
     return content.replace(wrong, right)
 
 
+# Where the bit is in which archive: in the last of such bytes, or in its middle (None).
+FLIPPED = [("tar", b'"n1"'), ("tar", None), ("tar", bytes(4)), ("zip", b"small.json"), ("zip", None), ("tar.gz", None), ("7z", None)]
+
+
 # Prevents rows of an archive in a zip from being loaded although its bytes are not those that were packed. A tar has no checksum of what it
 # holds, a zip none of its directory, and what nobody wants is not read for itself: the checksum that the zip has of all of it must be asked.
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("inner, place", [
-    ("tar", b'"n1"'), ("tar", None), ("tar", bytes(4)), ("zip", b"small.json"), ("zip", None), ("tar.gz", None), ("7z", None),
-])  # fmt: skip
+@pytest.mark.parametrize("inner, place", FLIPPED)
 def test_a_flipped_bit_in_an_archive_in_a_zip(home, inner, place, method, tmp_path):
     members = {"large.bin": random.Random(1).randbytes(3 << 20), "small.json": as_json(numbered(2))}
     good = zip_of(members, zipfile.ZIP_STORED) if inner == "zip" else archive_of(inner, members, tmp_path / "packing")

@@ -316,3 +316,39 @@ def test_verify_names_each_difference(home, sources, tmp_path):
     differences = {one["object"].rsplit("/")[-1]: one["kind"] for one in home.run("verify", NAME, "--json", code=1).json["differences"]}
     assert differences == {"10.json.parquet": "missing", "11.json.parquet": "source", "foreign.parquet": "unknown"}
     assert "missing" in home.run("verify", NAME, code=1).out
+
+
+# Prevents names of the source as its objects' metadata has them, percent-encoded, from being shown to people who look for the file.
+def test_verify_calls_files_as_the_source_does(home, tmp_path):
+    for name in ("zwei Dörfer 100%.csv", "other.csv"):
+        home.write(f"in/{name}", "a\n1\n")
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    (tmp_path / "out/other.csv.parquet").write_bytes((tmp_path / "out/zwei Dörfer 100%.csv.parquet").read_bytes())
+    (tmp_path / "out/copy.parquet").write_bytes((tmp_path / "out/other.csv.parquet").read_bytes())
+    reasons = [one["reason"] for one in home.run("verify", NAME, "--json", code=1).json["differences"]]
+    assert len(reasons) == 2 and all(f"{home.folder}/in/zwei Dörfer 100%.csv" in reason for reason in reasons), reasons
+
+
+# Prevents new, changed and missing source files from going unsaid, from being taken for damage, and a source that is not there from hiding
+# what can be said of the objects.
+def test_verify_tells_what_the_sources_have_become(home, tmp_path):
+    for name in ("a.csv", "b.csv", "c.csv"):
+        home.write(f"in/{name}", "a\n1\n")
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    assert home.run("verify", NAME, "--json").json["source_changes"] == []
+    home.write("in/b.csv", "a\n1\n2\n")
+    home.write("in/d.csv", "a\n1\n")
+    (home.folder / "in/c.csv").unlink()
+    found = home.run("verify", NAME, "--json").json
+    changes = {one["file"].rsplit("/")[-1]: one["kind"] for one in found["source_changes"]}
+    assert changes == {"b.csv": "changed", "c.csv": "gone", "d.csv": "new"} and found["differences"] == [], found
+    said = home.run("verify", NAME).out
+    assert "Sources: 1 new, 1 changed, 1 gone since the last run" in said and "b.csv: changed since it was done" in said, said
+    (tmp_path / "out/a.csv.parquet").unlink()
+    assert home.run("verify", NAME, "--json", code=1).json["source_changes"] == found["source_changes"]
+    home.run("load", "in", "--parquet", tmp_path / "out", "--name", NAME)
+    assert home.run("verify", NAME, code=1).out.count("c.csv: its file is there no more") == 1
+    shutil.rmtree(home.folder / "in")
+    alone = home.run("verify", NAME, "--objects-only", "--json", code=1).json
+    assert "source_changes" not in alone and [one["kind"] for one in alone["differences"]] == ["missing"]
+    assert {one["kind"] for one in home.run("verify", NAME, "--json", code=1).json["source_changes"]} == {"gone"}
