@@ -15,7 +15,12 @@ constexpr int64_t kHeaderSampleBytes = 256 * kKiB;
 
 Error explain(Error error, const ClaimedFile& file) {
   error.message = fmt::format("{}: {}", short_name(file), error.message);
-  if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
+  const bool says_so_itself = error.message.contains("was not loaded");
+  if (error.type == error_type::kSchemaMismatch && !says_so_itself) {
+    error.message += "; the file was not loaded. Repair it, or change what the table takes (--schema-mode, the contract), and run again";
+  } else if (error.type == error_type::kTooLarge && !says_so_itself) {
+    error.message += "; the file was not loaded. The limit is fixed: make it smaller or split it, and run again";
+  } else if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
     error.message += "; the file was not loaded";
     const bool names_a_place = error.line > 0 || error.byte >= 0;
     if (names_a_place) error.message += ". Fix it and run again, or allow bad rows with --on-bad-row=skip";

@@ -302,8 +302,8 @@ def test_with_a_contract(home):
     assert (run["metrics"]["records_written"], run["metrics"]["files_skipped"]) == (2, 1)
     rows = [{"id": 1, "amount": 5, "year": 2024}, {"id": 3, "amount": 7, "year": 2024}]
     home.lake.assert_judges_agree(TABLE, rows, judges=("pyiceberg",))
-    failed = home.load(*options, *defined("name: src, value: crm"), code=1)
-    assert "the contract has no such column" in failed["error"]
+    failed = home.load(*options, *defined("name: src, value: crm"), code=2)
+    assert "the contract has no such column" in failed["error"]["message"]
 
 
 # Prevents a file whose path does not say what it should from being loaded with a hole.
