@@ -56,7 +56,8 @@ int64_t sweep_stride() {
 
 bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation) {
   if (long_sweep() || kind == FaultKind::kFailBefore || kind == FaultKind::kStall) return true;
-  return operation.effect != Effect::kRead && kind != FaultKind::kCrashAfter;
+  if (kind == FaultKind::kCrashAfter && !operation.name.starts_with("catalog.") && !operation.name.starts_with("rows.")) return false;
+  return operation.effect != Effect::kRead;
 }
 
 FaultyWorld::FaultyWorld(std::vector<Fault> faults, int threads, CatalogKind kind)

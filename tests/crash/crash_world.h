@@ -23,7 +23,8 @@ bool long_sweep();
 int64_t sweep_stride();
 
 /// Whether a fault there is a case of its own while one thread works, under long_sweep() always. A read that fails looks the same before
-/// and after; a process that dies before a read or after an operation leaves what it leaves when it dies before its next change.
+/// and after; a process that dies before a read or after an operation leaves what it leaves when it dies before its next change. After
+/// changes of the catalog, the points of no return, it dies all the same.
 bool is_own_case(FaultKind kind, const FaultPlan::Operation& operation);
 
 /// What a catalog compares: the whole metadata (SQL), or what a change requires (REST); and whether it shows more than the newest snapshot.

@@ -438,11 +438,13 @@ ingestions:
 def test_signals_stop_cleanly(home, which):
     for number in range(40):
         home.write_rows(f"in/{number}.json", numbered(20_000, 1 + 20_000 * number))
-    process = home.start("load", "in", "--table", TABLE)
+    process = home.start("load", "in", "--table", TABLE, "--threads", "1", "--batch-files-max", "2")  # most batches come after the signal
     wait_for_rows(home, process)
     process.send_signal(which)
     outcome = home.finish(process, timeout=20)
-    assert outcome.code in (130, 0), outcome
+    assert outcome.code == 130, outcome
+    assert [row["status"] for row in home.ledger("select status from runs")] == ["CANCELLED"]
+    assert home.states().get("SUCCESS", 0) < 40
     home.load("in", "--table", TABLE)
     ids = home.lake.table(TABLE).scan(selected_fields=("id",)).to_arrow()["id"].to_pylist()
     assert len(ids) == len(set(ids)) == 800_000
