@@ -118,6 +118,7 @@ struct SeenColumns {
 struct DecidedColumns {
   PostgresArray ids, paths, versions, sizes, times, states, reasons, messages, loaded, rows, hashes;
   int64_t count = 0;
+  int64_t returned = 0;  ///< of them versions that the history has
 
   /// `past` is what the record says to be loaded; nullopt: what it said before.
   void add(int64_t id, const Seen& seen, Change to, const std::optional<PastLoad>& past) {
@@ -133,6 +134,7 @@ struct DecidedColumns {
     past ? loaded.add(past->version) : loaded.add_null();
     past ? rows.add(past->rows) : rows.add_null();
     past ? hashes.add(past->hash) : hashes.add_null();
+    returned += past.has_value();
     ++count;
   }
 };
@@ -285,6 +287,14 @@ class Recorder {
 
   /// The new version begins with a clean slate: no attempts, no error. What was loaded stays written down.
   Result<void> move(const DecidedColumns& moved) {
+    // What the records say of the versions between goes into the history, for those may come back, too.
+    if (moved.returned > 0) {
+      TRY(db_.execute(
+          "UPDATE batch_files f SET content_hash = p.content_hash FROM processed_files p, unnest(CAST(?1 AS bigint[]), CAST(?2 AS text[])) "
+          "AS m (id, loaded) WHERE p.id = m.id AND m.loaded IS NOT NULL AND f.file_path = p.file_path AND f.version = p.loaded_version "
+          "AND f.piece = 0 AND f.content_hash = '' AND EXISTS (SELECT 1 FROM batches b WHERE b.id = f.batch_id AND b.ingestion_id = ?3)",
+          moved.ids.text(), moved.loaded.text(), request_.ingestion.text));
+    }
     TRY(db_.execute(
         "UPDATE processed_files p SET file_etag = m.version, file_size_bytes = m.size, file_modified_at = m.modified, status = m.state, "
         "run_id = ?1, error_type = m.reason, error_message = m.message, error_line = 0, error_byte = -1, retry_count = 0, "
@@ -343,6 +353,8 @@ Result<DiscoverResult> PostgresLedger::record_discovered(const DiscoverRequest& 
 Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& batch, std::span<const FileResult> results) {
   PostgresArray ids, outcomes, rows, bytes, durations, formats, hashes, types, messages, lines, offsets;
   PostgresArray paths, versions, pieces, data_files, first_rows, row_counts, piece_hashes;
+  PostgresArray kept_paths, kept_versions, kept_hashes;
+  bool any_kept = false;
   for (const FileResult& result : results) {
     const Error error = result.error.value_or(Error{});
     ids.add(result.file.id);
@@ -356,6 +368,12 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
     messages.add(error_message_of(result));
     lines.add(error.line);
     offsets.add(error.byte);
+    if (!result.file.loaded_hash.empty()) {
+      kept_paths.add(result.file.path);
+      kept_versions.add(result.file.loaded_version);
+      kept_hashes.add(result.file.loaded_hash);
+      any_kept = true;
+    }
     int64_t number = 0;
     for (const FilePiece& piece : pieces_of(result)) {
       paths.add(result.file.path);
@@ -380,6 +398,14 @@ Result<void> PostgresLedger::insert_results(SqlConnection& db, const BatchId& ba
       "CAST(?7 AS bigint[]), CAST(?8 AS text[])) AS n",
       batch.text, paths.text(), versions.text(), pieces.text(), data_files.text(), first_rows.text(), row_counts.text(),
       piece_hashes.text()));
+  if (!any_kept) return {};
+  // What the records say of the versions before goes into the history, for those may come back.
+  TRY(
+      db.execute("UPDATE batch_files f SET content_hash = k.hash FROM unnest(CAST(?2 AS text[]), CAST(?3 AS text[]), CAST(?4 AS text[])) "
+                 "AS k (path, version, hash) WHERE f.file_path = k.path AND f.version = k.version AND f.piece = 0 AND f.content_hash = '' "
+                 "AND EXISTS (SELECT 1 FROM batches b JOIN batches o ON o.ingestion_id = b.ingestion_id WHERE b.id = f.batch_id AND "
+                 "o.id = ?1)",
+                 batch.text, kept_paths.text(), kept_versions.text(), kept_hashes.text()));
   return {};
 }
 

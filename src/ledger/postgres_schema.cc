@@ -237,7 +237,7 @@ ALTER TABLE processed_files
 )sql";
 
 constexpr std::string_view kHashes = R"sql(
-ALTER TABLE batch_files ADD COLUMN content_hash text NOT NULL DEFAULT '';  -- of the version, in its first piece
+ALTER TABLE batch_files ADD COLUMN content_hash text NOT NULL DEFAULT '';  -- of an earlier version, in its first piece
 )sql";
 
 constexpr Migration kMigrations[] = {

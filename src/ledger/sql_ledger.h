@@ -153,7 +153,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   struct FilePiece {
     std::optional<std::string> data_file;  ///< nullopt: the file put no row into the table
     int64_t first_row = 0, row_count = 0;
-    std::string_view content_hash;  ///< of the whole file, in its first piece; of the result that it was made of
+    std::string_view content_hash;  ///< of the whole file, in its first piece, where the record will not have it; of the result
   };
   /// What the history keeps of a file once its batch is committed; none: its version is not loaded by it.
   static std::vector<FilePiece> pieces_of(const FileResult& result);

@@ -58,7 +58,8 @@ std::vector<SqlLedger::FilePiece> SqlLedger::pieces_of(const FileResult& result)
     for (const RowRange& range : result.ranges) pieces.push_back({range.data_file, range.first_row, range.row_count, {}});
   }
   if (pieces.empty()) pieces.emplace_back();
-  pieces.front().content_hash = result.content_hash;
+  // Of what is loaded the file's record has it, until another version takes its place: most files have one version, and pay nothing.
+  if (result.outcome == FileOutcome::kUnchanged) pieces.front().content_hash = result.content_hash;
   return pieces;
 }
 
