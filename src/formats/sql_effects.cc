@@ -43,6 +43,7 @@ class EffectReader {
   void read_with();
   void read_with_body();
   void read_rename();
+  void read_rollback();
   void take_rename(const SqlTableName& from, SqlTableName to, const std::string& reason);
   void read_alter();
   void read_alter_clause(const SqlTableName& table);
@@ -94,7 +95,17 @@ void EffectReader::read_statement() {
     read_alter();
   } else if (word.is_word("RENAME")) {
     read_rename();
+  } else if (word.is_word("ROLLBACK")) {
+    read_rollback();
   }
+}
+
+/// SQLite's .dump ends so where it failed: nobody can say which rows before it hold. Savepoints and prepared transactions are others'.
+void EffectReader::read_rollback() {
+  next();
+  pass({"WORK", "TRANSACTION"});
+  if (is_any(token(), {"TO", "PREPARED"})) return;
+  for (SqlTableName& table : tables_.with_rows()) changes(std::move(table), "ROLLBACK behind rows is not understood");
 }
 
 /// The word before the table, or before words that say more, is in hand.

@@ -344,6 +344,13 @@ TEST(SqlEffects, ARenamedTableTakesItsRowsAlong) {
   EXPECT_EQ(rows_of_t("CREATE TABLE u (x int);\nRENAME TABLE t TO u, u TO v;\n" + std::string(kRows)), "1|2|null");
 }
 
+// Prevents what SQLite's shell gave up half-way, and says so in its last line, from being taken for the whole of a database.
+TEST(SqlEffects, ADumpThatWasRolledBackIsNoWholeOne) {
+  const std::string begun = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n";
+  EXPECT_THAT(error_of_t(begun + kRows + "ROLLBACK; -- due to errors\n"), HasSubstr("line 5: ROLLBACK behind rows is not understood"));
+  EXPECT_EQ(error_of_t(begun + "ROLLBACK;\n" + kRows + "ROLLBACK TO SAVEPOINT s;\nROLLBACK PREPARED 'a';\nCOMMIT;\n"), "");
+}
+
 // Prevents names of tables from taking all memory.
 TEST(SqlKnownTables, NamesHaveALimit) {
   SqlKnownTables tables;

@@ -30,6 +30,14 @@ bool SqlKnownTables::has_rows(const SqlTableName& name) const {
   return found != tables_.end() && found->second;
 }
 
+std::vector<SqlTableName> SqlKnownTables::with_rows() const {
+  std::vector<SqlTableName> found;
+  for (const auto& [parts, has_rows] : tables_) {
+    if (has_rows) found.push_back({parts});
+  }
+  return found;
+}
+
 std::vector<SqlTableName> SqlKnownTables::rows_in_schema(std::string_view schema, std::string_view database) const {
   std::vector<SqlTableName> found;
   for (const auto& [parts, has_rows] : tables_) {

@@ -23,6 +23,7 @@ class SqlKnownTables {
   bool has(const SqlTableName& name) const { return tables_.contains(name.parts); }
   bool has_rows(const SqlTableName& name) const;
 
+  std::vector<SqlTableName> with_rows() const;
   /// Those with rows that may lie in a schema of the database in use, or in a database: those without a name before theirs may.
   std::vector<SqlTableName> rows_in_schema(std::string_view schema, std::string_view database) const;
   std::vector<SqlTableName> rows_in_database(std::string_view database) const;
