@@ -1,13 +1,17 @@
 #include "cli/command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "api/json_shapes.h"
+#include "config/fields.h"
 #include "config/sealing.h"
 #include "config/validate.h"
 
@@ -35,6 +39,20 @@ bool asks_for_json(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--json") return true;
   }
   return false;
+}
+
+/// What stands where a command should: its name and those there are. nullopt: something else is wrong with the call.
+std::optional<std::string> unknown_command(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  const std::vector<std::string> left = app.remaining(/*recurse=*/true);
+  const auto word = std::ranges::find_if(left, [](const std::string& text) { return !text.starts_with('-'); });
+  if (names.empty() || word == left.end()) return std::nullopt;
+  const std::string meant = did_you_mean(*word, names);
+  return fmt::format("\"{}\" is no command of {}{} There is: {}", *word, at->get_name(), meant.empty() ? "." : meant,
+                     fmt::join(names, ", "));
 }
 
 std::string names_of(const std::vector<Ingestion>& known) {
@@ -164,9 +182,10 @@ int run_command_line(int argc, char** argv, Assemble assemble, Serve serve, Stor
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const bool shows_help = error.get_exit_code() == 0;
-    if (!shows_help && asks_for_json(argc, argv)) {
-      line.flags.json = true;
-      return line.usage(Error{ErrorCode::kInvalidInput, fmt::format("{} (--help shows what there is)", error.what())});
+    const auto unknown = shows_help ? std::nullopt : unknown_command(app);
+    if (!shows_help && (unknown || asks_for_json(argc, argv))) {
+      line.flags.json = asks_for_json(argc, argv);
+      return line.usage(Error{ErrorCode::kInvalidInput, fmt::format("{} (--help shows what there is)", unknown.value_or(error.what()))});
     }
     return app.exit(error) == 0 ? kExitDone : kExitUsage;
   }

@@ -15,7 +15,10 @@ Result<void> read_check(YamlMap& map, ColumnCheck& check) {
   TRY(map.apply_switch("required", check.required));
   TRY(apply_optional(map, "min", check.min));
   TRY(apply_optional(map, "max", check.max));
+  const bool lists_values = map.has("in");
   TRY(map.apply_texts("in", check.in));
+  if (lists_values && check.in.empty())
+    return std::unexpected(map.error("check.in: an empty list allows no value; name some, or leave it out"));
   return map.apply_text("pattern", check.pattern);
 }
 

@@ -60,6 +60,9 @@ TEST(ColumnYaml, RestBodies) {
   const std::vector<std::string> catalogs = {"local"};
   const Result<Ingestion> read = ingestion_from_request(body, catalogs, nullptr);
   EXPECT_FALSE(read) << "2500.0 is no long";
+  auto empty = body;
+  empty["schema"]["columns"][0]["check"]["in"] = nlohmann::json::array();
+  EXPECT_FALSE(ingestion_from_request(empty, catalogs, nullptr));
   auto good = body;
   good["schema"]["columns"][0]["check"]["in"] = {1, 2};
   const Ingestion ingestion = ingestion_from_request(good, catalogs, nullptr).value();
@@ -84,6 +87,10 @@ TEST(ColumnYaml, ErrorsNameThePlace) {
   EXPECT_THAT(error("{name: b, value: x, type: list<long>}"), HasSubstr("one value per file cannot be nested"));
   EXPECT_THAT(error("{name: b, path_pattern: '('}"), HasSubstr("path_pattern: not a regular expression"));
   EXPECT_THAT(error("b"), HasSubstr("sluice.yaml:7:7"));
+  EXPECT_THAT(error("{name: b, fro: x}"), HasSubstr("unknown key \"fro\"; did you mean \"from\"?"));
+  // Taken for no check at all, every value would pass what shall let none pass.
+  EXPECT_THAT(error("{name: b, check: {in: []}}"), StartsWith("sluice.yaml:7:24: check.in: an empty list allows no value"));
+  EXPECT_EQ(error("{name: b, check: {in: ['']}}"), "none");
 }
 
 // On the command line a column is written with or without braces, and each must know of those before it.

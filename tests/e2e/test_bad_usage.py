@@ -19,7 +19,11 @@ def everything(home):
 
 WRONG = {
     "unknown option": (["load", "in", "--table", TABLE, "--tabel", "x"], ["--tabel"]),
-    "unknown command": (["laod", "in"], ["laod"]),
+    "misspelt command": (["laod", "in", "--table", TABLE], ["laod", 'did you mean "load"?', "load, run, "]),
+    "no command": (["in", "--table", TABLE], ['"in" is no command of sluice. There is: load, run, ']),
+    "misspelt command of a command": (["token", "craete", "x"], ["craete", 'did you mean "create"?', "list, revoke"]),
+    "check that nothing passes": (["load", "in", "--table", TABLE, "--column", "name: id, check: {in: []}"], ["check.in", "empty list"]),
+    "misspelt key of a column": (["load", "in", "--table", TABLE, "--column", "name: id, fro: x"], ['did you mean "from"?']),
     "no table": (["load", "in"], ["--table"]),
     "table without namespace": (["load", "in", "--table", "events"], ["events", "namespace"]),
     "empty part of a table name": (["load", "in", "--table", "bronze..events"], ["bronze..events"]),
