@@ -6,9 +6,14 @@
 
 namespace sluice {
 
+Error not_allowed(Error fault) {
+  fault.message += "; allow such rows with --on-bad-row=skip";
+  return fault;
+}
+
 Result<void> BadRowTally::add(Error fault, BadRow row, RowBlock& block) {
   ++count_;
-  if (allowed_.action == BadRowAction::kFail) return std::unexpected(std::move(fault));
+  if (allowed_.action == BadRowAction::kFail) return std::unexpected(not_allowed(std::move(fault)));
   if (allowed_.rows_max && count_ > *allowed_.rows_max) {
     fault.message += fmt::format("; with this one {} bad rows, {} are allowed", count_, *allowed_.rows_max);
     return std::unexpected(std::move(fault));

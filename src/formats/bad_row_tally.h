@@ -15,6 +15,10 @@ inline constexpr size_t kBadRowTextBytesMax = 64 * kKiB;
 /// A block is handed over with this many bad rows though it is not full: they hold up to kBadRowTextBytesMax each.
 inline constexpr size_t kBadRowsPerBlockMax = 256;
 
+/// Of a bad row that ends its file, as none is allowed: what would let the other rows in. Not of errors that no row has, which nothing
+/// allows.
+Error not_allowed(Error fault);
+
 class BadRowTally {
  public:
   explicit BadRowTally(const BadRows& allowed) : allowed_(allowed) {}

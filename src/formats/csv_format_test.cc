@@ -203,7 +203,7 @@ TEST(CsvFormat, HoldsRequiredColumns) {
 TEST(CsvFormat, ReportsRaggedRowsWithTheirPlace) {
   const std::string file = "id,name,score\n1,\"a\nb\",1\n2,short\n3,c,3,surplus\n\n4,d,4\n";
   const Loaded failed = load(file, people());
-  EXPECT_EQ(failed.error.value().message, "line 4: expected 3 fields, found 2 (byte 24)");
+  EXPECT_EQ(failed.error.value().message, "line 4: expected 3 fields, found 2 (byte 24); allow such rows with --on-bad-row=skip");
   EXPECT_EQ(failed.error->type, "ParseError");
   EXPECT_EQ(failed.error->line, 4);
   EXPECT_EQ(failed.error->byte, 24);

@@ -144,7 +144,7 @@ Result<void> FieldRows::reject(std::string reason, RowPlace place, int64_t byte,
   ++rows_bad_;
   const BadRows& allowed = plan_.bad_rows;
   if (allowed.action == BadRowAction::kFail) {
-    return std::unexpected(error_at({place.line, byte}, reason, error_type::kParseError));
+    return std::unexpected(not_allowed(error_at({place.line, byte}, reason, error_type::kParseError)));
   }
   if (allowed.rows_max && rows_bad_ > *allowed.rows_max) {
     Error error = error_at({place.line, byte}, reason, error_type::kParseError);

@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include "formats/bad_row_tally.h"
 #include "formats/decompress.h"
 #include "formats/json_columns.h"
 #include "formats/json_cutter.h"
@@ -83,7 +84,7 @@ class JsonReader final : public Reader {
 
   Result<void> take_bad_row(const RawRow& row, const RowFault& fault, RowBlock& block) {
     ++bad_rows_;
-    if (limits_.action == BadRowAction::kFail) return std::unexpected(to_error(row, fault));
+    if (limits_.action == BadRowAction::kFail) return std::unexpected(not_allowed(to_error(row, fault)));
     if (limits_.rows_max && bad_rows_ > *limits_.rows_max) {
       Error error = to_error(row, fault);
       error.message += fmt::format("; with this one {} bad rows, {} are allowed", bad_rows_, *limits_.rows_max);

@@ -114,7 +114,7 @@ TEST(TextFormat, ReadsOtherEncodings) {
 TEST(TextFormat, BrokenBytesMakeABadRow) {
   const std::string file = "ok \xc3\xa4\nbad \xff\nok\n";
   const LoadedText failed = load_text(file);
-  EXPECT_EQ(failed.error.value().message, "line 2: invalid UTF-8 (byte 6)");
+  EXPECT_EQ(failed.error.value().message, "line 2: invalid UTF-8 (byte 6); allow such rows with --on-bad-row=skip");
   EXPECT_EQ(failed.error->type, "ParseError");
   const LoadedText skipped = load_text(file, {}, BadRowAction::kSkip);
   EXPECT_THAT(skipped.rows, ElementsAre("1|ok ä|null", "3|ok|null"));
@@ -131,7 +131,8 @@ TEST(TextFormat, NamedGroupsAreColumns) {
   ASSERT_EQ(skipped.bad_rows.size(), 1u);
   EXPECT_EQ(skipped.bad_rows[0].reason, "the pattern does not match this line");
   EXPECT_EQ(skipped.bad_rows[0].text, "nonsense");
-  EXPECT_EQ(load_text(file, options).error.value().message, "line 3: the pattern does not match this line (byte 36)");
+  EXPECT_EQ(load_text(file, options).error.value().message,
+            "line 3: the pattern does not match this line (byte 36); allow such rows with --on-bad-row=skip");
 }
 
 // A pattern that would backtrack for years must cost the line and not the run.

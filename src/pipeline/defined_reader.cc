@@ -140,7 +140,7 @@ class Leftovers {
   }
 
   Error no_place(const RescueMember& member, int64_t row) const {
-    std::string why = "has no place in the table";
+    std::string why = "has no place in the table, to which mode fixed adds nothing (evolve gives it a column, rescue keeps it beside)";
     for (const Taker& taker : takers_) {
       if (taker.column->key == member.key) why = "does not fit " + to_text(*defined_.plan().columns.fields[taker.index].type);
     }
@@ -273,9 +273,7 @@ class DefinedReader final : public Reader {
         const std::string reason = fmt::format("row {}: {}", first_row + fault.row + 1, fault.reason);
         BadRow row{.reason = reason};
         append_json_row(*batch, fault.row, row.text);
-        Error error{ErrorCode::kInvalidInput, reason, std::string(error_type::kParseError)};
-        if (defined_->plan().bad_rows.action == BadRowAction::kFail) error.message += "; allow such rows with --on-bad-row=skip";
-        TRY(tally_.add(std::move(error), std::move(row), block));
+        TRY(tally_.add({ErrorCode::kInvalidInput, reason, std::string(error_type::kParseError)}, std::move(row), block));
       }
     }
     for (size_t i = 0; i < arrays.size(); ++i) {

@@ -23,7 +23,7 @@ Error explain(Error error, const ClaimedFile& file) {
   } else if (error.type == error_type::kParseError && error.code == ErrorCode::kInvalidInput) {
     error.message += "; the file was not loaded";
     const bool names_a_place = error.line > 0 || error.byte >= 0;
-    if (names_a_place) error.message += ". Fix it and run again, or allow bad rows with --on-bad-row=skip";
+    if (names_a_place) error.message += ". Fix it and run again";
   }
   return error;
 }

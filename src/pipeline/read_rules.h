@@ -19,7 +19,8 @@ namespace sluice {
 
 inline constexpr int kReleasesMax = 3;  ///< then the file has failed, for now: a run must end though a file changes all the time
 
-/// "data-003.json: line 17: expected ',' or '}' (byte 2041); the file was not loaded. Fix it ..."
+/// "data-003.json: line 17: expected ',' or '}' (byte 2041); allow such rows with --on-bad-row=skip; the file was not loaded. Fix it and
+/// run again"
 Error explain(Error error, const ClaimedFile& file);
 
 /// Of a file with an error of this type that was put back so often in this run.

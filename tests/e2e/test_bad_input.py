@@ -37,7 +37,7 @@ BAD = {
 }
 
 
-# Prevents a broken file from being loaded in part, from keeping others out, or from failing without a place.
+# Prevents a broken file from being loaded in part, from keeping others out, from failing without a place, or with a way out that is none.
 @pytest.mark.parametrize("name", BAD)
 def test_broken_files(home, name):
     content, error_type, words = BAD[name]
@@ -51,6 +51,9 @@ def test_broken_files(home, name):
     assert failed["error_type"] == error_type or error_type is None
     for word in words:
         assert word in failed["error_message"], failed
+    home.load("in", "--table", TABLE, "--on-bad-row", "skip", code=None)
+    helps = home.states() == {"SUCCESS": 2}
+    assert ("--on-bad-row=skip" in failed["error_message"]) == helps, (helps, failed)
 
 
 # Prevents a line without end from eating the memory: it is refused at the limit, long before it is read to its end.

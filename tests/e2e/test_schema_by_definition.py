@@ -92,6 +92,20 @@ def test_cast_in_mode_fixed(home, kind):
     home.lake.assert_judges_agree(TABLE, [{"id": 1, "age": 44, "meta": '"x"'}], judges=("pyiceberg",))
 
 
+# Prevents a field that nobody defined from failing its file, in mode fixed and beside a column of JSON text, without a word of the way out.
+def test_a_field_without_place_in_mode_fixed(home):
+    options = [*defined("name: meta, json: true"), "--schema-mode", "fixed"]
+    home.write_rows("in/good.json", [{"id": 1, "meta": [1]}])
+    home.load("in", "--table", TABLE, *options)
+    home.write_rows("in/more.json", [{"id": 2, "meta": {"a": 1}, "zip": "x"}])
+    failed = home.load("in", "--table", TABLE, *options, code=1)
+    said = 'more.json: row 1: column "zip": "x" has no place in the table, to which mode fixed adds nothing (evolve gives it a column'
+    assert said in failed["error"] and "--schema-mode" in failed["error"], failed["error"]
+    home.load("in", "--table", TABLE, *options[:-1], "rescue")
+    expected = [{"id": 1, "meta": "[1]", "_rescued_data": None}, {"id": 2, "meta": '{"a": 1}', "_rescued_data": '{"zip": "x"}'}]
+    home.lake.assert_judges_agree(TABLE, expected, judges=("pyiceberg",))
+
+
 # Prevents a postcode that loses its zero in a column that became a number before, and one that is no number though the user says so.
 def test_codes_in_columns_of_numbers(home):
     contract = {"columns": [{"name": name, "type": "long"} for name in ("id", "zip", "phone")]}
