@@ -34,6 +34,7 @@ constexpr int64_t kWriterBytesMin = 8 * kMiB;
 constexpr int64_t kPutBytesMax = 8 * kMiB;  // larger objects are uploaded in parts
 constexpr int kRefusedByNothingMax = 2;     // once, somebody may have removed what was there
 constexpr int kPutAttemptsMax = 8;          // each one after the first saw that the key had changed, or got no answer
+constexpr int kUnansweredMax = 2;           // that left nothing: a store has asked again and again each time, so it cannot just now
 
 /// A file being read into its object.
 struct HeldObject {
@@ -146,7 +147,7 @@ class ParquetStager final : public Stager {
     TRY(held.writer->finish(footer_of(facts, ingestion_.name, file.path), context));
     if (own.again) TRY(target_.store.remove_unfinished(own.key, context));
     PutOptions options{.if_none_match = true, .metadata = metadata_of(facts)};
-    int refused_by_nothing = 0;
+    int refused_by_nothing = 0, unanswered = 0;
     for (int attempt = 1;; ++attempt) {
       auto put = put_object(own.key, *held.spool, options, context);
       if (put) return put;
@@ -154,6 +155,8 @@ class ParquetStager final : public Stager {
       if (!find_out || attempt == kPutAttemptsMax) return put;
       TRY_ASSIGN(const auto found, look_at_object(target_.store, own.key, context));
       refused_by_nothing += !found && put.error().code == ErrorCode::kConflict;
+      unanswered += !found && put.error().code == ErrorCode::kOutcomeUnknown;
+      if (unanswered == kUnansweredMax) return put;
       if (is_local(own.key) && refused_by_nothing == kRefusedByNothingMax) return in_the_way(own.key, put.error());
       options.if_none_match = !found;
       options.if_match = found ? found->info.version : "";

@@ -246,6 +246,17 @@ TEST_F(S3StoreTest, SaysWhenItCannotBeFoundOut) {
   EXPECT_EQ(put("k", "ours").error().code, ErrorCode::kOutcomeUnknown);
 }
 
+// A service that answers "internal error" (its disk is full) is not asked for ever, and what it says comes out.
+TEST_F(S3StoreTest, GivesUpAfterTheLastAttempt) {
+  ASSERT_TRUE(put("probe", "x"));
+  const size_t sent_before = sent("PUT").size();
+  before_ = first_of("PUT", {.status = 500, .body = xml_error("InternalError")}, 100);
+  const auto given_up = put("k", "ours");
+  EXPECT_EQ(given_up.error().code, ErrorCode::kOutcomeUnknown);
+  EXPECT_THAT(given_up.error().message, HasSubstr("500 InternalError"));
+  EXPECT_EQ(sent("PUT").size() - sent_before, 8U);
+}
+
 // Two conditional writes at the same moment: S3 asks one of them to come again. That is neither a loss nor a failure.
 TEST_F(S3StoreTest, ComesAgainAfterAConflictOfTheMoment) {
   ASSERT_TRUE(put("probe", "x"));

@@ -109,6 +109,7 @@ Result<ObjectInfo> carry_out(S3Client& client, const S3Write& write, Context& co
     }
     // The parts of an upload are gone and so is its object: nothing is left to send again.
     if (last.code == ErrorCode::kNotFound) return fail(ErrorCode::kOutcomeUnknown, last.message);
+    if (attempt == options.attempts_max) break;
     if (!client.clock().sleep(delay, context.stop)) return fail(ErrorCode::kOutcomeUnknown, last.message + "; stopped on request");
     delay = std::min(delay * 2, options.retry_delay_max);
   }

@@ -107,6 +107,34 @@ TEST(Objects, WhatAWithdrawnBatchLeftIsTakenUp) {
   world.check_invariants("after the second run");
 }
 
+/// Nothing is known of what was put, and nothing is there afterwards: a disk behind the store is full.
+class NeverAnswers final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<ObjectInfo> put(const Key&, std::span<const char>, const PutOptions&, Context&) override {
+    ++puts;
+    return fail(ErrorCode::kOutcomeUnknown, "no answer");
+  }
+  std::atomic<int> puts = 0;
+};
+
+// Bug: a store without room is asked again for minutes, each time after it was asked again and again already; or its files fail.
+TEST(Objects, AStoreThatTakesNothingEndsTheRunSoon) {
+  ObjectWorld world;
+  world.put("a.json", {1, 2});
+  NeverAnswers store(world.store);
+  Wrapping wrapping;
+  wrapping.store = [&](ObjectStore&) -> ObjectStore& { return store; };
+  const auto report = world.start(wrapping)->run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->run.state, RunState::kFailed);
+  EXPECT_EQ(store.puts, 2);
+  EXPECT_EQ(world.file("a.json").state, FileState::kDiscovered);
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  world.check_invariants("with room again");
+}
+
 // Bug: an object that was made with another definition is taken for what the definition of now would make.
 TEST(Objects, WhatAnotherDefinitionMadeIsMadeAnew) {
   ObjectWorld world;
