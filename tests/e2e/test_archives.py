@@ -15,7 +15,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 
-from archives import KINDS, archive_of, tar_of, zip_of
+from archives import KINDS, archive_of, seven_zip_of, tar_of, zip_of
 from program import as_csv, numbered
 
 TABLE = "bronze.rows"
@@ -347,16 +347,37 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 # Prevents memory that grows with the number or the size of members, and passes over the archive that grow with their number: one for each
 # of 10,000 members would take hours.
-@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip", "7z"])
 def test_ten_thousand_members_in_bounded_memory(home, kind, tmp_path):
     members = {f"d{n % 100}/{n}.json": as_json(numbered(10, 1 + 10 * n)) for n in range(10_000)}
     members["large.json"] = as_json(numbered(400_000, 200_001))
-    home.write(f"in/x.{kind}", archive_of(kind, members, tmp_path / "p"))
+    packed = seven_zip_of(members, tmp_path / "p", "deflate") if kind == "7z" else archive_of(kind, members, tmp_path / "p")
+    home.write(f"in/x.{kind}", packed)
     home.run("load", "in", "--table", TABLE, before=(sys.executable, "-c", MEASURE))
     peak = int((home.folder / "peak").read_text())
     print(f"{kind}: peak {peak / 1e6:.0f} MB")
     assert home.states() == {"SUCCESS": 10_002} and len(ids(home)) == 500_000
     assert peak < MEMORY_MAX, f"{peak / 1e6:.0f} MB"
+
+
+# Prevents members of one name, of which a backup that was appended to has many, from hiding one another, from taking the name that
+# another one really has, from taking ever longer to name, and from being loaded again when one more is appended.
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_many_equal_names(home, kind, tmp_path):
+    members = [("d/x.json", as_json(numbered(2, 1 + 2 * n))) for n in range(1_000)]
+    members.insert(500, ("d/x.json#2", as_json([{"id": 7_000, "name": "its own"}])))
+    home.write(f"in/all.{kind}", archive_of(kind, members, tmp_path / "p"))
+    home.load("in", "--table", TABLE)
+    assert ids(home) == [*range(1, 2_001), 7_000]
+    known = records(home)
+    assert len(known) == 1_002 and {one["status"] for one in known.values()} == {"SUCCESS"}
+    assert all(name.startswith(f"all.{kind}!/d/x.json") for name in known if name != f"all.{kind}")
+    home.write(f"in/all.{kind}", archive_of(kind, [*members, ("d/x.json", as_json(numbered(1, 8_000)))], tmp_path / "p2"))
+    assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 1
+    home.load("in", "--parquet", tmp_path / "out", "--name", "objects")
+    rows = [row["id"] for path in (tmp_path / "out").rglob("*.parquet") for row in pq.read_table(path, columns=["id"]).to_pylist()]
+    assert sorted(rows) == [*range(1, 2_001), 7_000, 8_000]
 
 
 # Prevents a kill inside an archive from losing or doubling members.
