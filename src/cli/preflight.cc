@@ -46,10 +46,11 @@ Result<void> check_place(const CommandLine& line, const CatalogConfig& config, C
   TRY_ASSIGN(ObjectStore * store, line.stores.store_for(folder, config.properties));
   Context context;
   context.stop = line.stop;
-  const auto is_free = check_place_is_free(*store, made.location, folder, catalog.uri(), context);
-  if (is_free || is_free.error().code != ErrorCode::kInvalidInput) return is_free;
+  auto taken = why_place_is_taken(*store, made.location, folder, catalog.uri(), context);
+  if (!taken || !*taken) return {};  // where the store does not answer the run says so
   TRY_ASSIGN(const bool by_another_name, lies_in(folder, catalog, context));
-  return by_another_name ? Result<void>{} : is_free;  // the run says by which
+  if (by_another_name) return {};  // the run says by which
+  return std::unexpected(**std::move(taken));
 }
 
 }  // namespace

@@ -41,9 +41,8 @@ class SqlCatalog final : public Catalog {
     if (existing) return fail(ErrorCode::kConflict, fmt::format("table {} exists already", id.text()));
     TRY_ASSIGN(TableMetadata metadata, first_metadata(id, table));
     TRY_ASSIGN(ObjectStore * store, stores_.store_for(metadata_location_dir(metadata), store_properties_));
-    if (auto is_free = check_place_is_free(*store, metadata.location, metadata_location_dir(metadata), uri(), context); !is_free) {
-      return whose_place(id, metadata, std::move(is_free).error(), context);
-    }
+    TRY_ASSIGN(auto taken, why_place_is_taken(*store, metadata.location, metadata_location_dir(metadata), uri(), context));
+    if (taken) return whose_place(id, metadata, *std::move(taken), context);
     TRY_ASSIGN(const std::string location, attempt(*store, id, metadata, 0, "", context));
     return LoadedTable{id, std::move(metadata), location, store_properties_};
   }
@@ -122,7 +121,6 @@ class SqlCatalog final : public Catalog {
   /// Why there is a table where a new one was to lie: `taken` unless it is one that this catalog knows by now, or by another name. Nobody
   /// may be told to remove its folder.
   std::unexpected<Error> whose_place(const TableId& id, const TableMetadata& wanted, Error taken, Context& context) {
-    if (taken.code != ErrorCode::kInvalidInput) return std::unexpected(std::move(taken));
     const auto rows = rows_->tables();
     if (!rows) return std::unexpected(rows.error());
     for (const TableRow& row : *rows) {
