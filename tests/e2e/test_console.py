@@ -173,16 +173,18 @@ def test_colours_and_bar_go_to_terminals_only(home):
     assert "\x1b[3" not in plain.said
 
 
-def blocks(process, which):
+def awaits_signals(process):
+    """Whether the program takes signals by waiting for them. Before it is executed, Python blocks all of them for a moment."""
     status = (Path("/proc") / str(process.pid) / "status").read_text()
-    return int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16) >> (which - 1) & 1
+    blocked = int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16)
+    return blocked == sum(1 << (which - 1) for which in (signal.SIGINT, signal.SIGTERM))
 
 
 # Prevents a second signal from waiting for what keeps the first one from ending the program: here a list that never ends.
 def test_a_second_signal_ends_at_once(home):
     home.write_rows("in/a.json", numbered(1))
     process = subprocess.Popen([home.program, "load", "in", "--table", TABLE, "--files-from", "-"], cwd=home.folder, env=home.environment(), stdin=subprocess.PIPE)
-    while not blocks(process, signal.SIGTERM):
+    while not awaits_signals(process):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
