@@ -1,9 +1,12 @@
 #include "formats/columnar_reader.h"
 
+#include <algorithm>
 #include <utility>
 
+#include <arrow/array/array_base.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
@@ -25,6 +28,11 @@ Result<void> check_names(const arrow::Schema& schema) {
   arrow::util::InitializeUTF8();
   if (names_are_text(schema.fields())) return {};
   return std::unexpected(Error{ErrorCode::kInvalidInput, "the name of a column is invalid UTF-8", std::string(error_type::kParseError)});
+}
+
+bool is_to_be_checked(const arrow::DataType& type) {
+  return type.id() == arrow::Type::DICTIONARY || arrow::is_decimal(type.id()) ||
+         std::ranges::any_of(type.fields(), [](const auto& field) { return is_to_be_checked(*field->type()); });
 }
 
 class ColumnarReader final : public Reader {
@@ -67,6 +75,13 @@ Result<std::unique_ptr<Reader>> make_columnar_reader(std::unique_ptr<BatchFeed> 
   TRY(check_names(*feed->schema()));
   TRY_ASSIGN(auto conformer, BatchConformer::bind(*feed->schema(), plan.columns, plan.rescue));
   return std::make_unique<ColumnarReader>(std::move(feed), std::move(conformer), plan);
+}
+
+arrow::Status check_values(const arrow::RecordBatch& batch) {
+  for (const auto& column : batch.columns()) {
+    if (is_to_be_checked(*column->type())) ARROW_RETURN_NOT_OK(column->ValidateFull());
+  }
+  return arrow::Status::OK();
 }
 
 Result<Inferred> infer_from_schema(const arrow::Schema& schema, int64_t rows) {

@@ -23,6 +23,10 @@ class BatchFeed {
 
 Result<std::unique_ptr<Reader>> make_columnar_reader(std::unique_ptr<BatchFeed> feed, const ReadPlan& plan);
 
+/// Arrow takes for good what a broken file says of some values: indices, which would be read from behind their dictionary, and decimals of
+/// more digits than their type has.
+arrow::Status check_values(const arrow::RecordBatch& batch);
+
 /// What a file's own schema says, without reading a row. ParseError: names that are no UTF-8.
 Result<Inferred> infer_from_schema(const arrow::Schema& schema, int64_t rows);
 

@@ -38,7 +38,7 @@ class OrcFeed final : public BatchFeed {
     TRY(run(fmt::format("stripe {}, after row {}: broken ORC data", next_stripe_ - 1, rows_read_), [&]() -> arrow::Status {
       if (rows_read_ == rows()) return arrow::Status::OK();
       ARROW_RETURN_NOT_OK(batches_->ReadNext(&batch));
-      return batch == nullptr ? arrow::Status::IOError("it holds fewer rows than the file says") : arrow::Status::OK();
+      return batch == nullptr ? arrow::Status::IOError("it holds fewer rows than the file says") : check_values(*batch);
     }));
     if (batch != nullptr) rows_read_ += batch->num_rows();
     return batch;

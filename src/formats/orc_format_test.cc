@@ -70,6 +70,14 @@ TEST(OrcFormat, RefusesRowsThatDoNotAddUp) {
   EXPECT_THAT(refused.error().message, HasSubstr("the stripes hold 7777 rows, and the file says 7778"));
 }
 
+// A precision that the values exceed: the table's data file would hold numbers that its column's type does not have.
+TEST(OrcFormat, RefusesDecimalsAboveTheirPrecision) {
+  const auto refused = count_rows(with_number(plain_file(), "\x28", 17, 3));  // Type.precision
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().type, "ParseError");
+  EXPECT_THAT(refused.error().message, HasSubstr("does not fit in precision"));
+}
+
 // A stripe that lies elsewhere: the library would ask the store for bytes behind the file's end.
 TEST(OrcFormat, RefusesStripesOutsideOfTheFile) {
   std::string file = plain_file();

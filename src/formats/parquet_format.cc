@@ -47,19 +47,6 @@ std::shared_ptr<arrow::DataType> with_instants(const std::shared_ptr<arrow::Data
   }
 }
 
-bool has_dictionary(const arrow::DataType& type) {
-  return type.id() == arrow::Type::DICTIONARY ||
-         std::ranges::any_of(type.fields(), [](const auto& f) { return has_dictionary(*f->type()); });
-}
-
-/// Arrow takes a broken file's indices for good: they would be read from behind the dictionary.
-arrow::Status check_dictionaries(const arrow::RecordBatch& batch) {
-  for (const auto& column : batch.columns()) {
-    if (has_dictionary(*column->type())) ARROW_RETURN_NOT_OK(column->ValidateFull());
-  }
-  return arrow::Status::OK();
-}
-
 /// Of a row group, at least. Run lengths and dictionaries make lists small in the file that are large in memory: what counts is the larger
 /// one of the group's size in the file and its values, levels and nulls included.
 int64_t decoded_bytes(const parquet::RowGroupMetaData& group) {
@@ -98,7 +85,7 @@ class ParquetFeed final : public BatchFeed {
       if (!status.ok()) return std::unexpected(explain(status));
       if (batch == nullptr) TRY(end_group());
     }
-    if (const arrow::Status status = check_dictionaries(*batch); !status.ok()) return std::unexpected(explain(status));
+    if (const arrow::Status status = check_values(*batch); !status.ok()) return std::unexpected(explain(status));
     rows_read_ += batch->num_rows();
     group_rows_left_ -= batch->num_rows();
     return has_int96_ ? retyped(*batch) : batch;
