@@ -38,7 +38,14 @@ WorkerId make_worker_id() {
 /// A folder that is gone when the program ends (--dry-run without a ledger).
 class ScratchFolder {
  public:
-  ScratchFolder() : path_(std::filesystem::temp_directory_path() / ("sluice-" + new_uuid())) { std::filesystem::create_directories(path_); }
+  /// kUnavailable: there is no folder for temporary files, or it takes none.
+  static Result<std::unique_ptr<ScratchFolder>> make() {
+    std::error_code error;
+    std::filesystem::path path = std::filesystem::temp_directory_path(error);
+    if (!error) std::filesystem::create_directories(path /= "sluice-" + new_uuid(), error);
+    if (!error) return std::unique_ptr<ScratchFolder>(new ScratchFolder(std::move(path)));
+    return fail(ErrorCode::kUnavailable, fmt::format("no temporary folder can be made: {}; TMPDIR names another place", error.message()));
+  }
   ~ScratchFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
@@ -48,6 +55,8 @@ class ScratchFolder {
   std::string file(const std::string& name) const { return path_ / name; }
 
  private:
+  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
   const std::filesystem::path path_;
 };
 
@@ -59,7 +68,8 @@ class ProgramAssembly final : public Assembly {
   }
 
   Result<void> open_ledger(LedgerMode mode) {
-    writes_nothing_ = mode == LedgerMode::kScratchIfMissing;
+    writes_nothing_ = mode == LedgerMode::kScratchIfMissing || mode == LedgerMode::kNone;
+    if (mode == LedgerMode::kNone) return {};
     TRY(is_postgres_uri(config_.ledger_uri) ? open_postgres_ledger(mode) : open_sqlite_ledger(mode));
     ledger_->hide(redaction_);
     return {};
@@ -100,7 +110,7 @@ class ProgramAssembly final : public Assembly {
                     fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one, --home says where it is", path));
       }
       if (mode == LedgerMode::kScratchIfMissing) {
-        path = scratch_file("ledger.db");
+        TRY_ASSIGN(path, scratch_file("ledger.db"));
       } else {
         std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
         if (error) return invalid_input(fmt::format("{}: the folder of the ledger cannot be made: {}", path, error.message()));
@@ -118,7 +128,8 @@ class ProgramAssembly final : public Assembly {
                     fmt::format("{}: there is no ledger yet; `sluice load PATH --table NS.NAME` makes one", config_.ledger_name()));
       }
       if (!there) {
-        TRY_ASSIGN(ledger_, SqliteLedger::open(scratch_file("ledger.db"), worker_, clock_));
+        TRY_ASSIGN(const std::string path, scratch_file("ledger.db"));
+        TRY_ASSIGN(ledger_, SqliteLedger::open(path, worker_, clock_));
         return {};
       }
     }
@@ -127,8 +138,10 @@ class ProgramAssembly final : public Assembly {
   }
 
   /// In a folder that goes when the program ends.
-  std::string scratch_file(const std::string& name) {
-    if (!scratch_) scratch_ = std::make_unique<ScratchFolder>();
+  Result<std::string> scratch_file(const std::string& name) {
+    if (!scratch_) {
+      TRY_ASSIGN(scratch_, ScratchFolder::make());
+    }
     return scratch_->file(name);
   }
 
@@ -147,7 +160,7 @@ class ProgramAssembly final : public Assembly {
     std::error_code error;
     if (place != config.uri && !std::filesystem::exists(place, error)) {
       if (writes_nothing_) {
-        place = scratch_file(config.name + ".db");
+        TRY_ASSIGN(place, scratch_file(fmt::format("catalog-{}.db", catalogs_.size())));
       } else {
         std::filesystem::create_directories(std::filesystem::path(place).parent_path(), error);
       }

@@ -127,7 +127,7 @@ void Console::warning(const std::string& text) {
   std::lock_guard lock(mutex_);
   const std::string shown = without_secrets(text);
   if (silent_) {
-    if (std::ranges::find(warnings_, shown) == warnings_.end()) warnings_.push_back(shown);
+    if (warned_.insert(shown).second) warnings_.push_back(shown);
   } else if (verbosity_ != Verbosity::kQuiet) {
     complain(kYellow, "warning: " + shown);
   }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -59,6 +60,7 @@ class Console final : public RunObserver {
   int64_t drawn_at_ = 0;
   bool bar_shown_ = false;
   std::vector<std::string> warnings_;
+  std::unordered_set<std::string> warned_;  // what is in warnings_
   int64_t files_total_ = 0, files_done_ = 0, bytes_total_ = 0, bytes_done_ = 0, rows_ = 0;
   int64_t files_of_batch_ = 0, files_staged_ = 0;  // of the batch in hand: all, and those read to their end
 };

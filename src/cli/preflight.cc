@@ -36,9 +36,7 @@ Result<bool> lies_in(const std::string& folder, Catalog& catalog, Context& conte
   return false;
 }
 
-/// A catalog behind a server decides itself where tables lie.
 Result<void> check_place(const CommandLine& line, const CatalogConfig& config, Catalog& catalog, const Ingestion& ingestion) {
-  if (config.type != "sql") return {};
   TableMetadata made;
   made.location = default_location(catalog.warehouse(), {ingestion.table.ns, ingestion.table.name});
   made.properties = ingestion.table_properties;
@@ -62,15 +60,18 @@ Result<void> check_contract(const Ingestion& ingestion) {
 
 Result<void> check_before_run(const CommandLine& line, const Config& config, const Ingestion& ingestion) {
   TRY_ASSIGN(const auto contract, read_contract(ingestion));
-  if (ingestion.parquet) return {};
-  TRY_ASSIGN(const auto parts, line.assemble(config, LedgerMode::kScratchIfMissing));
-  TRY_ASSIGN(Catalog * catalog, parts->catalog(ingestion.table.catalog));
+  const auto of_table = config.catalogs.find(ingestion.table.catalog);
+  // A server is asked by the run alone: it may be away, make tables of its own to answer, and decide itself where ours lie.
+  if (ingestion.parquet || of_table == config.catalogs.end() || of_table->second.sqlite_path().empty()) return {};
+  TRY_ASSIGN(const auto parts, line.assemble(config, LedgerMode::kNone));
+  auto catalog = parts->catalog(ingestion.table.catalog);
+  if (!catalog) return {};  // the run says why
   Context context;
   context.stop = line.stop;
-  const auto table = catalog->load({ingestion.table.ns, ingestion.table.name}, context);
+  const auto table = (*catalog)->load({ingestion.table.ns, ingestion.table.name}, context);
   if (table || table.error().code != ErrorCode::kNotFound) return {};  // a run looks at it, and says what is wrong
   if (contract) TRY(check_partitions(ingestion, *contract));
-  return check_place(line, config.catalogs.at(ingestion.table.catalog), *catalog, ingestion);
+  return check_place(line, of_table->second, **catalog, ingestion);
 }
 
 Result<void> check_defined(const CommandLine& line, const Config& config, const std::string& name) {

@@ -44,6 +44,7 @@ enum class LedgerMode {
   kMustExist,         ///< kNotFound
   kCreate,            ///< make it, and the home folder
   kScratchIfMissing,  ///< work on an empty one that is gone afterwards (--dry-run)
+  kNone,              ///< open none: for catalogs alone; nothing else may be asked for
 };
 
 /// Opens the ledger; catalogs when they are first asked for.

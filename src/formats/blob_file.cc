@@ -81,10 +81,10 @@ Result<int64_t> BlobFile::read_now(int64_t position, int64_t nbytes, char* out) 
   }
   if (filled == nbytes) return filled;
   // Said here: Arrow takes some short reads for the end of a column.
-  return std::unexpected(Error{
-      ErrorCode::kConflict,
-      fmt::format("it ended at byte {}, before its listed size of {}; the next run reads it again", position + filled, blob_.size_bytes()),
-      std::string(error_type::kChangedWhileRead)});
+  return std::unexpected(Error{ErrorCode::kConflict,
+                               fmt::format("it ended at byte {}, before its listed size of {}; it is read again, by this run or the next",
+                                           position + filled, blob_.size_bytes()),
+                               std::string(error_type::kChangedWhileRead)});
 }
 
 Error BlobFile::explain(const arrow::Status& status, std::string_view what) const {

@@ -172,7 +172,8 @@ class Recorder {
     // What the record says of the version between goes into the history, for that one may come back, too.
     TRY(connection_.execute(
         "UPDATE batch_files SET content_hash = (SELECT content_hash FROM processed_files WHERE id = ?1) WHERE file_path = ?2 AND "
-        "version = ?3 AND piece = 0 AND content_hash = '' AND batch_id IN (SELECT id FROM batches WHERE ingestion_id = ?4)",
+        "version = ?3 AND piece = 0 AND content_hash = '' AND "
+        "EXISTS (SELECT 1 FROM batches b WHERE b.id = batch_files.batch_id AND b.ingestion_id = ?4)",
         known.id, seen.file.path, known.loaded_version, request_.ingestion.text));
     TRY(connection_.execute("UPDATE processed_files SET loaded_version = ?2, records_ingested = ?3, content_hash = ?4 WHERE id = ?1",
                             known.id, decision.loaded->version, decision.loaded->rows, decision.loaded->hash));

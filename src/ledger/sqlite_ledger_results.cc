@@ -13,7 +13,8 @@ constexpr std::string_view kInsertPieces =
 /// What the record says of the version before goes into the history, for that version may come back.
 constexpr std::string_view kKeepHash =
     "UPDATE batch_files SET content_hash = ?1 WHERE file_path = ?2 AND version = ?3 AND piece = 0 AND content_hash = '' AND "
-    "batch_id IN (SELECT id FROM batches WHERE ingestion_id = (SELECT ingestion_id FROM batches WHERE id = ?4))";
+    "EXISTS (SELECT 1 FROM batches b WHERE b.id = batch_files.batch_id AND b.ingestion_id = (SELECT ingestion_id FROM batches WHERE id = "
+    "?4))";
 
 }  // namespace
 

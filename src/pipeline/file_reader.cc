@@ -286,7 +286,7 @@ Result<FileReader::ReadEnd> FileReader::conclude(const ClaimedFile& file, FileRe
     if (doubtful) {
       result.outcome = FileOutcome::kRefused;
       result.error = Error{ErrorCode::kConflict,
-                           fmt::format("{}: its time of change is another since it was loaded, its size is not, and a rebuilt ledger does "
+                           fmt::format("{}: its time of change is another since it was loaded, its size is not, and the ledger does "
                                        "not know what its content was; the loaded rows stay, nothing was loaded. If it did change, "
                                        "`sluice forget` it and load it again",
                                        short_name(file)),

@@ -292,12 +292,9 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
     return fail(ErrorCode::kUnavailable, fmt::format("{} batches in a row had to be withdrawn; see the warnings above", kWithdrawalsMax));
   }
   if (!end->schema_changes.empty()) TRY(parts_.registry.add_to_run(report_.run.id, {}, end->schema_changes));
+  if (!batch.tracked) note_released(*end);
   take_results(*end);
-  if (!batch.tracked) {
-    note_released(*end);
-    return {};
-  }
-  if (!end->confirmed) return {};
+  if (!batch.tracked || !end->confirmed) return {};
   TRY(look_at_changed(*end, context));
   const bool found_members = std::ranges::find(end->results, FileOutcome::kExpanded, &FileResult::outcome) != end->results.end();
   has_members_ |= found_members;
@@ -309,8 +306,8 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
 Result<bool> RunLoop::wait_for_others(Context& context) {
   if (names_files()) {
     const auto is_in_hand = [](const FileRecord& file) { return file.state == FileState::kProcessing; };
-    TRY_ASSIGN(const auto in_hand, records_of_named(is_in_hand, context));
-    if (in_hand.empty()) return false;
+    TRY_ASSIGN(const auto in_hand, records_of(names(), is_in_hand, context));
+    if (in_hand.empty()) return find_late_named(context);
   } else {
     TRY_ASSIGN(const Outstanding outstanding, parts_.work.outstanding(ingestion_.id, report_.run.id, ingestion_.retry_attempts_max));
     if (outstanding.claimable > 0) return true;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,14 +41,16 @@ class RunLoop {
   Result<void> load_tracked(Context& context);
   Result<void> load_untracked(Context& context);
   Result<void> load_untracked(const Source& source, FileFeed& feed, Context& context);
-  void note_released(const BatchEnd& end);
+  void note_released(BatchEnd& end);
   Result<void> read_again(const Source& source, Context& context);
   Result<bool> load_next_batch(Context& context);
   Result<bool> wait_for_others(Context& context);
   Result<void> ingest(const ClaimedBatch& batch, Context& context);
   Result<std::vector<std::string>> mismatches_in(const FilePage& page, Context& context);
   using Wanted = std::function<bool(const FileRecord&)>;
-  Result<std::vector<int64_t>> records_of_named(const Wanted& wanted, Context& context);
+  Result<std::vector<int64_t>> records_of(std::span<const std::string> names, const Wanted& wanted, Context& context);
+  Wanted waits() const;
+  Result<bool> find_late_named(Context& context);
   Result<void> find_named(Context& context);
   Result<void> pass_named(const ClaimedBatch& batch, const BatchEnd& end, Context& context);
   Result<std::string> listed_path(std::string path, std::string archive);
@@ -82,6 +85,7 @@ class RunLoop {
   std::vector<ClaimedFile> members_found_;  ///< untracked: to be loaded next
   std::vector<std::string> released_;       ///< untracked: files to be listed and read again
   std::vector<int64_t> named_;              ///< record ids: of names(), what this run may still claim
+  bool looked_late_ = false;                ///< for what became free when nothing else was left
   int withdrawals_ = 0;                     ///< batches of this run given up in a row
   int64_t tried_ = 0, unreachable_ = 0, failed_ = 0;
   std::string first_failure_;

@@ -43,7 +43,7 @@ Result<void> RunLoop::discover_failed(Context& context) {
 }
 
 /// Those of what was named, of an archive's members, and of the containers around a member: opening one records it anew.
-Result<std::vector<int64_t>> RunLoop::records_of_named(const Wanted& wanted, Context& context) {
+Result<std::vector<int64_t>> RunLoop::records_of(std::span<const std::string> names, const Wanted& wanted, Context& context) {
   std::vector<int64_t> ids;
   /// Whether it may have members.
   const auto take = [&](const std::string& path) -> Result<bool> {
@@ -54,7 +54,7 @@ Result<std::vector<int64_t>> RunLoop::records_of_named(const Wanted& wanted, Con
     }
     return std::ranges::any_of(page.files, [](const FileRecord& file) { return may_have_members(file.format); });
   };
-  for (const std::string& name : names()) {
+  for (const std::string& name : names) {
     for (size_t at = name.find(kMemberMark); at != name.npos; at = name.find(kMemberMark, at + 1)) TRY(take(name.substr(0, at)));
     TRY_ASSIGN(const bool has_members, take(name));
     if (!has_members) continue;
@@ -70,28 +70,48 @@ Result<std::vector<int64_t>> RunLoop::records_of_named(const Wanted& wanted, Con
   return ids;
 }
 
+/// As claims see it: not what this run has tried, nor what it put back for the next one.
+RunLoop::Wanted RunLoop::waits() const {
+  return [this](const FileRecord& file) {
+    const bool is_of_this_run = file.run_id == report_.run.id.text;
+    if (file.state == FileState::kFailed) return file.attempts < ingestion_.retry_attempts_max && !is_of_this_run;
+    const bool was_put_back = file.error_type == error_type::kChangedWhileRead || file.error_type == error_type::kUnavailable;
+    return file.state == FileState::kDiscovered && file.error_type != error_type::kNeedsApproval && !(was_put_back && is_of_this_run);
+  };
+}
+
 /// Where files are named, nothing else is loaded.
 Result<void> RunLoop::find_named(Context& context) {
   if (!names_files()) return {};
-  const auto waits = [this](const FileRecord& file) {
-    if (file.state == FileState::kDiscovered) return file.error_type != error_type::kNeedsApproval;
-    return file.state == FileState::kFailed && file.attempts < ingestion_.retry_attempts_max && file.run_id != report_.run.id.text;
-  };
-  TRY_ASSIGN(named_, records_of_named(waits, context));
+  TRY_ASSIGN(named_, records_of(names(), waits(), context));
   return {};
 }
 
-/// What a batch is done with is not asked for again, unless some of it waits once more or brought members.
+/// What a batch is done with is not asked for again, unless it waits once more or brought members.
 Result<void> RunLoop::pass_named(const ClaimedBatch& batch, const BatchEnd& end, Context& context) {
   if (!names_files()) return {};
-  const auto comes_again = [](const FileResult& result) {
-    return result.outcome == FileOutcome::kReleased || result.outcome == FileOutcome::kExpanded;
-  };
-  if (std::ranges::any_of(end.results, comes_again)) return find_named(context);
+  looked_late_ = false;
   std::unordered_set<int64_t> done;
   for (const ClaimedFile& file : batch.files) done.insert(file.id);
   std::erase_if(named_, [&](int64_t id) { return done.contains(id); });
+  std::vector<std::string> again;
+  for (const FileResult& result : end.results) {
+    const bool comes_again = result.outcome == FileOutcome::kReleased || result.outcome == FileOutcome::kExpanded;
+    if (comes_again) again.push_back(result.file.path);
+  }
+  TRY_ASSIGN(const auto waiting, records_of(again, waits(), context));
+  named_.insert(named_.end(), waiting.begin(), waiting.end());
+  std::ranges::sort(named_);
+  const auto repeated = std::ranges::unique(named_);
+  named_.erase(repeated.begin(), repeated.end());
   return {};
+}
+
+/// Nothing that was named is in anybody's hands. What came out of them just now is asked for once more.
+Result<bool> RunLoop::find_late_named(Context& context) {
+  if (std::exchange(looked_late_, true)) return false;
+  TRY(find_named(context));
+  return !named_.empty();
 }
 
 /// The file that a listing shows: of a member, the archive that it lies in, or the one around that.

@@ -48,12 +48,14 @@ Result<void> RunLoop::load_untracked(const Source& source, FileFeed& feed, Conte
 }
 
 /// Nothing remembers a file that changed while it was read, or that could not be read just now: no later run would load it, and only it.
-void RunLoop::note_released(const BatchEnd& end) {
-  for (const FileResult& result : end.results) {
-    if (result.outcome != FileOutcome::kReleased || !result.error) continue;
+/// It has no result yet.
+void RunLoop::note_released(BatchEnd& end) {
+  std::erase_if(end.results, [this](const FileResult& result) {
+    if (result.outcome != FileOutcome::kReleased || !result.error) return false;
     ++releases_[result.file.path];
     released_.push_back(result.file.path);
-  }
+    return true;
+  });
 }
 
 /// As often as a file may be put back; then it is FAILED.

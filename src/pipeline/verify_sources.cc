@@ -47,7 +47,7 @@ class SourceComparison {
     TRY_ASSIGN(ObjectStore * store, parts_.stores.store_for(source.paths.front(), source.store));
     const auto make_feed = [&](Context&) { return open_feed(parts_, sink_, ingestion_, source, {}); };
     const auto take = [&](const std::vector<Seen>& listed) -> Result<void> {
-      for (const Seen& seen : listed) TRY(add_listed(seen));
+      for (const Seen& seen : listed) TRY(add_listed(seen, source));
       return context.check();
     };
     const auto take_unseen = [&](const KnownFile& known) { return add_unseen(known, source, *store, context); };
@@ -55,14 +55,17 @@ class SourceComparison {
     return {};
   }
 
-  Result<std::optional<FileRecord>> record_of(const std::string& path) {
-    TRY_ASSIGN(FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = path, .limit = 1}));
-    return page.files.empty() ? std::nullopt : std::optional(std::move(page.files.front()));
+  /// The source's own record before another one's.
+  Result<std::optional<FileRecord>> record_of(const std::string& path, const SourceId& source) {
+    TRY_ASSIGN(FilePage page, parts_.history.files({.ingestion = ingestion_.id, .path = path}));
+    if (page.files.empty()) return std::nullopt;
+    const auto own = std::ranges::find(page.files, source, &FileRecord::source);
+    return std::move(own == page.files.end() ? page.files.front() : *own);
   }
 
   /// New to its source, or at another version.
-  Result<void> add_listed(const Seen& seen) {
-    TRY_ASSIGN(const auto record, record_of(seen.file.path));
+  Result<void> add_listed(const Seen& seen, const Source& source) {
+    TRY_ASSIGN(const auto record, record_of(seen.file.path, source.id));
     if (!record) {
       add("new", seen.file.path,
           seen.skip_message.empty() ? "not in the inventory; the next run finds it"
@@ -88,7 +91,7 @@ class SourceComparison {
   Result<void> add_unseen(const KnownFile& known, const Source& source, ObjectStore& store, Context& context) {
     TRY_ASSIGN(const bool is_member, lies_in_archive(known.path));
     if (is_member) return {};
-    TRY_ASSIGN(const auto record, record_of(known.path));
+    TRY_ASSIGN(const auto record, record_of(known.path, source.id));
     if (!record || record->source != source.id || !record->archive.empty() || is_to_be_gone(*record)) return {};
     TRY(context.check());
     const auto there = store.stat(known.path, context);
@@ -113,7 +116,7 @@ class SourceComparison {
     if (mark == std::string::npos) return false;
     std::string archive = path.substr(0, mark);
     if (archive != last_archive_) {
-      TRY_ASSIGN(const auto record, record_of(archive));
+      TRY_ASSIGN(const auto record, record_of(archive, SourceId()));
       last_archive_ = std::move(archive);
       last_archive_known_ = record.has_value();
     }

@@ -148,10 +148,11 @@ Result<std::string> MemoryStore::read_range(const ReadRequest& request) const {
   const std::lock_guard lock(mutex_);
   TRY_ASSIGN(const Object* object, find(request.key));
   if (!request.version.empty() && request.version != object->info.version) {
-    return std::unexpected(Error{ErrorCode::kConflict,
-                                 fmt::format("reading {}: it changed: wanted version {}, found {}; the next run reads it again",
-                                             request.key, request.version, object->info.version),
-                                 std::string(error_type::kChangedWhileRead)});
+    return std::unexpected(
+        Error{ErrorCode::kConflict,
+              fmt::format("reading {}: it changed: wanted version {}, found {}; it is read again, by this run or the next", request.key,
+                          request.version, object->info.version),
+              std::string(error_type::kChangedWhileRead)});
   }
   const auto size = static_cast<int64_t>(object->bytes->size());
   const int64_t begin = std::clamp<int64_t>(request.range.offset, 0, size);

@@ -38,7 +38,7 @@ class StoreSource final : public ByteSource {
     used_ = 0;
     if (static_cast<int64_t>(block_.size()) != length) {
       return std::unexpected(Error{ErrorCode::kConflict,
-                                   "reading " + key_ + ": it ended before its listed size; the next run reads it again",
+                                   "reading " + key_ + ": it ended before its listed size; it is read again, by this run or the next",
                                    std::string(error_type::kChangedWhileRead)});
     }
     next_ += length;

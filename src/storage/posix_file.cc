@@ -125,10 +125,10 @@ ObjectInfo object_info(std::string_view path, const struct stat& status) {
 }
 
 Error changed_while_read(std::string_view path, std::string_view version, const struct stat& now) {
-  return Error{
-      ErrorCode::kConflict,
-      fmt::format("reading {}: it changed: wanted version {}, found {}; the next run reads it again", path, version, version_of(now)),
-      std::string(error_type::kChangedWhileRead)};
+  return Error{ErrorCode::kConflict,
+               fmt::format("reading {}: it changed: wanted version {}, found {}; it is read again, by this run or the next", path, version,
+                           version_of(now)),
+               std::string(error_type::kChangedWhileRead)};
 }
 
 }  // namespace sluice

@@ -64,7 +64,7 @@ class S3Source final : public ByteSource {
     TRY_ASSIGN(block_, std::move(bytes));
     if (static_cast<int64_t>(block_.size()) == range.length) return {};
     return std::unexpected(Error{ErrorCode::kConflict,
-                                 "reading " + object_.path + ": it ended before its listed size; the next run reads it again",
+                                 "reading " + object_.path + ": it ended before its listed size; it is read again, by this run or the next",
                                  std::string(error_type::kChangedWhileRead)});
   }
 

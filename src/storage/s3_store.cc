@@ -22,7 +22,8 @@ constexpr int64_t kWholeObjectBytesMax = 2 * kGiB;
 std::string quoted(std::string_view etag) { return fmt::format("\"{}\"", etag); }
 
 Error changed_while_read(std::string_view uri, std::string_view version) {
-  return {ErrorCode::kConflict, fmt::format("reading {}: it is no longer at version {}; the next run reads it again", uri, version),
+  return {ErrorCode::kConflict,
+          fmt::format("reading {}: it is no longer at version {}; it is read again, by this run or the next", uri, version),
           std::string(error_type::kChangedWhileRead)};
 }
 

@@ -75,7 +75,10 @@ TEST(RuleN, AFileThatNeverHoldsStillHasFailed) {
   EXPECT_EQ(report.run.state, RunState::kCompleted);
   EXPECT_EQ(report.run.metrics.files_failed, 1);
   EXPECT_EQ(next, 100 + kReleasesMax + 1);
+  EXPECT_EQ(report.failures.size(), 1u);
   EXPECT_THAT(world.ids(), UnorderedElementsAre(0, 2));
+  world.drop("b.json");
+  EXPECT_EQ(run_untracked(world, [&] { world.put("a.json", {next, ++next}); }).run.state, RunState::kFailed);  // every file
 }
 
 // Bug: files that start_from leaves out are loaded because nothing is remembered of them.
