@@ -204,14 +204,28 @@ std::optional<std::string> IcebergSink::incompatibility(const TargetState& state
 Result<LoadedTable> IcebergSink::commit(const LoadedTable& base, const CommitPlan& plan, Context& context) {
   auto committed = catalog_.commit(base, plan.change, context);
   if (committed) remember(committed->metadata);
-  if (committed || committed.error().code != ErrorCode::kConflict) return committed;
-  // Definitely refused: nothing will ever point to what this attempt wrote. (After an unknown outcome it must stay: rule U.)
-  if (auto store = store_for(metadata_location_dir(base.metadata), context)) {
-    std::vector<VersionedKey> keys;
-    for (const std::string& path : plan.objects) keys.push_back({path, ""});
-    (void)(*store)->remove(keys, context);
+  if (!committed && committed.error().code == ErrorCode::kConflict) {
+    // Definitely refused: nothing will ever point to what this attempt wrote. (After an unknown outcome it must stay: rule U.)
+    std::lock_guard lock(mutex_);
+    for (const std::string& path : plan.objects) refused_.push_back({path, ""});
   }
+  remove_refused(context);
   return committed;
+}
+
+/// What cannot be removed now is tried again behind the next commit: of a batch that is confirmed nobody looks for it later.
+void IcebergSink::remove_refused(Context& context) {
+  std::lock_guard lock(mutex_);
+  if (refused_.empty()) return;
+  const auto store = store_for(refused_.front().key, context);
+  if (!store) return;
+  const auto outcomes = (*store)->remove(refused_, context);
+  if (!outcomes) return;
+  std::vector<VersionedKey> left;
+  for (const DeleteOutcome& outcome : *outcomes) {
+    if (outcome.error) left.push_back({outcome.key, ""});
+  }
+  refused_ = std::move(left);
 }
 
 Result<Published> IcebergSink::try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) {

@@ -53,6 +53,7 @@ class IcebergSink final : public Sink {
   Result<void> sweep_fences(const TargetPin& target, const BatchId& batch, Context& context);
   Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
   Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);
+  void remove_refused(Context& context);
 
   Catalog& catalog_;
   TableStores stores_;
@@ -62,6 +63,7 @@ class IcebergSink final : public Sink {
   // Protected by mutex_: the newest that this sink was shown.
   std::string seen_uuid_;
   int64_t seen_sequence_number_ = 0;
+  std::vector<VersionedKey> refused_;  ///< what commits wrote that were refused, as long as it could not be removed
 };
 
 }  // namespace sluice
