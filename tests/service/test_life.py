@@ -89,8 +89,8 @@ def test_pause_resume_change_and_delete(service):
 
 # Prevents: two runs of one ingestion at once, and a 409 that does not say which run is in the way; the slot must be free once the run is over.
 def test_a_second_trigger_is_told_of_the_first(service):
-    for n in range(40):
-        service.write(f"d{n:02}.json", range(n * 10, n * 10 + 10))
+    for n in range(200):
+        service.write(f"d{n:03}.json", range(n * 10, n * 10 + 10))
     ingestion = service.create(service.definition(batch={"files_max": 1}))
     run = service.trigger(ingestion)
     refused = service.post(f"/ingestions/{ingestion}/run", status=409)["error"]
@@ -98,7 +98,7 @@ def test_a_second_trigger_is_told_of_the_first(service):
     service.call("DELETE", f"/api/v1/ingestions/{ingestion}", status=409)
     service.ended(run)
     service.ended(service.trigger(ingestion))
-    assert service.ids() == list(range(400))
+    assert service.ids() == list(range(2000))
 
 
 # Prevents: a run that nobody can stop, a cancelled one that says COMPLETED, rows that are lost or doubled by the run after it.
