@@ -10,7 +10,6 @@ namespace {
 
 using nlohmann::json;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 constexpr Timestamp kNow{1'800'000'000'000'000};
 
