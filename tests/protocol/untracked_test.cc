@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "pipeline/read_rules.h"
-#include "world/forwarding_sink.h"
+#include "world/dying_processes.h"
 #include "world/world.h"
 
 namespace sluice {
@@ -28,15 +28,20 @@ class BeforeStage final : public ForwardingSink {
   std::function<void()> act_;
 };
 
+/// a.json and b.json, and a table that has row 0: later loads read a file when they stage it, and not before.
+void put_beside_a_table(World& world) {
+  world.put("first.json", {0});
+  world.run();
+  world.drop("first.json");
+  world.put("a.json", {1});
+  world.put("b.json", {2});
+}
+
 /// An untracked run into a table that is there, during which `act` is called before each batch is read.
 RunReport run_untracked(World& world, const std::function<void()>& act) {
   world.ingestion.tracking = false;
   std::unique_ptr<BeforeStage> sink;
-  Wrapping wrapping;
-  wrapping.sink = [&](Sink& inner) -> Sink& {
-    sink = std::make_unique<BeforeStage>(inner, act);
-    return *sink;
-  };
+  const auto wrapping = wrap_sink<BeforeStage>(sink, [&](Sink& inner) { return std::make_unique<BeforeStage>(inner, act); });
   auto report = world.start(wrapping)->run();
   EXPECT_TRUE(report);
   return report.value_or(RunReport{});
@@ -46,11 +51,7 @@ RunReport run_untracked(World& world, const std::function<void()>& act) {
 // run says that all is well.
 TEST(RuleN, AFileThatChangesBeforeItIsReadIsListedAndReadAgain) {
   World world;
-  world.put("first.json", {0});
-  world.run();
-  world.drop("first.json");
-  world.put("a.json", {1});
-  world.put("b.json", {2});
+  put_beside_a_table(world);
   int changes = 0;
   const RunReport report = run_untracked(world, [&] {
     if (changes++ == 0) world.put("a.json", {10, 11});
@@ -65,11 +66,7 @@ TEST(RuleN, AFileThatChangesBeforeItIsReadIsListedAndReadAgain) {
 // Bug: a file that changes all the time keeps an untracked run going for ever, or is left out of it without a word.
 TEST(RuleN, AFileThatNeverHoldsStillHasFailed) {
   World world;
-  world.put("first.json", {0});
-  world.run();
-  world.drop("first.json");
-  world.put("a.json", {1});
-  world.put("b.json", {2});
+  put_beside_a_table(world);
   int64_t next = 100;
   const RunReport report = run_untracked(world, [&] { world.put("a.json", {next, ++next}); });
   EXPECT_EQ(report.run.state, RunState::kCompleted);
