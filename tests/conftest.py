@@ -15,6 +15,12 @@ from program import Home  # noqa: E402
 from server_process import Host  # noqa: E402
 
 
+def pytest_runtest_logreport(report):
+    """A failure is told at once: a run that is stopped before its end has said what it found."""
+    if report.failed:
+        print(f"\n{report.nodeid} ({report.when}): {report.longreprtext}", flush=True)
+
+
 @pytest.fixture(scope="session")
 def program():
     """The path of the built program."""
