@@ -177,8 +177,9 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<BatchState> own_state(SqlConnection& db, const Lease& lease);
   Result<void> refuse_if_live(SqlConnection& db, const IngestionId& ingestion, std::string_view doing);
   Result<void> refuse_if_held(SqlConnection& db, const IngestionId& ingestion, std::span<const std::string> paths, std::string_view doing);
-  /// Record ids of files to claim.
+  /// What a claim takes, as it will be claimed.
   struct Claimable {
+    std::vector<ClaimedFile> files;
     std::vector<int64_t> ids;
     std::vector<int64_t> seen_by_others;  ///< those of them that another run saw or tried last
   };

@@ -1,6 +1,7 @@
 // Batches up to the prepared record: claim, lease, target, prepare, standing.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "ledger/ledger_rows.h"
@@ -30,6 +31,8 @@ RunMetrics metrics_of(std::span<const FileResult> results) {
   }
   return sum;
 }
+
+constexpr int kOtherRun = 12;  // in a row of choose_claimable, after kClaimedFileColumns
 
 std::string ids_as_json(const std::vector<int64_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
 
@@ -83,13 +86,13 @@ Result<BatchState> SqlLedger::own_state(SqlConnection& db, const Lease& lease) {
 /// The next files, in order, within the limits; one file alone if it may have killed a worker.
 Result<SqlLedger::Claimable> SqlLedger::choose_claimable(SqlConnection& db, const ClaimRequest& request) {
   const std::string only = request.only.empty() ? "" : " AND id IN " + numbers_in(db, "?5");
-  const std::string order = request.order == "time" ? "4, 3" : "3";
+  const bool by_time = request.order == "time";
+  const std::string order = by_time ? "6, 3" : "3";  // of kClaimedFileColumns
   const std::string_view lock = db.dialect().lock_free_rows;
   const auto waiting = [&](std::string_view which, std::string_view deaths) {
     const std::string all = fmt::format(
-        "SELECT id, file_size_bytes, file_path, file_modified_at, run_id IS DISTINCT FROM ?3 AS other_run FROM processed_files "
-        "WHERE ingestion_id = ?1 AND {} AND worker_deaths {}{}",
-        which, deaths, only);
+        "SELECT {}, run_id IS DISTINCT FROM ?3 AS other_run FROM processed_files WHERE ingestion_id = ?1 AND {} AND worker_deaths {}{}",
+        kClaimedFileColumns, which, deaths, only);
     // Rows are locked where they are read, each kind up to the limit: what another claim has in its hands is passed over.
     return lock.empty() ? all : fmt::format("SELECT * FROM ({} ORDER BY {} LIMIT ?4{}) AS waiting", all, order, lock);
   };
@@ -105,12 +108,17 @@ Result<SqlLedger::Claimable> SqlLedger::choose_claimable(SqlConnection& db, cons
     int64_t bytes = 0;
     while (true) {
       TRY_ASSIGN(const bool more, rows.next());
-      if (!more) return chosen;
-      bytes += rows.integer(1);
-      if (!chosen.ids.empty() && bytes > request.limits.bytes_max) return chosen;
-      chosen.ids.push_back(rows.integer(0));
-      if (rows.integer(4) != 0) chosen.seen_by_others.push_back(rows.integer(0));
+      if (!more) break;
+      TRY_ASSIGN(ClaimedFile file, claimed_file_from(rows));
+      bytes += file.size_bytes;
+      if (!chosen.ids.empty() && bytes > request.limits.bytes_max) break;
+      ++file.attempts;
+      chosen.ids.push_back(file.id);
+      if (rows.integer(kOtherRun) != 0) chosen.seen_by_others.push_back(file.id);
+      chosen.files.push_back(std::move(file));
     }
+    if (by_time) std::ranges::sort(chosen.files, {}, &ClaimedFile::path);
+    return chosen;
   };
   TRY_ASSIGN(auto healthy, choose("= 0", std::max<int64_t>(1, request.limits.files_max)));
   if (!healthy.ids.empty()) return healthy;
@@ -160,7 +168,7 @@ Result<std::optional<ClaimedBatch>> SqlLedger::claim(const ClaimRequest& request
   return write("claiming files", [&](SqlConnection& db) -> Result<std::optional<ClaimedBatch>> {
     TRY_ASSIGN(auto earlier, earlier_claim(db, request));
     if (earlier) return earlier;
-    TRY_ASSIGN(const auto chosen, choose_claimable(db, request));
+    TRY_ASSIGN(auto chosen, choose_claimable(db, request));
     if (chosen.ids.empty()) return std::nullopt;
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(db, request, true));
@@ -174,7 +182,7 @@ Result<std::optional<ClaimedBatch>> SqlLedger::claim(const ClaimRequest& request
       TRY(db.execute(fmt::format("UPDATE processed_files SET run_id = ?2 WHERE id IN {}", numbers_in(db, "?1")),
                      ids_as_json(chosen.seen_by_others), request.run.text));
     }
-    TRY_ASSIGN(claimed.files, files_in_hand(db, request.ingestion, request.batch));
+    claimed.files = std::move(chosen.files);
     return claimed;
   });
 }

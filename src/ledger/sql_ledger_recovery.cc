@@ -137,24 +137,19 @@ Result<std::vector<BatchRecord>> SqlLedger::live_batches(const IngestionId& inge
 
 Result<Outstanding> SqlLedger::outstanding(const IngestionId& ingestion, const RunId& run, int attempts_max) {
   return read("counting what is left to do", [&](SqlConnection& db) -> Result<Outstanding> {
-    const auto count = [&](std::string_view sql, const auto&... args) -> Result<int64_t> {
-      TRY_ASSIGN(const auto counted, db.query_integer(sql, args...));
-      return counted.value_or(0);
-    };
-    Outstanding left;
-    TRY_ASSIGN(left.claimable, count(fmt::format("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND (({}) OR ({}))",
-                                                 kWaitingDiscovered, kWaitingFailed),
-                                     ingestion.text, attempts_max, run.text));
-    if (left.claimable > 0) {
-      TRY_ASSIGN(left.members, count(fmt::format("SELECT count(*) FROM processed_files WHERE ingestion_id = ?1 AND archive_path <> '' AND "
-                                                 "(({}) OR ({}))",
-                                                 kWaitingDiscovered, kWaitingFailed),
-                                     ingestion.text, attempts_max, run.text));
-    }
-    TRY_ASSIGN(left.in_live_batches,
-               count("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));
-    TRY_ASSIGN(left.batches,
-               count(fmt::format("SELECT count(*) FROM batches WHERE ingestion_id = ? AND tracked = TRUE AND {}", kLive), ingestion.text));
+    TRY_ASSIGN(auto waiting, db.query(fmt::format("SELECT count(*), count(NULLIF(archive_path, '')) FROM processed_files "
+                                                  "WHERE ingestion_id = ?1 AND (({}) OR ({}))",
+                                                  kWaitingDiscovered, kWaitingFailed),
+                                      ingestion.text, attempts_max, run.text));
+    TRY(waiting.next());
+    Outstanding left{.claimable = waiting.integer(0), .members = waiting.integer(1)};
+    TRY_ASSIGN(const auto in_live_batches,
+               db.query_integer("SELECT count(*) FROM processed_files WHERE ingestion_id = ? AND status = 'PROCESSING'", ingestion.text));
+    TRY_ASSIGN(const auto batches,
+               db.query_integer(fmt::format("SELECT count(*) FROM batches WHERE ingestion_id = ? AND tracked = TRUE AND {}", kLive),
+                                ingestion.text));
+    left.in_live_batches = in_live_batches.value_or(0);
+    left.batches = batches.value_or(0);
     return left;
   });
 }

@@ -49,10 +49,16 @@ void remove_stale_copies(const std::string& ledger_path) {
   }
 }
 
+Result<void> check(const std::string& path, FileCheck how) {
+  TRY_ASSIGN(const auto copy, SqliteConnection::open(path, {.create = false}));
+  return copy->check_file(how);
+}
+
 /// A copy of `from` beside `ledger_path`, checked and durable, under a name that nobody else uses.
-Result<std::string> checked_copy(SqliteConnection& from, const std::string& ledger_path) {
+Result<std::string> checked_copy(SqliteConnection& from, const std::string& ledger_path, FileCheck how) {
   const std::string path = fmt::format("{}.copy-{}", ledger_path, new_uuid());
   auto copied = from.copy_to(path);
+  if (copied) copied = check(path, how);
   if (copied) copied = sync(path);
   if (copied) return path;
   unlink(path.c_str());
@@ -72,20 +78,22 @@ bool is_backup_due(const std::string& ledger_path, Timestamp now) {
 
 Result<void> make_backup(SqliteConnection& ledger, const std::string& ledger_path) {
   remove_stale_copies(ledger_path);
-  auto copy = checked_copy(ledger, ledger_path);
+  // The first one takes nobody's place: what it lacks, restoring would find. Later ones replace a good copy.
+  const bool first = !std::filesystem::exists(backup_path(ledger_path));
+  auto copy = checked_copy(ledger, ledger_path, first ? FileCheck::kPages : FileCheck::kEverything);
   if (!copy) return std::unexpected(copy.error().within("backing up the ledger"));
   return move(*copy, backup_path(ledger_path));
 }
 
 bool is_sound(const std::string& ledger_path) {
   const auto ledger = SqliteConnection::open(ledger_path, {.read_only = true, .create = false});
-  return ledger && (*ledger)->check_file(/*every_page=*/true);
+  return ledger && (*ledger)->check_file(FileCheck::kPages);
 }
 
 Result<std::string> restore_backup(const std::string& ledger_path, Timestamp now) {
   const std::string backup = backup_path(ledger_path);
   TRY_ASSIGN(const auto source, SqliteConnection::open(backup, {.create = false}));
-  TRY_ASSIGN(const std::string copy, checked_copy(*source, ledger_path));
+  TRY_ASSIGN(const std::string copy, checked_copy(*source, ledger_path, FileCheck::kEverything));
   const std::string aside = fmt::format("{}.damaged-{}", ledger_path, to_text(now));
   // The log belongs to the file it was written for: laid over another one it would damage that as well.
   for (const char* part : {"-wal", "-shm", ""}) {

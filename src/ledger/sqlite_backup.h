@@ -18,8 +18,9 @@ std::string backup_path(const std::string& ledger_path);
 /// Whether there is no backup, or one made longer ago than kBackupInterval.
 bool is_backup_due(const std::string& ledger_path, Timestamp now);
 
-/// Copies the ledger behind `ledger`, checks the copy from end to end, syncs it and renames it into place: there is always the old backup
-/// or the new one. kCorruption: the ledger is damaged, and the backup stays as it was.
+/// Copies the ledger behind `ledger`, checks the copy (FileCheck: the first one's pages, everything of one that replaces another), syncs it
+/// and renames it into place: there is always the old backup or the new one. kCorruption: the ledger is damaged, and the backup stays as it
+/// was. `ledger` is opened for this alone.
 Result<void> make_backup(SqliteConnection& ledger, const std::string& ledger_path);
 
 /// Whether there is a ledger and every page of it is as it should be.

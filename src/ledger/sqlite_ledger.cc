@@ -34,7 +34,7 @@ Result<void> SqliteLedger::check_file() {
   const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path_, unknown));
   const bool small = !unknown && bytes <= kCheckedAtStartBytesMax;
   const bool after_death = !unknown && bytes <= kCheckedAfterDeathBytesMax && locks_.any_dead();
-  return writer_->check_file(small || after_death);
+  return writer_->check_file(small || after_death ? FileCheck::kPages : FileCheck::kLength);
 }
 
 Result<void> SqliteLedger::prepare_file() {

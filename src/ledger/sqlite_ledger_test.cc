@@ -176,6 +176,33 @@ TEST_F(SqliteLedgerTest, ADamagedLedgerLeavesTheBackupAlone) {
   EXPECT_EQ(files, 0);
 }
 
+// Prevents: the last good copy replaced by one in which a file is known to the table and not to its index: a write that the disk lost
+// leaves each page whole.
+TEST_F(SqliteLedgerTest, AnIndexThatMissedAWriteLeavesTheBackupAlone) {
+  SystemClock clock;
+  auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
+  claim_one(*ledger, "w");
+  must(ledger->back_up_if_due());
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - 2 * kBackupInterval;
+  std::filesystem::last_write_time(backup_path(path()), long_ago);
+
+  auto other = must(SqliteConnection::open(path(), {}));
+  const auto page_bytes = static_cast<size_t>(*must(other->query_integer("PRAGMA page_size")));
+  const auto page =
+      static_cast<size_t>(*must(other->query_integer("SELECT rootpage FROM sqlite_schema WHERE name = 'idx_processed_files_merge'")));
+  const auto begin = static_cast<std::streamoff>((page - 1) * page_bytes);
+  must(other->query_text("PRAGMA wal_checkpoint(TRUNCATE)"));
+  std::string before(page_bytes, '\0');
+  std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(begin).read(before.data(), static_cast<std::streamsize>(before.size()));
+  must(other->execute("UPDATE processed_files SET file_etag = 'newer'"));
+  must(other->query_text("PRAGMA wal_checkpoint(TRUNCATE)"));
+  file.seekp(begin).write(before.data(), static_cast<std::streamsize>(before.size())).flush();
+
+  EXPECT_THAT(ledger->back_up_if_due(), FailsWith(ErrorCode::kCorruption));
+  EXPECT_EQ(std::filesystem::last_write_time(backup_path(path())), long_ago);
+}
+
 // Prevents: a restored ledger with the damaged one's log laid over it, a damaged file that is lost with what could be read from it, and a
 // ledger exchanged under a living worker.
 TEST_F(SqliteLedgerTest, RestoresItsBackup) {

@@ -19,6 +19,8 @@ constexpr SqlDialect kDialect = {
 
 /// Of one connection; a transaction that changes more spills pages into the log, and writes them again.
 constexpr int64_t kCacheBytesMax = 32 * 1024 * 1024;
+/// The same, while a whole file is copied.
+constexpr int64_t kPassingBytesMax = 1024 * 1024;
 /// A log this long is copied into its file by the writer that made it so: pages written again and again are copied once.
 constexpr int64_t kLogBytesMax = 32 * 1024 * 1024;
 /// Of files with a log that we make: records of some hundred bytes that grow split larger pages less often. Twice as large pages take
@@ -271,21 +273,25 @@ std::unexpected<Error> SqliteConnection::damaged(std::string_view what) const {
               fmt::format("{}: {}{}", path_, what, when_damaged_.empty() ? way_out(SQLITE_CORRUPT) : std::string_view(when_damaged_)));
 }
 
-Result<void> SqliteConnection::check_file(bool every_page) {
+Result<void> SqliteConnection::check_file(FileCheck check) {
   TRY_ASSIGN(const auto pages, query_integer("PRAGMA page_count"));
   TRY_ASSIGN(const auto page_bytes, query_integer("PRAGMA page_size"));
   const int64_t wanted = pages.value_or(0) * page_bytes.value_or(0);
   // Pages at the end may still be in the log alone.
   const int64_t found = bytes_of_file(path_) + bytes_of_file(path_ + "-wal");
   if (found < wanted) return damaged(fmt::format("it is {} bytes long, and says that it has {}", found, wanted));
-  if (!every_page) return {};
-  TRY_ASSIGN(const auto verdict, query_text("PRAGMA quick_check(1)"));
+  if (check == FileCheck::kLength) return {};
+  TRY_ASSIGN(const auto verdict, query_text(check == FileCheck::kPages ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)"));
   const std::string said = verdict.value_or("");
   return said == "ok" ? Result<void>{} : damaged(first_line(said));
 }
 
 Result<void> SqliteConnection::copy_to(const std::string& path) {
   TRY_ASSIGN(const auto copy, open(path, {}));
+  // Each page passes once: kept, it would only cost memory. And what a crash leaves of a copy is no copy, journal or not.
+  const std::string passing = fmt::format("PRAGMA cache_size = -{}", kPassingBytesMax / 1024);
+  TRY(run_script(passing));
+  TRY(copy->run_script(passing + "; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF"));
   sqlite3_backup* backup = sqlite3_backup_init(copy->handle_, "main", handle_, "main");
   if (backup == nullptr) return std::unexpected(copy->last_error(sqlite3_errcode(copy->handle_)));
   // All pages in one step: a copy that pauses begins anew with every write in between.
@@ -293,10 +299,7 @@ Result<void> SqliteConnection::copy_to(const std::string& path) {
   const int finished = sqlite3_backup_finish(backup);
   if (copied != SQLITE_DONE) return std::unexpected(last_error(copied));
   if (finished != SQLITE_OK) return std::unexpected(copy->last_error(finished));
-  TRY(copy->query_text("PRAGMA journal_mode = DELETE"));  // no log beside it: the copy is this one file
-  TRY_ASSIGN(const auto verdict, copy->query_text("PRAGMA integrity_check(1)"));
-  const std::string said = verdict.value_or("");
-  return said == "ok" ? Result<void>{} : damaged(first_line(said));
+  return copy->run_script("PRAGMA journal_mode = DELETE");  // no log beside it: the copy is this one file
 }
 
 }  // namespace sluice

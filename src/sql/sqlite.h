@@ -36,6 +36,13 @@ struct SqliteOptions {
   std::string when_damaged = {};
 };
 
+/// What check_file looks at; each includes what comes before it.
+enum class FileCheck {
+  kLength,      ///< the file is as long as it says: costs nothing
+  kPages,       ///< every page fits the others (PRAGMA quick_check): reads the whole file
+  kEverything,  ///< and every index has what its table has (PRAGMA integrity_check): three times the time
+};
+
 class SqliteConnection;
 
 /// Rows of one query, read forward. Must not outlive its connection; while it lives in no transaction, it holds a read snapshot.
@@ -113,11 +120,10 @@ class SqliteConnection final : public SqlConnection {
 
   int64_t last_insert_id() const;
 
-  /// kCorruption where the file is shorter than it says, or, when `every_page`, where a page does not fit the others (PRAGMA quick_check:
-  /// reads the whole file).
-  Result<void> check_file(bool every_page);
-  /// Copies the file as it is now to `path` (SQLite's online backup: writers of other connections go on), as one file without a log,
-  /// checks the copy from end to end (PRAGMA integrity_check) and syncs it. kCorruption: the file, and so its copy, is damaged.
+  /// kCorruption: the file is not what `check` asks for.
+  Result<void> check_file(FileCheck check);
+  /// Copies the file as it is now to `path`, a new file (SQLite's online backup: writers of other connections go on), as one file without a
+  /// log. What the copy is worth, check_file says; it is not synced. This connection keeps fewer pages in memory from here on.
   Result<void> copy_to(const std::string& path);
 
   /// Runs `body` (returns a Result) between BEGIN IMMEDIATE and COMMIT. An error of body rolls everything back and is returned.
