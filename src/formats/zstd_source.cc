@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +14,7 @@ namespace sluice {
 namespace {
 
 constexpr int kZstdWindowLogMax = 27;  // 128 MiB: what `zstd` itself accepts without being told to
+constexpr size_t kFrameHeaderBytesMax = 18;
 
 class ZstdSource final : public InflatingSource {
  public:
@@ -31,10 +35,31 @@ class ZstdSource final : public InflatingSource {
     ZSTD_outBuffer out{into.data() + filled, into.size() - filled, 0};
     const size_t left = ZSTD_decompressStream(decoder_, &out, &in);
     if (ZSTD_isError(left)) return std::unexpected(explain(ZSTD_getErrorCode(left), ZSTD_getErrorName(left), at_header, begin));
+    note_frame(in.pos, out.pos);
     consume(in.pos);
     filled += out.pos;
-    if (in.pos > 0 || out.pos > 0) between_streams_ = left == 0;
-    return {};
+    if (in.pos == 0 && out.pos == 0) return {};
+    between_streams_ = left == 0;
+    return between_streams_ ? end_frame() : Result<void>{};
+  }
+
+  /// Before the input is consumed.
+  void note_frame(size_t taken, size_t given) {
+    const size_t more = std::min(taken, header_.size() - header_size_);
+    std::copy_n(input(), more, header_.data() + header_size_);
+    header_size_ += more;
+    frame_bytes_ += given;
+  }
+
+  /// The library compares the size that the header names in one of its two ways of decoding only: which one it takes depends on how much
+  /// it is asked for. RFC 8878, section 3.1.1.1.4.
+  Result<void> end_frame() {
+    const unsigned long long named = ZSTD_getFrameContentSize(header_.data(), header_size_);
+    const uint64_t found = std::exchange(frame_bytes_, 0);
+    header_size_ = 0;
+    if (named == ZSTD_CONTENTSIZE_UNKNOWN || named == ZSTD_CONTENTSIZE_ERROR || named == found) return {};
+    return std::unexpected(
+        broken(fmt::format("broken zstd stream near stored byte {}: its header names {} bytes, it has {}", position(), named, found)));
   }
 
   Error explain(ZSTD_ErrorCode code, std::string_view text, bool at_header, int64_t begin) const {
@@ -47,6 +72,9 @@ class ZstdSource final : public InflatingSource {
   }
 
   ZSTD_DCtx* const decoder_;
+  std::array<char, kFrameHeaderBytesMax> header_{};  ///< of the frame that is read, as far as it came
+  size_t header_size_ = 0;
+  uint64_t frame_bytes_ = 0;  ///< that it gave
 };
 
 }  // namespace
