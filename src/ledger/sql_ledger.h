@@ -180,8 +180,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   /// What a claim takes, as it will be claimed.
   struct Claimable {
     std::vector<ClaimedFile> files;
-    std::vector<int64_t> ids;
-    std::vector<int64_t> seen_by_others;  ///< those of them that another run saw or tried last
+    std::vector<int64_t> seen_by_others;  ///< ids of those of them that another run saw or tried last
   };
   Result<Claimable> choose_claimable(SqlConnection& db, const ClaimRequest& request);
   Result<std::optional<ClaimedBatch>> earlier_claim(SqlConnection& db, const ClaimRequest& request);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <unordered_set>
 
 #include "ledger/ledger_rows.h"
@@ -34,7 +35,9 @@ RunMetrics metrics_of(std::span<const FileResult> results) {
 
 constexpr int kOtherRun = 12;  // in a row of choose_claimable, after kClaimedFileColumns
 
-std::string ids_as_json(const std::vector<int64_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
+std::string ids_as_json(std::ranges::input_range auto&& ids) {
+  return fmt::format("[{}]", fmt::join(std::ranges::begin(ids), std::ranges::end(ids), ","));
+}
 
 // A list parameter as a subquery.
 std::string numbers_in(const SqlConnection& db, std::string_view param) {
@@ -111,9 +114,8 @@ Result<SqlLedger::Claimable> SqlLedger::choose_claimable(SqlConnection& db, cons
       if (!more) break;
       TRY_ASSIGN(ClaimedFile file, claimed_file_from(rows));
       bytes += file.size_bytes;
-      if (!chosen.ids.empty() && bytes > request.limits.bytes_max) break;
+      if (!chosen.files.empty() && bytes > request.limits.bytes_max) break;
       ++file.attempts;
-      chosen.ids.push_back(file.id);
       if (rows.integer(kOtherRun) != 0) chosen.seen_by_others.push_back(file.id);
       chosen.files.push_back(std::move(file));
     }
@@ -121,7 +123,7 @@ Result<SqlLedger::Claimable> SqlLedger::choose_claimable(SqlConnection& db, cons
     return chosen;
   };
   TRY_ASSIGN(auto healthy, choose("= 0", std::max<int64_t>(1, request.limits.files_max)));
-  if (!healthy.ids.empty()) return healthy;
+  if (!healthy.files.empty()) return healthy;
   return choose("> 0", 1);
 }
 
@@ -169,7 +171,7 @@ Result<std::optional<ClaimedBatch>> SqlLedger::claim(const ClaimRequest& request
     TRY_ASSIGN(auto earlier, earlier_claim(db, request));
     if (earlier) return earlier;
     TRY_ASSIGN(auto chosen, choose_claimable(db, request));
-    if (chosen.ids.empty()) return std::nullopt;
+    if (chosen.files.empty()) return std::nullopt;
     ClaimedBatch claimed{.run = request.run, .tracked = true};
     TRY_ASSIGN(claimed.lease, insert_batch(db, request, true));
     // One statement for all: each that changes foreign keys first saves every page it touches. The run is written apart, and only where
@@ -177,7 +179,7 @@ Result<std::optional<ClaimedBatch>> SqlLedger::claim(const ClaimRequest& request
     TRY(db.execute(fmt::format("UPDATE processed_files SET status = 'PROCESSING', batch_id = ?2, retry_count = retry_count + 1, "
                                "processing_started_at = ?3, updated_at = ?3 WHERE id IN {}",
                                numbers_in(db, "?1")),
-                   ids_as_json(chosen.ids), request.batch.text, now_text(db)));
+                   ids_as_json(chosen.files | std::views::transform(&ClaimedFile::id)), request.batch.text, now_text(db)));
     if (!chosen.seen_by_others.empty()) {
       TRY(db.execute(fmt::format("UPDATE processed_files SET run_id = ?2 WHERE id IN {}", numbers_in(db, "?1")),
                      ids_as_json(chosen.seen_by_others), request.run.text));

@@ -80,6 +80,14 @@ class SqliteLedgerTest : public testing::Test {
         .value();
   }
 
+  /// A backup that is due again; returns when it was made.
+  std::filesystem::file_time_type back_up_long_ago(SqliteLedger& ledger) {
+    must(ledger.back_up_if_due());
+    const auto long_ago = std::filesystem::file_time_type::clock::now() - 2 * kBackupInterval;
+    std::filesystem::last_write_time(backup_path(path()), long_ago);
+    return long_ago;
+  }
+
   TempFolder folder_;
   ManualClock clock_;
   IngestionId ingestion_;
@@ -162,9 +170,7 @@ TEST_F(SqliteLedgerTest, ADamagedLedgerLeavesTheBackupAlone) {
   SystemClock clock;
   auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
   claim_one(*ledger, "w");
-  must(ledger->back_up_if_due());
-  const auto long_ago = std::filesystem::file_time_type::clock::now() - 2 * kBackupInterval;
-  std::filesystem::last_write_time(backup_path(path()), long_ago);
+  const auto long_ago = back_up_long_ago(*ledger);
   must(must(SqliteConnection::open(path(), {}))->query_text("PRAGMA wal_checkpoint(TRUNCATE)"));
   overwrite(path(), static_cast<int64_t>(std::filesystem::file_size(path())) / 2, 8192);
   EXPECT_THAT(ledger->back_up_if_due(), FailsWith(ErrorCode::kCorruption));
@@ -182,9 +188,7 @@ TEST_F(SqliteLedgerTest, AnIndexThatMissedAWriteLeavesTheBackupAlone) {
   SystemClock clock;
   auto ledger = must(SqliteLedger::open(path(), WorkerId("w"), clock));
   claim_one(*ledger, "w");
-  must(ledger->back_up_if_due());
-  const auto long_ago = std::filesystem::file_time_type::clock::now() - 2 * kBackupInterval;
-  std::filesystem::last_write_time(backup_path(path()), long_ago);
+  const auto long_ago = back_up_long_ago(*ledger);
 
   auto other = must(SqliteConnection::open(path(), {}));
   const auto page_bytes = static_cast<size_t>(*must(other->query_integer("PRAGMA page_size")));
