@@ -1,3 +1,29 @@
+# A source costs less than the headers that it includes: a cold build takes a third of the time when several are compiled as one.
+# OFF compiles each by itself, as clang-tidy reads them (scripts/lint): that a source includes what it uses is seen there.
+option(SLUICE_TOGETHER "Compile the sources of a folder together, SLUICE_TOGETHER_MAX at a time" ON)
+set(SLUICE_TOGETHER_MAX 8)
+
+# sluice_sources(TARGET SOURCE...): gives the target its sources (absolute paths). CMake's own unity build names sources by absolute
+# paths, and what one clone compiled would be unknown to another one's ccache.
+function(sluice_sources target)
+  if(NOT SLUICE_TOGETHER)
+    target_sources(${target} PRIVATE ${ARGN})
+    return()
+  endif()
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  set(part 0)
+  while(ARGN)
+    list(SUBLIST ARGN 0 ${SLUICE_TOGETHER_MAX} sources)
+    list(REMOVE_ITEM ARGN ${sources})
+    list(TRANSFORM sources REPLACE "^${CMAKE_SOURCE_DIR}/(.*)$" "#include \"\\1\"\n")
+    string(JOIN "" includes ${sources})
+    set(together ${CMAKE_CURRENT_BINARY_DIR}/${target}_${part}.cc)
+    file(CONFIGURE OUTPUT ${together} CONTENT "${includes}" @ONLY)  # touched only when it changes
+    target_sources(${target} PRIVATE ${together})
+    math(EXPR part "${part} + 1")
+  endwhile()
+endfunction()
+
 # sluice_library(NAME DEPENDS a b ... LINK x y ...): the folder's sources as library sluice_NAME, its *_test.cc as test NAME_test.
 # DEPENDS names other folders; LINK names outside libraries. Fuzz targets are *_fuzz.cc, one program each.
 function(sluice_library name)
@@ -14,7 +40,8 @@ function(sluice_library name)
     list(APPEND links sluice_${dependency})
   endforeach()
   if(sources)
-    add_library(sluice_${name} STATIC ${sources})
+    add_library(sluice_${name} STATIC)
+    sluice_sources(sluice_${name} ${sources})
     target_include_directories(sluice_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(sluice_${name} PUBLIC ${links})
   else()
@@ -41,7 +68,8 @@ endfunction()
 # tests), or n entries that share the tests of a slow one, so that it does not hold up the rest.
 function(sluice_test name)
   cmake_parse_arguments(arg "" "SHARDS" "SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${arg_SOURCES})
+  add_executable(${name})
+  sluice_sources(${name} ${arg_SOURCES})
   # The tests' own code: compiling it is what costs, the libraries that it calls stay optimized.
   target_compile_options(${name} PRIVATE -O0)
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)

@@ -9,6 +9,7 @@
 #include "archives/libarchive_pass.h"
 #include "archives/seven_zip_header.h"
 #include "archives/zip_pass.h"
+#include "base/ascii.h"
 
 namespace sluice {
 namespace {
@@ -40,12 +41,6 @@ bool is_tar_header(std::string_view block) {
     signed_sum += static_cast<signed char>(c);
   }
   return *stored == sum || *stored == signed_sum;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
 }
 
 /// Documents and programs that are zips inside: their members are nothing to load.

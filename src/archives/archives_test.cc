@@ -240,7 +240,7 @@ TEST(MemberBudget, HasLimits) {
   EXPECT_TRUE(honest.take(100 * kGiB));
   EXPECT_FALSE(honest.take(kMemberBytesMax + 1));
   MemberBudget many(kGiB);
-  for (int64_t i = 0; i < kMembersMax; ++i) ASSERT_TRUE(many.take(0));
+  for (int64_t i = 0; i < kArchiveMembersMax; ++i) ASSERT_TRUE(many.take(0));
   EXPECT_FALSE(many.take(0));
 }
 
@@ -287,11 +287,12 @@ TEST(SevenZip, SaysOfNothingThatThereIsTooMuch) {
     return header += '\0';
   };
   const std::string one_file("\x00\x05\x01\x00\x00", 5);
-  EXPECT_EQ(error_of(folders(kMembersMax) + one_file), "");
-  EXPECT_EQ(error_of(folders(kMembersMax + 1) + one_file), error_type::kTooLarge);
+  EXPECT_EQ(error_of(folders(kArchiveMembersMax) + one_file), "");
+  EXPECT_EQ(error_of(folders(kArchiveMembersMax + 1) + one_file), error_type::kTooLarge);
   const std::string counts("\x08\x0d", 2);
-  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kMembersMax) + std::string("\x00\x00", 2) + one_file), "");
-  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kMembersMax) + std::string("\x01\x00", 2) + one_file), error_type::kTooLarge);
+  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kArchiveMembersMax) + std::string("\x00\x00", 2) + one_file), "");
+  EXPECT_EQ(error_of(folders(2) + counts + seven_zip_number(kArchiveMembersMax) + std::string("\x01\x00", 2) + one_file),
+            error_type::kTooLarge);
   EXPECT_EQ(error_of(std::string("\x01\x05", 2) + seven_zip_number(1'000'000)), "");
   EXPECT_EQ(error_of(std::string("\x01\x05", 2) + seven_zip_number(1'000'001)), error_type::kTooLarge);
   EXPECT_EQ(error_of(folders(2)), error_type::kBadArchive);

@@ -11,8 +11,8 @@
 namespace sluice {
 
 Result<void> MemberBudget::take(int64_t size_bytes) {
-  if (++members_ > kMembersMax) {
-    return std::unexpected(archive_too_large(fmt::format("the archive has more than {} members; split it", kMembersMax)));
+  if (++members_ > kArchiveMembersMax) {
+    return std::unexpected(archive_too_large(fmt::format("the archive has more than {} members; split it", kArchiveMembersMax)));
   }
   if (size_bytes > kMemberBytesMax) {
     return std::unexpected(archive_too_large(

@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-inline constexpr int64_t kMembersMax = 250'000;                 ///< also bounds what is held of an archive while it is listed, ~100 MB
+inline constexpr int64_t kArchiveMembersMax = 250'000;          ///< also bounds what is held of an archive while it is listed, ~100 MB
 inline constexpr int64_t kMemberBytesMax = 1024 * kGiB;         ///< unpacked, each
 inline constexpr int64_t kUnpackedBytesMax = 16 * 1024 * kGiB;  ///< unpacked, all together
 inline constexpr int64_t kUnpackedFreeBytes = kGiB;             ///< up to here nobody asks for the ratio

@@ -23,8 +23,8 @@ namespace sluice {
 namespace {
 
 constexpr int64_t kSignatureBytes = 32;
-constexpr uint64_t kContentsMax = kMembersMax;  // members that are not empty, and what they are packed in
-constexpr uint64_t kEntriesMax = 1'000'000;     // empty ones and folders, too; libarchive makes room for as many as a header says
+constexpr uint64_t kContentsMax = kArchiveMembersMax;  // members that are not empty, and what they are packed in
+constexpr uint64_t kEntriesMax = 1'000'000;            // empty ones and folders, too; libarchive makes room for as many as a header says
 constexpr uint64_t kPacksMax = 1'000'000, kCodersMax = 32, kStreamsMax = 32;
 constexpr int kHeadersMax = 4;  // a packed header may hold a packed header
 

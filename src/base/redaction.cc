@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
@@ -43,11 +45,7 @@ size_t end_of_value(const std::string& text, size_t begin) {
   return begin;
 }
 
-bool is_secret_name(std::string_view name) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(kSecretNames, lower) != kSecretNames.end();
-}
+bool is_secret_name(std::string_view name) { return std::ranges::find(kSecretNames, lower_case(name)) != kSecretNames.end(); }
 
 /// Replaces [begin, end) and says where to go on.
 size_t hide_part(std::string& text, size_t begin, size_t end) {
@@ -95,11 +93,7 @@ void hide_named_values(std::string& text) {
   }
 }
 
-bool same_word(std::string_view text, std::string_view word) {
-  return text.size() >= word.size() && std::ranges::equal(text.substr(0, word.size()), word, [](unsigned char a, unsigned char b) {
-           return std::tolower(a) == std::tolower(b);
-         });
-}
+bool same_word(std::string_view text, std::string_view word) { return lower_case(text.substr(0, word.size())) == lower_case(word); }
 
 /// "Bearer eyJhbGciOi..." and "Authorization: Basic dXNlcjpw...", whose scheme stays.
 void hide_headers(std::string& text) {

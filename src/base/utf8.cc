@@ -74,4 +74,6 @@ std::string shown_text(std::string_view text) {
   return is_cut ? std::string(text) + "..." : std::string(text);
 }
 
+std::string quoted_text(std::string_view text) { return '"' + shown_text(text) + '"'; }
+
 }  // namespace sluice

@@ -27,5 +27,7 @@ inline constexpr size_t kShownBytesMax = 60;
 
 /// A value's text for a message: whole, or its beginning (no half character) and "...". Bytes that are no UTF-8 are not shown.
 std::string shown_text(std::string_view text);
+/// The same in quotes.
+std::string quoted_text(std::string_view text);
 
 }  // namespace sluice

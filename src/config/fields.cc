@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/ascii.h"
 #include "base/units.h"
 
 namespace sluice {
@@ -31,12 +32,6 @@ constexpr std::array kSizeUnits = {
     Unit{"", 1}};
 constexpr std::array kTimeUnits = {Unit{"ms", 1'000}, Unit{"s", 1'000'000}, Unit{"m", 60'000'000}, Unit{"h", 3'600'000'000},
                                    Unit{"d", 86'400'000'000}};
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  const size_t end = text.find_last_not_of(" \t");
-  return text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin);
-}
 
 /// Reads digits at the front of `text` and removes them.
 std::optional<int64_t> take_number(std::string_view& text) {
@@ -156,9 +151,7 @@ Result<char> read_decimal_mark(std::string_view text) {
 }
 
 Result<TextEncoding> read_encoding(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (const auto encoding = parse_text_encoding(lower)) return *encoding;
+  if (const auto encoding = parse_text_encoding(lower_case(text))) return *encoding;
   return std::unexpected(
       no_choice(text, "encoding", std::array{"auto"sv, "utf-8"sv, "utf-16"sv, "utf-16le"sv, "utf-16be"sv, "latin-1"sv, "windows-1252"sv}));
 }

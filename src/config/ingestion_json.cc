@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "config/fields.h"
 #include "config/ingestion_yaml.h"
 #include "config/validate.h"
@@ -78,8 +79,7 @@ Result<json> source_of(const json& source, const std::string& id) {
     if (!s3) return invalid_input(fmt::format("source_config.{}: a LOCAL source has none", key.rest));
     result[key.property] = *found;
   }
-  std::string format = text_at(source, "format_type");
-  std::ranges::transform(format, format.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string format = lower_case(text_at(source, "format_type"));
   if (!format.empty()) result["format"] = format;
   for (const char* key : {"csv", "text", "json", "sql", "source_system"}) {
     if (source.contains(key) && !source[key].is_null()) result[key] = source[key];

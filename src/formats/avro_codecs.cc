@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kInflateStepBytes = 256 * kKiB;
 
-std::unexpected<Error> broken(std::string message) {
+std::unexpected<Error> bad_block(std::string message) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kParseError)});
 }
 
@@ -28,7 +28,7 @@ std::unexpected<Error> too_large(std::string_view codec) {
 
 Result<std::string> inflate_raw(std::string_view in) {
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return broken("deflate cannot start");
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return bad_block("deflate cannot start");
   std::string out;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
   stream.avail_in = static_cast<uInt>(in.size());
@@ -45,26 +45,26 @@ Result<std::string> inflate_raw(std::string_view in) {
   }
   inflateEnd(&stream);
   if (status != Z_STREAM_END && out.size() >= static_cast<size_t>(kAvroBlockBytesMax)) return too_large("deflate");
-  if (status != Z_STREAM_END) return broken("a deflate block is damaged");
+  if (status != Z_STREAM_END) return bad_block("a deflate block is damaged");
   return out;
 }
 
 /// Snappy's raw format: length, then literals and copies from what was written before. Avro puts the CRC of the result behind it.
 Result<std::string> snappy_block(std::string_view in) {
   constexpr size_t kCrcBytes = 4;
-  if (in.size() < kCrcBytes) return broken("a snappy block is too short");
+  if (in.size() < kCrcBytes) return bad_block("a snappy block is too short");
   uint32_t crc = 0;
   for (size_t i = 0; i < kCrcBytes; ++i) crc = crc << 8 | static_cast<uint8_t>(in[in.size() - kCrcBytes + i]);
   in.remove_suffix(kCrcBytes);
   uint64_t length = 0;
   size_t at = 0;
   for (int shift = 0;; shift += 7) {
-    if (at == in.size() || shift > 28) return broken("a snappy block has no length");
+    if (at == in.size() || shift > 28) return bad_block("a snappy block has no length");
     const auto byte = static_cast<uint8_t>(in[at++]);
     length |= uint64_t{byte & 0x7Fu} << shift;
     if ((byte & 0x80) == 0) break;
   }
-  if (length > static_cast<uint64_t>(kAvroBlockBytesMax)) return broken("a snappy block is too large");
+  if (length > static_cast<uint64_t>(kAvroBlockBytesMax)) return bad_block("a snappy block is too large");
   auto little_endian = [&](size_t bytes) {
     uint64_t value = 0;
     for (size_t i = 0; i < bytes; ++i) value |= uint64_t{static_cast<uint8_t>(in[at + i])} << (8 * i);
@@ -76,10 +76,10 @@ Result<std::string> snappy_block(std::string_view in) {
     const auto tag = static_cast<uint8_t>(in[at++]);
     const size_t kind = tag & 3u;
     const size_t extra = kind == 0 ? ((tag >> 2) >= 60 ? (tag >> 2) - 59u : 0u) : (kind == 3 ? 4 : kind);
-    if (in.size() - at < extra) return broken("a snappy block ends early");
+    if (in.size() - at < extra) return bad_block("a snappy block ends early");
     if (kind == 0) {
       const uint64_t count = (extra == 0 ? uint64_t{tag} >> 2 : little_endian(extra)) + 1;
-      if (in.size() - at < count || out.size() + count > length) return broken("a snappy block ends early");
+      if (in.size() - at < count || out.size() + count > length) return bad_block("a snappy block ends early");
       out.append(in.substr(at, count));
       at += count;
       continue;
@@ -91,12 +91,12 @@ Result<std::string> snappy_block(std::string_view in) {
     } else {
       offset = little_endian(extra);
     }
-    if (offset == 0 || offset > out.size() || out.size() + count > length) return broken("a snappy block is damaged");
+    if (offset == 0 || offset > out.size() || out.size() + count > length) return bad_block("a snappy block is damaged");
     for (size_t i = 0; i < count; ++i) out.push_back(out[out.size() - offset]);
   }
-  if (out.size() != length) return broken("a snappy block ends early");
+  if (out.size() != length) return bad_block("a snappy block ends early");
   if (crc32(0, reinterpret_cast<const Bytef*>(out.data()), static_cast<uInt>(out.size())) != crc) {
-    return broken("a snappy block has a wrong checksum");
+    return bad_block("a snappy block has a wrong checksum");
   }
   return out;
 }
@@ -128,7 +128,7 @@ Result<std::string> inflate_avro_block(std::string_view codec, std::string_view 
   if (codec == "deflate") return inflate_raw(stored);
   if (codec == "snappy") return snappy_block(stored);
   if (codec == "bzip2" || codec == "xz" || codec == "zstandard") return inflate_stream(codec, stored, context);
-  return broken(fmt::format("compression \"{}\" is not supported", codec));
+  return bad_block(fmt::format("compression \"{}\" is not supported", codec));
 }
 
 }  // namespace sluice

@@ -12,15 +12,15 @@
 
 #include "model/file.h"
 #include "schema/arrow_value.h"
+#include "schema/type.h"
 
 namespace sluice {
 namespace {
 
-constexpr int kDecimalDigitsMax = 38;
 constexpr int64_t kDecimalBytes = 16;
 constexpr int64_t kUuidBytes = 16;
 
-std::unexpected<Error> bad(std::string message) {
+std::unexpected<Error> bad_column(std::string message) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kParseError)});
 }
 
@@ -144,7 +144,7 @@ Shape shape_of(const AvroType& type) {
 }  // namespace
 
 Result<AvroColumns> AvroColumns::open(const AvroTypePtr& schema, int64_t rows_max) {
-  if (schema->kind != AvroType::kRecord) return bad("the schema of the Avro file is no record");
+  if (schema->kind != AvroType::kRecord) return bad_column("the schema of the Avro file is no record");
   AvroColumns columns;
   columns.type_ = schema;
   const Shape shape = shape_of_record(*schema);
@@ -189,7 +189,7 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     case AvroType::kLong: {
       TRY_ASSIGN(const int64_t value, in.read_long());
       if (const int64_t ticks = ticks_of_a_day(type); ticks != 0 && (value < 0 || value >= ticks))
-        return bad("a time lies outside the day");
+        return bad_column("a time lies outside the day");
       fits = to.append_integer(value, {});
       break;
     }
@@ -222,7 +222,8 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     }
     case AvroType::kEnum: {
       TRY_ASSIGN(const int64_t index, in.read_long());
-      if (index < 0 || static_cast<uint64_t>(index) >= type.symbols.size()) return bad("an enum names a symbol that it does not have");
+      if (index < 0 || static_cast<uint64_t>(index) >= type.symbols.size())
+        return bad_column("an enum names a symbol that it does not have");
       fits = to.append_json_string(type.symbols[static_cast<size_t>(index)]);
       break;
     }
@@ -231,7 +232,7 @@ Result<void> AvroColumns::append_value(ColumnWriter& to, const AvroType& type, A
     case AvroType::kMap: return append_map(to, type, in);
     case AvroType::kUnion: break;
   }
-  if (!fits) return bad("a number is out of the range of its type, or text above 2 GiB");
+  if (!fits) return bad_column("a number is out of the range of its type, or text above 2 GiB");
   return {};
 }
 
@@ -306,12 +307,13 @@ Result<void> AvroColumns::append_decimal(ColumnWriter& to, const AvroType& type,
     if (at < bytes.size()) {
       bytes[at] = *byte;
     } else if (*byte != fill) {
-      return bad("a decimal is longer than its precision");
+      return bad_column("a decimal is longer than its precision");
     }
   }
-  if (big_endian.size() > bytes.size() && ((bytes.back() & 0x80) != 0) != negative) return bad("a decimal is longer than its precision");
+  if (big_endian.size() > bytes.size() && ((bytes.back() & 0x80) != 0) != negative)
+    return bad_column("a decimal is longer than its precision");
   if (!arrow::Decimal128(reinterpret_cast<const uint8_t*>(bytes.data())).FitsInPrecision(type.precision)) {
-    return bad("a decimal is longer than its precision");
+    return bad_column("a decimal is longer than its precision");
   }
   to.append_bytes({bytes.data(), bytes.size()});
   return {};

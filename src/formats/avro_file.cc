@@ -20,7 +20,7 @@ constexpr int64_t kHeaderBytesMax = 64 * kMiB;  // of one entry
 constexpr size_t kReadBytes = 256 * kKiB;
 constexpr size_t kLongBytesMax = 10;
 
-std::unexpected<Error> bad(std::string message) {
+std::unexpected<Error> bad_file(std::string message) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kParseError)});
 }
 
@@ -36,18 +36,18 @@ Real real_of(std::string_view bytes) {
 Result<int64_t> AvroDecoder::read_long() {
   uint64_t value = 0;
   for (int shift = 0; shift < 70; shift += 7) {
-    if (rest_.empty()) return bad("it ends inside a number");
+    if (rest_.empty()) return bad_file("it ends inside a number");
     const auto byte = static_cast<uint8_t>(rest_.front());
     rest_.remove_prefix(1);
     if (shift == 63 && byte > 1) break;
     value |= uint64_t{byte & 0x7Fu} << shift;
     if ((byte & 0x80) == 0) return static_cast<int64_t>((value >> 1) ^ (~(value & 1) + 1));
   }
-  return bad("a number is longer than 64 bits");
+  return bad_file("a number is longer than 64 bits");
 }
 
 Result<std::string_view> AvroDecoder::read_exactly(int64_t count) {
-  if (count < 0 || static_cast<uint64_t>(count) > rest_.size()) return bad("it ends inside a value");
+  if (count < 0 || static_cast<uint64_t>(count) > rest_.size()) return bad_file("it ends inside a value");
   const std::string_view taken = rest_.substr(0, static_cast<size_t>(count));
   rest_.remove_prefix(taken.size());
   return taken;
@@ -76,19 +76,19 @@ Result<double> AvroDecoder::read_double() {
 Result<size_t> AvroDecoder::read_branch(const AvroType& type) {
   TRY_ASSIGN(const int64_t branch, read_long());
   if (branch >= 0 && static_cast<uint64_t>(branch) < type.fields.size()) return static_cast<size_t>(branch);
-  return bad("a union names a branch that it does not have");
+  return bad_file("a union names a branch that it does not have");
 }
 
 Result<int64_t> AvroDecoder::read_item_count() {
   TRY_ASSIGN(const int64_t count, read_long());
   if (count >= 0) return count;
   TRY(read_long());  // the part says its bytes too, for those who skip
-  if (count == INT64_MIN) return bad("an array has an impossible length");
+  if (count == INT64_MIN) return bad_file("an array has an impossible length");
   return -count;
 }
 
 Result<void> AvroDecoder::count_value() {
-  if (--values_left_ < 0) return bad("it holds more values than its bytes can mean");
+  if (--values_left_ < 0) return bad_file("it holds more values than its bytes can mean");
   return {};
 }
 

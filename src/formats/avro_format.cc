@@ -14,14 +14,14 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kBatchRowsMax = 8 * 1024;
+constexpr int64_t kAvroBatchRowsMax = 8 * 1024;
 
 class AvroFeed final : public BatchFeed {
  public:
   static Result<std::unique_ptr<AvroFeed>> open(Blob& blob, int64_t rows_max, Context& context) {
     TRY_ASSIGN(auto source, open_decompressed(blob, {}, context));
     TRY_ASSIGN(AvroFile file, AvroFile::open(std::move(source), context));
-    auto columns = AvroColumns::open(file.schema(), std::min(rows_max, kBatchRowsMax));
+    auto columns = AvroColumns::open(file.schema(), std::min(rows_max, kAvroBatchRowsMax));
     if (!columns) return std::unexpected(columns.error());
     return std::unique_ptr<AvroFeed>(new AvroFeed(std::move(file), *std::move(columns)));
   }

@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr int kJsonDepthMax = 512;  // each level of types takes up to four of JSON
 
-std::unexpected<Error> broken(std::string message) {
+std::unexpected<Error> bad_schema(std::string message) {
   return std::unexpected(Error{ErrorCode::kInvalidInput, "Avro schema: " + std::move(message), std::string(error_type::kParseError)});
 }
 
@@ -39,10 +39,10 @@ const json* list_at(const json& in, const char* key) {
 class SchemaBuilder {
  public:
   Result<AvroTypePtr> build(const json& in, const std::string& space = "", int depth = 0) {
-    if (depth > kAvroSchemaDepthMax) return broken("nested too deep");
+    if (depth > kAvroSchemaDepthMax) return bad_schema("nested too deep");
     if (in.is_string()) return by_name(in.get<std::string>(), space);
     if (in.is_array()) return union_of(in, space, depth);
-    if (!in.is_object() || !in.contains("type")) return broken("a type is neither a name, an object nor a union");
+    if (!in.is_object() || !in.contains("type")) return bad_schema("a type is neither a name, an object nor a union");
     const json& type = in.at("type");
     if (!type.is_string()) return build(type, space, depth + 1);
     const std::string kind = type.get<std::string>();
@@ -75,8 +75,8 @@ class SchemaBuilder {
     }
     auto at = named_.find(full_name(name, space));
     if (at == named_.end()) at = named_.find(name);
-    if (at == named_.end()) return broken(fmt::format("unknown type {}", name));
-    if (at->second == nullptr) return broken(fmt::format("type {} holds itself, which no table can", name));
+    if (at == named_.end()) return bad_schema(fmt::format("unknown type {}", name));
+    if (at->second == nullptr) return bad_schema(fmt::format("type {} holds itself, which no table can", name));
     return at->second;
   }
 
@@ -108,14 +108,14 @@ class SchemaBuilder {
   Result<AvroTypePtr> record(const json& in, const std::string& outer, int depth) {
     const std::string space = space_of(in, outer), name = full_name(text_at(in, "name"), space);
     const json* fields = list_at(in, "fields");
-    if (fields == nullptr) return broken(fmt::format("record {} has no fields", name));
+    if (fields == nullptr) return bad_schema(fmt::format("record {} has no fields", name));
     named_[name] = nullptr;
     auto type = std::make_shared<AvroType>();
     type->kind = AvroType::kRecord;
     for (const json& field : *fields) {
-      if (!field.is_object() || text_at(field, "name").empty()) return broken(fmt::format("a field of record {} has no name", name));
+      if (!field.is_object() || text_at(field, "name").empty()) return bad_schema(fmt::format("a field of record {} has no name", name));
       AvroField built{.name = text_at(field, "name"), .id = static_cast<int>(number_at(field, "field-id", -1)), .type = nullptr};
-      if (!field.contains("type")) return broken(fmt::format("field {} has no type", built.name));
+      if (!field.contains("type")) return bad_schema(fmt::format("field {} has no type", built.name));
       TRY_ASSIGN(built.type, build(field.at("type"), space, depth + 1));
       TRY(add(*type, std::move(built)));
     }
@@ -127,7 +127,7 @@ class SchemaBuilder {
     auto type = std::make_shared<AvroType>();
     type->kind = is_array ? AvroType::kArray : AvroType::kMap;
     const auto content = in.find(is_array ? "items" : "values");
-    if (content == in.end()) return broken("an array or map without a type of what it holds");
+    if (content == in.end()) return bad_schema("an array or map without a type of what it holds");
     TRY_ASSIGN(AvroTypePtr built, build(*content, space, depth + 1));
     TRY(add(*type,
             {.name = {}, .id = static_cast<int>(number_at(in, is_array ? "element-id" : "value-id", -1)), .type = std::move(built)}));
@@ -141,10 +141,10 @@ class SchemaBuilder {
     type->kind = is_fixed ? AvroType::kFixed : AvroType::kEnum;
     if (is_fixed) {
       type->size = number_at(in, "size", -1);
-      if (type->size < 0 || type->size > INT32_MAX) return broken(fmt::format("type {} has no size that could be", name));
+      if (type->size < 0 || type->size > INT32_MAX) return bad_schema(fmt::format("type {} has no size that could be", name));
     } else {
       const json* symbols = list_at(in, "symbols");
-      if (symbols == nullptr) return broken(fmt::format("enum {} has no symbols", name));
+      if (symbols == nullptr) return bad_schema(fmt::format("enum {} has no symbols", name));
       for (const json& symbol : *symbols) type->symbols.push_back(symbol.is_string() ? symbol.get<std::string>() : "");
     }
     TRY_ASSIGN(AvroTypePtr meant, with_logical_type(in, std::move(type)));
@@ -155,7 +155,7 @@ class SchemaBuilder {
   /// Names let a short text build a tall tree, and values are decoded by recursion.
   static Result<void> add(AvroType& type, AvroField field) {
     type.height = std::max(type.height, field.type->height + 1);
-    if (type.height > kAvroSchemaDepthMax) return broken("nested too deep");
+    if (type.height > kAvroSchemaDepthMax) return bad_schema("nested too deep");
     type.fields.push_back(std::move(field));
     return {};
   }
@@ -166,9 +166,9 @@ class SchemaBuilder {
 }  // namespace
 
 Result<AvroTypePtr> parse_avro_schema(std::string_view text) {
-  if (nested_too_deep(text, kJsonDepthMax)) return broken("nested too deep");
+  if (nested_too_deep(text, kJsonDepthMax)) return bad_schema("nested too deep");
   const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) return broken("it is not valid JSON");
+  if (document.is_discarded()) return bad_schema("it is not valid JSON");
   return SchemaBuilder().build(document);
 }
 

@@ -54,13 +54,13 @@ std::optional<int64_t> add(Bundle& bundle, const std::string& file) {
   return bundle.add(std::string_view(padded).substr(0, file.size()), context);
 }
 
-struct Case {
+struct BundleCase {
   const Format& (*format)();
   std::vector<std::string> plain;      ///< files that a bundle takes
   std::vector<std::string> not_plain;  ///< files that need a reader of their own
 };
 
-class BundleTest : public testing::TestWithParam<Case> {};
+class BundleTest : public testing::TestWithParam<BundleCase> {};
 
 // Prevents: rows of a bundled file that differ from those a reader gives (layouts, byte order marks, missing columns, empty files), and
 // counts that put them into another file's provenance.
@@ -106,24 +106,25 @@ TEST_P(BundleTest, IsFullAtItsRows) {
 const std::string kGzip("\x1f\x8b\x08\x00", 4);
 
 INSTANTIATE_TEST_SUITE_P(Json, BundleTest,
-                         testing::Values(Case{
+                         testing::Values(BundleCase{
                              .format = json_format,
                              .plain = {"{\"id\":1,\"name\":\"a\"}\n{\"name\":null,\"id\":2,\"at\":\"2026-01-02T03:04:05Z\"}",
                                        "\xEF\xBB\xBF{\"id\":3}\r\n\r\n{\"id\":4,\"other\":null}\r\n", "",
                                        "[{\"id\":5},\n {\"id\":6,\n  \"name\":\"x\\n\"}]\n", "{\n  \"id\": 7\n}\n{\"id\": 8}"},
                              .not_plain = {"{\"id\":1}\n{\"id\":2", "{\"id\":1}\n{\"id\":2,\"more\":true}", "{\"id\":\"x\"}",
                                            "{\"id\":1}\n{\"name\":\"no id\"}", "[{\"id\":1}", kGzip}}));
-INSTANTIATE_TEST_SUITE_P(
-    Csv, BundleTest,
-    testing::Values(Case{.format = csv_format,
-                         .plain = {"id,name,at\n1,a,\n2,\"b,\"\"c\n\",2026-01-02T03:04:05Z\n", "\xEF\xBB\xBFid,name,at\r\n3,,\r\n", "",
-                                   "id,name,at\n", "name,id\nx,4", "id,name,at\n5,e,2026-01-02T03:04:05Z", "id;name\n6;f, g\n",
-                                   "id|name\n7|g\n", "name\tid\nh\t8\n", "id\n9\n"},
-                         .not_plain = {"id,name,at\n1,a\n", "id,name,at,more\n1,a,,x\n", "id,name,at\n1,a,b\n", "name\nx\n",
-                                       "id,name,at\n1,\"a", "id,name,at\n,a,\n", "id\n01\n", "id\n+1\n", kGzip,
-                                       // What has to be looked at first.
-                                       "# c\nid,name\n1,a\n", "id,name\n1,'a'\n", "id,name\n1,caf\xe9\n", "1,a\n", "Title\nid,name\n1,a\n",
-                                       "id,name\n1,\"a\\\"b\"\n", std::string("i\0d\0,\0n\0\n\0001\0,\0x\0", 16)}}));
+INSTANTIATE_TEST_SUITE_P(Csv, BundleTest,
+                         testing::Values(BundleCase{
+                             .format = csv_format,
+                             .plain = {"id,name,at\n1,a,\n2,\"b,\"\"c\n\",2026-01-02T03:04:05Z\n", "\xEF\xBB\xBFid,name,at\r\n3,,\r\n", "",
+                                       "id,name,at\n", "name,id\nx,4", "id,name,at\n5,e,2026-01-02T03:04:05Z", "id;name\n6;f, g\n",
+                                       "id|name\n7|g\n", "name\tid\nh\t8\n", "id\n9\n"},
+                             .not_plain = {"id,name,at\n1,a\n", "id,name,at,more\n1,a,,x\n", "id,name,at\n1,a,b\n", "name\nx\n",
+                                           "id,name,at\n1,\"a", "id,name,at\n,a,\n", "id\n01\n", "id\n+1\n", kGzip,
+                                           // What has to be looked at first.
+                                           "# c\nid,name\n1,a\n", "id,name\n1,'a'\n", "id,name\n1,caf\xe9\n", "1,a\n",
+                                           "Title\nid,name\n1,a\n", "id,name\n1,\"a\\\"b\"\n",
+                                           std::string("i\0d\0,\0n\0\n\0001\0,\0x\0", 16)}}));
 
 }  // namespace
 }  // namespace sluice

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "schema/scalar_text.h"
 
 namespace sluice {
@@ -35,7 +36,6 @@ CsvNullTokens::CsvNullTokens(std::span<const std::string> tokens) : tokens_(toke
 }
 
 std::optional<std::string_view> with_decimal_point(std::string_view text, std::string& scratch) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   size_t at = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
   const size_t whole = at;
   while (at < text.size() && is_digit(text[at])) ++at;

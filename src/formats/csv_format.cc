@@ -17,9 +17,7 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kSampleBytesMin = 64 * kKiB;   ///< stored bytes; a header alone says nothing of types
 constexpr int64_t kSampleBytesStep = 8;          ///< a sample without one whole row is taken again, this many times larger
-constexpr int64_t kSampleInflationMax = 16;      ///< of compressed samples
 constexpr size_t kFirstRecordBytes = 64 * kKiB;  ///< read at once to see the first record
 
 /// Types of the columns of one file, from the rows shown to it.

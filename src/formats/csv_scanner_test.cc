@@ -31,11 +31,11 @@ std::string scan(const std::string& file, CsvDialect dialect = {}, CsvScanLimits
   }
 }
 
-struct Case {
+struct ScannerCase {
   std::string_view name, file, expected;
 };
 
-const Case kCases[] = {
+const ScannerCase kCases[] = {
     {"plain", "a,b\nc,d\n", "1@0|a|b\n2@4|c|d\n"},
     {"no line end at the end", "a,b\nc,d", "1@0|a|b\n2@4|c|d\n"},
     {"crlf", "a,b\r\nc,d\r\n", "1@0|a|b\n2@5|c|d\n"},
@@ -80,12 +80,12 @@ const Case kCases[] = {
 
 // Each line of RFC 4180 and each dialect quirk, with its exact place.
 TEST(CsvScanner, CutsFilesAfterRfc4180) {
-  for (const Case& c : kCases) EXPECT_EQ(scan(std::string(c.file)), c.expected) << c.name;
+  for (const ScannerCase& c : kCases) EXPECT_EQ(scan(std::string(c.file)), c.expected) << c.name;
 }
 
 // A block border inside a quote, a CRLF, a doubled quote or a character once changed the result: every block size must say the same.
 TEST(CsvScanner, SaysTheSameForEveryBlockSize) {
-  for (const Case& c : kCases) {
+  for (const ScannerCase& c : kCases) {
     for (size_t block_bytes = 1; block_bytes <= 70; ++block_bytes) {
       ASSERT_EQ(scan(std::string(c.file), {}, {.block_bytes = block_bytes}), c.expected) << c.name << " in blocks of " << block_bytes;
     }
@@ -94,7 +94,7 @@ TEST(CsvScanner, SaysTheSameForEveryBlockSize) {
 
 // The bit masks cover 64 bytes: what stands at their border must not be lost or taken twice, wherever it lies.
 TEST(CsvScanner, FindsEveryCaseAtEveryOffset) {
-  for (const Case& c : kCases) {
+  for (const ScannerCase& c : kCases) {
     if (c.file.starts_with("\xef") || c.file.starts_with("\xff") || c.file.starts_with('\n')) continue;
     for (size_t shift = 1; shift <= 66; ++shift) {
       // A first row of `shift` bytes moves everything else.

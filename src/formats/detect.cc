@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "formats/avro_format.h"
 #include "formats/csv_dialect.h"
 #include "formats/csv_format.h"
@@ -28,12 +29,6 @@ constexpr size_t kHeadBytes = 64 * kKiB;          ///< white space before a docu
 constexpr size_t kUsualHeadBytes = 4 * kKiB;      ///< of a file that does not begin with so much of it
 constexpr int64_t kStoredHeadBytes = 128 * kKiB;  ///< holds the first zstd block whole
 constexpr size_t kShownBytes = 24;
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 const Format* format_of_name(std::string_view name) {
   if (name == "json" || name == "ndjson" || name == "jsonl") return &json_format();

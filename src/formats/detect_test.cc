@@ -22,7 +22,7 @@ Result<const Format*> find(std::string_view path, std::string bytes, std::string
   return find_format(source, path, *make_memory_blob(std::move(bytes)), context);
 }
 
-std::string zstd(std::string_view text) {
+std::string packed_zstd(std::string_view text) {
   std::string out(ZSTD_compressBound(text.size()), '\0');
   out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 1));
   return out;
@@ -33,7 +33,7 @@ TEST(FindFormat, BelievesTheContentFirst) {
   EXPECT_EQ(find("a.csv", " \n\t{\"a\": 1}").value(), &json_format());
   EXPECT_EQ(find("a", "[1]").value(), &json_format());
   EXPECT_EQ(find("a.bin", "\xef\xbb\xbf{}").value(), &json_format());
-  EXPECT_EQ(find("a.dat", zstd("{\"a\": 1}\n")).value(), &json_format());
+  EXPECT_EQ(find("a.dat", packed_zstd("{\"a\": 1}\n")).value(), &json_format());
   EXPECT_EQ(find("a.csv", std::string("PAR1\x15\x04\x00", 7)).value(), &parquet_format());
 }
 
@@ -64,7 +64,7 @@ TEST(FindFormat, TakesWhatHasAPatternForText) {
 TEST(FindFormat, FallsBackOnTheName) {
   EXPECT_EQ(find("/x/a.csv", "id\n1\n").value(), &csv_format());
   EXPECT_EQ(find("/x/A.CSV.GZ", "id\n1\n").value(), &csv_format());
-  EXPECT_EQ(find("/x.json/a.tsv.zst", zstd("id\n1\n")).value(), &tsv_format());
+  EXPECT_EQ(find("/x.json/a.tsv.zst", packed_zstd("id\n1\n")).value(), &tsv_format());
   EXPECT_EQ(find("a.ndjson", "1\n2\n").value(), &json_format());
   EXPECT_EQ(find("a.tar!/b/c.jsonl", "").value(), &json_format());
 }
@@ -76,14 +76,15 @@ TEST(FindFormat, TakesEmptyFiles) {
   EXPECT_TRUE(find("a", " \n"));
   for (const std::string_view path : {"a.parquet", "a.avro", "a.orc", "a.parquet.gz", "a.tar", "a.zip", "a.7z", "a.tar.gz"}) {
     EXPECT_EQ(find(path, "").value(), &json_format()) << path;
-    EXPECT_EQ(find(path, zstd("")).value(), &json_format()) << path;
+    EXPECT_EQ(find(path, packed_zstd("")).value(), &json_format()) << path;
   }
   EXPECT_EQ(find("a.parquet", "", "parquet").value(), &parquet_format());
 }
 
 // A Parquet file is read from its end: one that was packed as a whole cannot be, and must say so instead of failing somewhere inside.
 TEST(FindFormat, RefusesPackedRandomAccessFiles) {
-  EXPECT_THAT(find("a.parquet.zst", zstd(std::string("PAR1\x15\x04\x00", 7))).error().message, HasSubstr("packed as a whole with zstd"));
+  EXPECT_THAT(find("a.parquet.zst", packed_zstd(std::string("PAR1\x15\x04\x00", 7))).error().message,
+              HasSubstr("packed as a whole with zstd"));
 }
 
 // What the user said is not second-guessed.

@@ -11,12 +11,6 @@
 #include "model/file.h"
 
 namespace sluice {
-namespace {
-
-std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shown_text(text)); }
-
-}  // namespace
-
 Error error_at(RowPlace place, std::string_view reason, std::string_view type) {
   return {ErrorCode::kInvalidInput, fmt::format("line {}: {} (byte {})", place.line, reason, place.byte), std::string(type), place.line,
           place.byte};
@@ -71,12 +65,13 @@ Result<void> FieldRows::bind(std::vector<Column> columns, RowPlace place) {
     if (column.target >= 0) {
       filled[static_cast<size_t>(column.target)] = true;
     } else if (!plan_.rescue) {
-      return std::unexpected(error_at(place, fmt::format("the table has no column {}", quoted(column.name)), error_type::kSchemaMismatch));
+      return std::unexpected(
+          error_at(place, fmt::format("the table has no column {}", quoted_text(column.name)), error_type::kSchemaMismatch));
     }
   }
   for (size_t i = 0; i < filled.size(); ++i) {
     if (filled[i] || !plan_.columns.fields[i].required) continue;
-    const std::string reason = fmt::format("the file lacks the required column {}", quoted(plan_.columns.fields[i].name));
+    const std::string reason = fmt::format("the file lacks the required column {}", quoted_text(plan_.columns.fields[i].name));
     return std::unexpected(error_at(place, reason, error_type::kSchemaMismatch));
   }
   return {};
@@ -127,7 +122,8 @@ Result<void> FieldRows::rescue(Column& column, std::string_view text, RowPlace p
     rows_.rescue().add_text(column.name, text);
     return {};
   }
-  const std::string reason = fmt::format("column {}: {} does not fit {}", quoted(column.name), quoted(text), to_text(*known->type));
+  const std::string reason =
+      fmt::format("column {}: {} does not fit {}", quoted_text(column.name), quoted_text(text), to_text(*known->type));
   return std::unexpected(error_at(place, reason, error_type::kSchemaMismatch));
 }
 
@@ -135,9 +131,10 @@ std::string FieldRows::required_value_missing(size_t target, std::span<const Csv
   const Field& field = plan_.columns.fields[target];
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].target != static_cast<int>(target) || null_tokens_.contains(fields[i])) continue;
-    return fmt::format("required column {}: {} does not fit {}", quoted(field.name), quoted(fields[i].text), to_text(*field.type));
+    return fmt::format("required column {}: {} does not fit {}", quoted_text(field.name), quoted_text(fields[i].text),
+                       to_text(*field.type));
   }
-  return fmt::format("required column {} has no value", quoted(field.name));
+  return fmt::format("required column {} has no value", quoted_text(field.name));
 }
 
 Result<void> FieldRows::reject(std::string reason, RowPlace place, int64_t byte, std::string raw) {

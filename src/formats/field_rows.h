@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.h"
 #include "formats/bad_row_tally.h"
 #include "formats/csv_columns.h"
 #include "formats/format.h"
@@ -18,6 +19,10 @@
 #include "schema/inference.h"
 
 namespace sluice {
+
+/// Samples that columns are inferred from: a header alone says nothing of types.
+inline constexpr int64_t kSampleBytesMin = 64 * kKiB;  ///< stored bytes
+inline constexpr int64_t kSampleInflationMax = 16;     ///< of compressed ones
 
 /// Where a row begins in its file.
 struct RowPlace {

@@ -190,7 +190,7 @@ bool JsonColumns::leave_over(const std::vector<Step>& path, uint32_t position, L
 void JsonColumns::note_drift(const std::vector<Step>& path, uint32_t position) {
   int index = drift_names_.find(path[0].name);
   if (index < 0) {
-    if (drift_names_.size() == kMembersMax) return;
+    if (drift_names_.size() == kStructMembersMax) return;
     index = drift_names_.add(path[0].name);
     const Field* known = columns_.find(path[0].name);
     drift_.emplace_back(infer_, known && known->type->id == TypeId::kDecimal);

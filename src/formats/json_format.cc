@@ -17,11 +17,6 @@
 namespace sluice {
 namespace {
 
-/// Of a bad row that is kept.
-constexpr size_t kBadRowTextBytesMax = 64 * kKiB;
-/// A block is handed over with this many bad rows though it is not full: they hold up to kBadRowTextBytesMax each.
-constexpr size_t kBlockBadRowsMax = 256;
-
 /// What is wrong with a row.
 struct RowFault {
   std::string_view type;
@@ -52,7 +47,7 @@ class JsonReader final : public Reader {
     RowBlock block;
     block.first_row = rows_;
     RawRow row;
-    while (!at_end_ && !columns_.rows().full() && block.bad_rows.size() < kBlockBadRowsMax) {
+    while (!at_end_ && !columns_.rows().full() && block.bad_rows.size() < kBadRowsPerBlockMax) {
       TRY_ASSIGN(const bool more, cutter_.next(row, context));
       if (!more) {
         at_end_ = true;

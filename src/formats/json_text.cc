@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "formats/format.h"
 
 namespace sluice {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::optional<uint32_t> parse_hex4(std::string_view text) {
   if (text.size() < 4) return std::nullopt;

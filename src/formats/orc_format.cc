@@ -15,9 +15,9 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kBatchRowsMax = 8 * 1024;
-constexpr int64_t kBatchRowsMin = 64;
-constexpr int64_t kBatchBytes = 16 * kMiB;  // of stored values, about
+constexpr int64_t kOrcBatchRowsMax = 8 * 1024;
+constexpr int64_t kOrcBatchRowsMin = 64;
+constexpr int64_t kOrcBatchBytes = 16 * kMiB;  // of stored values, about
 
 class OrcFeed final : public BatchFeed {
  public:
@@ -91,14 +91,14 @@ class OrcFeed final : public BatchFeed {
     return arrow::Status::IOError(fmt::format("the stripes hold {} rows, and the file says {}", rows_sum, rows()));
   }
 
-  /// So that a batch of the stripe with the longest rows holds about kBatchBytes. A batch never holds rows of two stripes.
+  /// So that a batch of the stripe with the longest rows holds about kOrcBatchBytes. A batch never holds rows of two stripes.
   int64_t batch_rows(int64_t rows_max) const {
     int64_t row_bytes = 1;
     for (int64_t i = 0; i < reader_->NumberOfStripes(); ++i) {
       const auto stripe = reader_->GetStripeInformation(i);
-      if (stripe.length > kBatchBytes && stripe.num_rows > 0) row_bytes = std::max(row_bytes, stripe.length / stripe.num_rows);
+      if (stripe.length > kOrcBatchBytes && stripe.num_rows > 0) row_bytes = std::max(row_bytes, stripe.length / stripe.num_rows);
     }
-    return std::min({rows_max, kBatchRowsMax, std::max(kBatchRowsMin, kBatchBytes / row_bytes)});
+    return std::min({rows_max, kOrcBatchRowsMax, std::max(kOrcBatchRowsMin, kOrcBatchBytes / row_bytes)});
   }
 
   /// One read for the next stripe with rows, where it is small enough.
@@ -133,7 +133,7 @@ class OrcFormat final : public Format {
   }
 
   Result<Inferred> infer(Blob& blob, int64_t, const Source&, const InferOptions&, Context& context) const override {
-    TRY_ASSIGN(const auto feed, OrcFeed::open(blob, kBatchRowsMin, context));
+    TRY_ASSIGN(const auto feed, OrcFeed::open(blob, kOrcBatchRowsMin, context));
     return infer_from_schema(*feed->schema(), feed->rows());
   }
 };

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "formats/test_bytes.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -16,13 +17,13 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int64_t kRows = 7777;
+constexpr int64_t kDecimals = 7777;
 
-/// kRows decimals of precision 17, uncompressed: what the footer says lies there plainly, as Protocol Buffers.
+/// kDecimals decimals of precision 17, uncompressed: what the footer says lies there plainly, as Protocol Buffers.
 std::string plain_file() {
   const auto type = arrow::decimal128(17, 3);
   arrow::Decimal128Builder builder(type);
-  for (int64_t row = 0; row < kRows; ++row) EXPECT_TRUE(builder.Append(arrow::Decimal128(row)).ok());
+  for (int64_t row = 0; row < kDecimals; ++row) EXPECT_TRUE(builder.Append(arrow::Decimal128(row)).ok());
   const auto table = arrow::Table::Make(arrow::schema({arrow::field("d", type)}), {builder.Finish().ValueOrDie()});
   const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
   arrow::adapters::orc::WriteOptions options;
@@ -30,12 +31,6 @@ std::string plain_file() {
   const auto writer = arrow::adapters::orc::ORCFileWriter::Open(sink.get(), options).ValueOrDie();
   EXPECT_TRUE(writer->Write(*table).ok() && writer->Close().ok());
   return sink->Finish().ValueOrDie()->ToString();
-}
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-  return bytes + static_cast<char>(value);
 }
 
 /// The last field of its kind in the file's tail with another number of as many bytes; `before` is what stands in front of it.
@@ -63,8 +58,8 @@ Result<int64_t> count_rows(std::string file) {
 // A footer whose counts do not agree: rows would be missing from a LOADED file.
 TEST(OrcFormat, RefusesRowsThatDoNotAddUp) {
   const std::string file = plain_file();
-  EXPECT_EQ(count_rows(file).value(), kRows);
-  const auto refused = count_rows(with_number(file, "\x30", kRows, kRows + 1));  // Footer.numberOfRows
+  EXPECT_EQ(count_rows(file).value(), kDecimals);
+  const auto refused = count_rows(with_number(file, "\x30", kDecimals, kDecimals + 1));  // Footer.numberOfRows
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().type, "ParseError");
   EXPECT_THAT(refused.error().message, HasSubstr("the stripes hold 7777 rows, and the file says 7778"));

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kPostscriptBytesMax = 255;              // its length is the file's last byte
 constexpr uint64_t kCompressionBlockBytesMax = 8 * kMiB;  // the header of a compressed block has 23 bits for its length
-constexpr uint64_t kDecimalDigitsMax = 38;
+constexpr uint64_t kOrcDecimalDigitsMax = 38;
 
 // Of orc_proto.proto.
 enum PostScriptField : uint8_t { kCompression = 2, kCompressionBlockSize = 3 };
@@ -89,8 +89,8 @@ arrow::Status check_orc_types(std::string_view file_tail) {
       });
     });
   });
-  if (digits <= kDecimalDigitsMax) return arrow::Status::OK();
-  return arrow::Status::IOError(fmt::format("a decimal of {} digits, above ORC's limit of {}", digits, kDecimalDigitsMax));
+  if (digits <= kOrcDecimalDigitsMax) return arrow::Status::OK();
+  return arrow::Status::IOError(fmt::format("a decimal of {} digits, above ORC's limit of {}", digits, kOrcDecimalDigitsMax));
 }
 
 }  // namespace sluice

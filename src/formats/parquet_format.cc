@@ -23,8 +23,8 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kBatchBytes = 16 * kMiB;  // of decoded values, about
-constexpr int64_t kBatchRowsMin = 64;
+constexpr int64_t kParquetBatchBytes = 16 * kMiB;  // of decoded values, about
+constexpr int64_t kParquetBatchRowsMin = 64;
 constexpr int64_t kValueBytes = 8;
 constexpr int64_t kPageBufferBytes = 4 * kMiB;  // read ahead in a column that is too large to be held
 constexpr int64_t kPageBufferBytesMin = 64 * kKiB;
@@ -139,7 +139,7 @@ class ParquetFeed final : public BatchFeed {
       const auto group = metadata.RowGroup(i);
       if (group->num_rows() > 0) row_bytes = std::max(row_bytes, decoded_bytes(*group) / group->num_rows());
     }
-    return std::min(rows_max_, std::max(kBatchRowsMin, kBatchBytes / row_bytes));
+    return std::min(rows_max_, std::max(kParquetBatchRowsMin, kParquetBatchBytes / row_bytes));
   }
 
   void mark_instants(const parquet::SchemaDescriptor& file) {
@@ -221,7 +221,7 @@ class ParquetFormat final : public Format {
   }
 
   Result<Inferred> infer(Blob& blob, int64_t, const Source&, const InferOptions&, Context& context) const override {
-    TRY_ASSIGN(const auto feed, ParquetFeed::open(blob, kBatchRowsMin, context));
+    TRY_ASSIGN(const auto feed, ParquetFeed::open(blob, kParquetBatchRowsMin, context));
     return infer_from_schema(*feed->schema(), feed->rows());
   }
 };

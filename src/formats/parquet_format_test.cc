@@ -11,6 +11,7 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
 
+#include "formats/test_bytes.h"
 #include "model/file.h"
 #include "schema/arrow_value.h"
 
@@ -66,9 +67,9 @@ Result<std::string> read(Blob& blob, const ReadPlan& plan) {
 }
 
 /// Counts what is read, and fails where told to.
-class WatchedBlob final : public Blob {
+class CountingBlob final : public Blob {
  public:
-  explicit WatchedBlob(std::string bytes) : blob_(make_memory_blob(std::move(bytes))) {}
+  explicit CountingBlob(std::string bytes) : blob_(make_memory_blob(std::move(bytes))) {}
   int64_t size_bytes() const override { return blob_->size_bytes(); }
   Result<std::unique_ptr<ByteSource>> open(ByteRange range, Context& context) override {
     ++opens;
@@ -92,7 +93,7 @@ TEST(ParquetFormat, StreamsRowGroups) {
 
 // Object stores are asked over a network: a request per column and page would take longer than the reading.
 TEST(ParquetFormat, ReadsFewAndLargeRanges) {
-  WatchedBlob blob(numbers(30'000, 10'000));
+  CountingBlob blob(numbers(30'000, 10'000));
   EXPECT_TRUE(read(blob, plan_of("id", "long")));
   EXPECT_LE(blob.opens, 5);  // footer (its end, then all of it), three row groups
 }
@@ -100,7 +101,7 @@ TEST(ParquetFormat, ReadsFewAndLargeRanges) {
 // A file that changes while it is read goes back to discovery; as "broken" it would be FAILED and stay so.
 TEST(ParquetFormat, PassesErrorsOfTheStoreOn) {
   for (int opens = 0; opens < 4; ++opens) {
-    WatchedBlob blob(numbers(30'000, 10'000));
+    CountingBlob blob(numbers(30'000, 10'000));
     blob.opens_max = opens;
     const auto rows = read(blob, plan_of("id", "long"));
     ASSERT_FALSE(rows);
@@ -129,12 +130,6 @@ TEST(ParquetFormat, RefusesBrokenFiles) {
     EXPECT_EQ(rows.error().type, "ParseError");
     EXPECT_THAT(rows.error().message, HasSubstr("Parquet"));
   }
-}
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-  return bytes + static_cast<char>(value);
 }
 
 /// The file of one row group of `rows` rows with another number of them in its footer: the last place there that has the number (Thrift's

@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
-constexpr char kRows[] = "CREATE TABLE t (x int, y int);\nINSERT INTO t VALUES (1,2);\n";
+constexpr char kOneRow[] = "CREATE TABLE t (x int, y int);\nINSERT INTO t VALUES (1,2);\n";
 
 /// What loading table t says, which is the same where it was cut out of the dump.
 std::string error_of_t(const std::string& dump) {
@@ -95,7 +95,8 @@ TEST(SqlCommand, SlashCopyIsACopy) {
     EXPECT_THAT(error_of_t(std::string("-- one\n") + copy + "\nSELECT 1;\n"),
                 HasSubstr("line 2: \\copy from a file is not understood: its rows are not in the dump (byte 7)"))
         << copy;
-    EXPECT_THAT(error_of_t(kRows + std::string(copy) + "\nINSERT INTO t VALUES (3,4);\n"), HasSubstr("line 3: \\copy from a file")) << copy;
+    EXPECT_THAT(error_of_t(kOneRow + std::string(copy) + "\nINSERT INTO t VALUES (3,4);\n"), HasSubstr("line 3: \\copy from a file"))
+        << copy;
   }
   for (const char* copy : {"\\copy t from stdin", "\\copy t (x, y) FROM STDIN;\r", "\\copy public.\"t\" from stdin"}) {
     const std::string dump = fmt::format("CREATE TABLE {0} (x int, y int);\n{1}\n3\t4\n\\.\nINSERT INTO {0} VALUES (5,6);\n",
@@ -108,10 +109,10 @@ TEST(SqlCommand, SlashCopyIsACopy) {
   }
   for (const char* copy :
        {"\\copy t to 't.csv'", "\\copy (select x from t) to stdout", "\\copy t to program 'cat > t from stdin'", "\\c"}) {
-    EXPECT_EQ(rows_of_t(kRows + std::string(copy) + "\nINSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null") << copy;
+    EXPECT_EQ(rows_of_t(kOneRow + std::string(copy) + "\nINSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null") << copy;
   }
   EXPECT_THAT(load("\\copy t from stdin with csv\n1\n\\.\n").error, HasSubstr("line 1: COPY with options is not understood"));
-  EXPECT_THAT(load(std::string(kRows) + "\\copy \"t from stdin\n1\n\\.\n").error,
+  EXPECT_THAT(load(std::string(kOneRow) + "\\copy \"t from stdin\n1\n\\.\n").error,
               HasSubstr("line 3: the quote that opens in the line of \\copy"));
   EXPECT_THAT(load("\\copy t (" + std::string(1 << 20, 'x') + ") from stdin\n1\n\\.\n").error,
               HasSubstr("line 1: a \\copy above the limit"));
@@ -143,12 +144,12 @@ TEST(SqlCommand, WhatAnotherFileHoldsIsMissed) {
        {"\\i rows.sql", "\\ir rows.sql", "\\include 'rows.sql'", "\\include_relative rows.sql", "source rows.sql", "SOURCE /tmp/rows.sql;",
         "\\. rows.sql", ".read rows.sql", ".import rows.csv t", ".imp rows.csv t", ".restore x.db"}) {
     const std::string name(std::string_view(line).substr(0, std::string_view(line).find(' ')));
-    const std::string error = load(kRows + std::string(line) + "\nSELECT 1;\n", {.table = "t"}).error;
+    const std::string error = load(kOneRow + std::string(line) + "\nSELECT 1;\n", {.table = "t"}).error;
     EXPECT_THAT(error, AllOf(HasSubstr("line 3: \""), HasSubstr("brings what another file holds"), HasSubstr("(byte 59)"))) << line;
-    EXPECT_THAT(load(kRows + std::string(line) + "\n").error, HasSubstr("line 3: ")) << line;
+    EXPECT_THAT(load(kOneRow + std::string(line) + "\n").error, HasSubstr("line 3: ")) << line;
   }
   for (const char* line : {"\\echo \\i rows.sql", "\\.", "\\if true", "SELECT source FROM t;", "SELECT 1 source ;", "SELECT\n.5;"}) {
-    EXPECT_EQ(rows_of_t(kRows + std::string(line) + "\nINSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null") << line;
+    EXPECT_EQ(rows_of_t(kOneRow + std::string(line) + "\nINSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null") << line;
   }
 }
 
@@ -156,15 +157,15 @@ TEST(SqlCommand, WhatAnotherFileHoldsIsMissed) {
 TEST(SqlCommand, LinesForSqlitesShellArePassedOver) {
   for (const char* line : {".headers on", ".mode insert 'x", ".print ;", ".", ".timeout 5", ".schema \"t"}) {
     const std::string more = std::string(line) + "\nINSERT INTO t VALUES (3,4);\n" + line + "\n";
-    EXPECT_EQ(rows_of_t(kRows + more), "1|2|null,3|4|null") << line;
-    EXPECT_EQ(rows_of_t(line + std::string("\n") + kRows + line), "1|2|null") << line;
-    EXPECT_EQ(rows_of_t("\xef\xbb\xbf" + std::string(line) + "\n" + kRows), "1|2|null") << line;
-    const std::string dump = kRows + more;
+    EXPECT_EQ(rows_of_t(kOneRow + more), "1|2|null,3|4|null") << line;
+    EXPECT_EQ(rows_of_t(line + std::string("\n") + kOneRow + line), "1|2|null") << line;
+    EXPECT_EQ(rows_of_t("\xef\xbb\xbf" + std::string(line) + "\n" + kOneRow), "1|2|null") << line;
+    const std::string dump = kOneRow + more;
     const auto tables = list(dump);
     EXPECT_EQ(load(extract(dump, tables.at(0))).rows, load(dump).rows) << line;
   }
   EXPECT_EQ(rows_of_t("INSERT INTO main\n.t VALUES (3);\nINSERT INTO main.\nt\nVALUES (5);\n"), "3|null,5|null");
-  EXPECT_EQ(rows_of_t(std::string(kRows) + "; .print x; INSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null");
+  EXPECT_EQ(rows_of_t(std::string(kOneRow) + "; .print x; INSERT INTO t VALUES (3,4);\n"), "1|2|null,3|4|null");
 }
 
 // Prevents a table that a query fills from being missed, and variables, files and functions from being taken for one.
@@ -177,14 +178,14 @@ TEST(SqlEffects, SelectIntoFillsATable) {
   for (const char* select : {"SELECT x INTO OUTFILE 't' FROM t;", "SELECT x INTO DUMPFILE 't' FROM t;", "SELECT 1 INTO @t;",
                              "SELECT pg_catalog.setval('t', 1, false);", "SELECT 1 AS into, t.into FROM t;", "SELECT (1 INTO t);",
                              "SELECT 'into t', \"into\" t;", "SELECT 1 INTO;"}) {
-    EXPECT_EQ(rows_of_t(kRows + std::string(select)), "1|2|null") << select;
+    EXPECT_EQ(rows_of_t(kOneRow + std::string(select)), "1|2|null") << select;
   }
 }
 
 // Prevents a statement from hiding behind the queries that it names, and what those themselves change in PostgreSQL.
 TEST(SqlEffects, WithIsTheStatementBehindIt) {
   const std::string with =
-      std::string(kRows) + "WITH RECURSIVE u (insert, \"select\") AS (SELECT 1, ')'), update AS MATERIALIZED (SELECT 2)\n";
+      std::string(kOneRow) + "WITH RECURSIVE u (insert, \"select\") AS (SELECT 1, ')'), update AS MATERIALIZED (SELECT 2)\n";
   const auto error = [&](const std::string& statement) { return error_of_t(with + statement); };
   EXPECT_THAT(error("INSERT INTO t SELECT * FROM u;"), HasSubstr("line 3: INSERT without VALUES is not understood"));
   EXPECT_THAT(error("REPLACE INTO t SELECT * FROM u;"), HasSubstr("line 3: INSERT without VALUES is not understood"));
@@ -193,18 +194,18 @@ TEST(SqlEffects, WithIsTheStatementBehindIt) {
   EXPECT_THAT(error("DELETE FROM t;"), HasSubstr("line 3: DELETE of rows is not understood"));
   EXPECT_THAT(error("MERGE INTO t USING u ON true;"), HasSubstr("line 3: MERGE of rows is not understood"));
   for (const char* other : {"SELECT * FROM u;", "INSERT INTO v SELECT 1;", "UPDATE v SET x = 1;"}) EXPECT_EQ(error(other), "") << other;
-  EXPECT_THAT(error_of_t(std::string(kRows) + "WITH u AS (DELETE FROM t RETURNING (x)), v AS (SELECT 1) INSERT INTO a SELECT * FROM u;"),
+  EXPECT_THAT(error_of_t(std::string(kOneRow) + "WITH u AS (DELETE FROM t RETURNING (x)), v AS (SELECT 1) INSERT INTO a SELECT * FROM u;"),
               HasSubstr("line 3: DELETE of rows is not understood"));
-  EXPECT_THAT(error_of_t(std::string(kRows) + "WITH u AS (INSERT INTO t VALUES (3, 4) RETURNING x) SELECT 1 FROM u;"),
+  EXPECT_THAT(error_of_t(std::string(kOneRow) + "WITH u AS (INSERT INTO t VALUES (3, 4) RETURNING x) SELECT 1 FROM u;"),
               HasSubstr("line 3: INSERT behind WITH is not understood"));
 }
 
 // Prevents a table from keeping rows that a second CREATE of it dropped; before its rows that is a CREATE TABLE as any.
 TEST(SqlEffects, CreateOrReplaceDropsRows) {
-  EXPECT_THAT(error_of_t(std::string(kRows) + "CREATE OR REPLACE TABLE t (x int);\nINSERT INTO t VALUES (3);\n"),
+  EXPECT_THAT(error_of_t(std::string(kOneRow) + "CREATE OR REPLACE TABLE t (x int);\nINSERT INTO t VALUES (3);\n"),
               HasSubstr("line 3: CREATE OR REPLACE TABLE behind rows is not understood"));
   EXPECT_EQ(rows_of_t("CREATE OR REPLACE TABLE t (x int);\nCREATE OR REPLACE TABLE t (y int);\nINSERT INTO t VALUES (3);\n"), "3|null");
-  EXPECT_EQ(rows_of_t(std::string(kRows) + "CREATE OR REPLACE TABLE u (x int);\nCREATE OR REPLACE VIEW t AS SELECT 1;\n"), "1|2|null");
+  EXPECT_EQ(rows_of_t(std::string(kOneRow) + "CREATE OR REPLACE TABLE u (x int);\nCREATE OR REPLACE VIEW t AS SELECT 1;\n"), "1|2|null");
 }
 
 // Prevents rows from outliving the schema or database that they lay in; dumps that drop what they are about to make lose nothing.
@@ -259,13 +260,13 @@ TEST(SqlEffects, AlterTableChangesRows) {
            {"RENAME AS d.u", "RENAME behind rows"},
        }) {
     const std::string line = "ALTER TABLE t " + clause + ";\n";
-    EXPECT_THAT(error_of_t(mysql + kRows + line), HasSubstr("line 4: ALTER TABLE ... " + what + " is not understood")) << clause;
-    EXPECT_THAT(error_of_t(mysql + kRows + "ALTER IGNORE TABLE IF EXISTS t WAIT 10 " + clause + ";\n"), HasSubstr(what)) << clause;
+    EXPECT_THAT(error_of_t(mysql + kOneRow + line), HasSubstr("line 4: ALTER TABLE ... " + what + " is not understood")) << clause;
+    EXPECT_THAT(error_of_t(mysql + kOneRow + "ALTER IGNORE TABLE IF EXISTS t WAIT 10 " + clause + ";\n"), HasSubstr(what)) << clause;
     // What stands nowhere in the dump has no rows in it.
     EXPECT_THAT(load(line).rows, SizeIs(1)) << clause;
   }
   for (const char* clause : {"ADD key text", "ADD COLUMN index int", "DROP index", "RENAME index TO z", "ADD period int"}) {
-    EXPECT_THAT(error_of_t("-- PostgreSQL database dump\n" + std::string(kRows) + "ALTER TABLE ONLY t * " + clause + ";\n"),
+    EXPECT_THAT(error_of_t("-- PostgreSQL database dump\n" + std::string(kOneRow) + "ALTER TABLE ONLY t * " + clause + ";\n"),
                 HasSubstr("of a column is not understood"))
         << clause;
   }
@@ -315,13 +316,13 @@ TEST(SqlEffects, KeysAndOwnersLeaveRowsAsTheyAre) {
                              "CONVERT TO CHARACTER SET utf8mb4",
                              "ENGINE=InnoDB"}) {
     const std::string line = fmt::format("ALTER TABLE t {};\n", clause);
-    EXPECT_EQ(error_of_t(kRows + line), "") << clause;
-    EXPECT_EQ(error_of_t("-- MySQL dump 10.13\n" + line + kRows + line), "") << clause;
+    EXPECT_EQ(error_of_t(kOneRow + line), "") << clause;
+    EXPECT_EQ(error_of_t("-- MySQL dump 10.13\n" + line + kOneRow + line), "") << clause;
   }
   for (const char* other :
        {"ALTER TABLE u ADD z int;", "ALTER VIEW t RENAME TO u;", "ALTER SEQUENCE t OWNED BY t.x;", "RENAME USER t TO u;",
         "ALTER TABLE ALL IN TABLESPACE t SET TABLESPACE u;", "ALTER TABLE t", "ALTER TABLE t RENAME", "RENAME TABLE t"}) {
-    EXPECT_EQ(error_of_t(kRows + std::string(other)), "") << other;
+    EXPECT_EQ(error_of_t(kOneRow + std::string(other)), "") << other;
   }
 }
 
@@ -341,14 +342,14 @@ TEST(SqlEffects, ARenamedTableTakesItsRowsAlong) {
   }
   EXPECT_THAT(error_of_t("-- PostgreSQL database dump\n\\connect d\nINSERT INTO s.u VALUES (1);\nALTER TABLE s.u RENAME TO t;\n"),
               HasSubstr("line 4: ALTER TABLE ... RENAME behind rows is not understood"));
-  EXPECT_EQ(rows_of_t("CREATE TABLE u (x int);\nRENAME TABLE t TO u, u TO v;\n" + std::string(kRows)), "1|2|null");
+  EXPECT_EQ(rows_of_t("CREATE TABLE u (x int);\nRENAME TABLE t TO u, u TO v;\n" + std::string(kOneRow)), "1|2|null");
 }
 
 // Prevents what SQLite's shell gave up half-way, and says so in its last line, from being taken for the whole of a database.
 TEST(SqlEffects, ADumpThatWasRolledBackIsNoWholeOne) {
   const std::string begun = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n";
-  EXPECT_THAT(error_of_t(begun + kRows + "ROLLBACK; -- due to errors\n"), HasSubstr("line 5: ROLLBACK behind rows is not understood"));
-  EXPECT_EQ(error_of_t(begun + "ROLLBACK;\n" + kRows + "ROLLBACK TO SAVEPOINT s;\nROLLBACK PREPARED 'a';\nCOMMIT;\n"), "");
+  EXPECT_THAT(error_of_t(begun + kOneRow + "ROLLBACK; -- due to errors\n"), HasSubstr("line 5: ROLLBACK behind rows is not understood"));
+  EXPECT_EQ(error_of_t(begun + "ROLLBACK;\n" + kOneRow + "ROLLBACK TO SAVEPOINT s;\nROLLBACK PREPARED 'a';\nCOMMIT;\n"), "");
 }
 
 // Prevents names of tables from taking all memory.

@@ -13,13 +13,13 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kHeadBytes = 64 * kKiB;  ///< looked at for what wrote the dump
+constexpr size_t kDialectHeadBytes = 64 * kKiB;  ///< looked at for what wrote the dump
 
 Result<std::unique_ptr<ByteSource>> open_all(Blob& blob, Context& context) { return open_decompressed(blob, {}, context); }
 
-Result<std::string> read_head(Blob& blob, Context& context) {
+Result<std::string> read_dump_head(Blob& blob, Context& context) {
   TRY_ASSIGN(auto source, open_all(blob, context));
-  std::string head(kHeadBytes, '\0');
+  std::string head(kDialectHeadBytes, '\0');
   TRY_ASSIGN(const size_t size, source->read(head, context));
   head.resize(size);
   return head;
@@ -28,7 +28,7 @@ Result<std::string> read_head(Blob& blob, Context& context) {
 /// The table to read, "" for the only one of an extract; nullopt: the statements.
 Result<std::optional<std::string>> choose_table(Blob& blob, const SqlOptions& options, Context& context) {
   if (!options.table.empty() && options.table != kEverySqlTable) return options.table;
-  TRY_ASSIGN(const std::string head, read_head(blob, context));
+  TRY_ASSIGN(const std::string head, read_dump_head(blob, context));
   if (sql_extract_dialect(head)) return std::string();
   TRY_ASSIGN(auto source, open_all(blob, context));
   TRY_ASSIGN(const SqlListing listing, list_sql_tables(std::move(source), options, context));
@@ -117,7 +117,7 @@ class SqlFormat final : public Format {
   }
 
   Result<std::string> describe(Blob& blob, const Source& source, Context& context) const override {
-    TRY_ASSIGN(const std::string head, read_head(blob, context));
+    TRY_ASSIGN(const std::string head, read_dump_head(blob, context));
     const DumpDialect dialect = source.sql.dialect == DumpDialect::kAuto ? guess_sql_dialect(head) : source.sql.dialect;
     return dialect == DumpDialect::kAuto ? std::string() : fmt::format("dialect {}", to_string(dialect));
   }

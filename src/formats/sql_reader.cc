@@ -7,6 +7,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "model/file.h"
 #include "schema/scalar_text.h"
@@ -14,12 +15,9 @@
 namespace sluice {
 namespace {
 
-std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shown_text(text)); }
-
 /// JSON allows fewer spellings than SQL.
-bool is_json_number(std::string_view text) {
+bool is_plain_number(std::string_view text) {
   if (text.starts_with('-')) text.remove_prefix(1);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const size_t whole = static_cast<size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
   if (whole == 0 || (whole > 1 && text[0] == '0')) return false;
   return whole == text.size() || (text[whole] == '.' && whole + 1 < text.size() && std::ranges::all_of(text.substr(whole + 1), is_digit));
@@ -110,17 +108,17 @@ Result<void> SqlReader::bind() {
   std::vector<bool> filled(plan_.columns.fields.size());
   for (SqlColumn& column : columns_.of_rows(dump_.names(), dump_.values().size(), dump_.dialect())) {
     if (!is_utf8(column.name)) {
-      const std::string reason = fmt::format("the name of column {} is no UTF-8; dump it as UTF-8", quoted(column.name));
+      const std::string reason = fmt::format("the name of column {} is no UTF-8; dump it as UTF-8", quoted_text(column.name));
       return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kParseError));
     }
     const int target = rows_.find(column.name);
     if (target >= 0 && filled[static_cast<size_t>(target)]) {
       return std::unexpected(
-          error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", quoted(column.name)), error_type::kParseError));
+          error_at(dump_.line(), dump_.byte(), fmt::format("column {} is named twice", quoted_text(column.name)), error_type::kParseError));
     }
     if (target >= 0) filled[static_cast<size_t>(target)] = true;
     if (target < 0 && !plan_.rescue && !column.generated) {
-      const std::string reason = fmt::format("the table has no column {}", quoted(column.name));
+      const std::string reason = fmt::format("the table has no column {}", quoted_text(column.name));
       return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
     }
     bound_.push_back({.column = std::move(column), .target = target});
@@ -143,7 +141,7 @@ Result<void> SqlReader::take_row(RowBlock& block) {
   }
   if (const auto missing = rows_.finish_row()) {
     const std::string& name = plan_.columns.fields[*missing].name;
-    return reject({fmt::format("required column {} has no value that fits", quoted(name)), dump_.line(), dump_.byte()}, block);
+    return reject({fmt::format("required column {} has no value that fits", quoted_text(name)), dump_.line(), dump_.byte()}, block);
   }
   return {};
 }
@@ -152,14 +150,14 @@ Result<void> SqlReader::take_value(Bound& bound, SqlValue value) {
   const SqlColumn& column = bound.column;
   if (value.kind == SqlValueKind::kNull || (value.kind == SqlValueKind::kDefault && column.generated)) return {};
   if (value.kind == SqlValueKind::kDefault) {
-    row_problem_ = {fmt::format("column {}: DEFAULT is not understood", quoted(column.name)), dump_.line(), dump_.byte()};
+    row_problem_ = {fmt::format("column {}: DEFAULT is not understood", quoted_text(column.name)), dump_.line(), dump_.byte()};
     return {};
   }
   const bool is_text = value.kind == SqlValueKind::kText || value.kind == SqlValueKind::kField;
   if (is_text && column.type.encoding == SqlEncoding::kRawBytes) {
     value.kind = SqlValueKind::kBytes;
   } else if (is_text && !is_utf8(value.text)) {
-    row_problem_ = {fmt::format("column {} holds text that is no UTF-8", quoted(column.name)), dump_.line(), dump_.byte()};
+    row_problem_ = {fmt::format("column {} holds text that is no UTF-8", quoted_text(column.name)), dump_.line(), dump_.byte()};
     return {};
   }
   if (bound.target >= 0) {
@@ -173,18 +171,19 @@ Result<void> SqlReader::take_value(Bound& bound, SqlValue value) {
 Result<void> SqlReader::rescue(const Bound& bound, const SqlValue& value) {
   const std::string& name = bound.column.name;
   if (!plan_.rescue && bound.target < 0) {
-    const std::string reason = fmt::format("the table has no column {}", quoted(name));
+    const std::string reason = fmt::format("the table has no column {}", quoted_text(name));
     return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
   }
   if (!plan_.rescue) {
     const Field& field = plan_.columns.fields[static_cast<size_t>(bound.target)];
-    const std::string reason = fmt::format("column {}: {} does not fit {}", quoted(name), quoted(value.text), to_text(*field.type));
+    const std::string reason =
+        fmt::format("column {}: {} does not fit {}", quoted_text(name), quoted_text(value.text), to_text(*field.type));
     return std::unexpected(error_at(dump_.line(), dump_.byte(), reason, error_type::kSchemaMismatch));
   }
   if (plan_.report_drift) drift_.see_value(bound.column, value);
   if (value.kind == SqlValueKind::kBytes) {
     rows_.rescue().add_text(name, encode_base64(value.text));
-  } else if (value.kind == SqlValueKind::kBool || (value.kind == SqlValueKind::kNumber && is_json_number(value.text))) {
+  } else if (value.kind == SqlValueKind::kBool || (value.kind == SqlValueKind::kNumber && is_plain_number(value.text))) {
     rows_.rescue().add_json(name, value.text);
   } else {
     rows_.rescue().add_text(name, value.text);
@@ -239,7 +238,7 @@ Result<void> SqlStatementReader::take_statement(RowBlock& block) {
   if (reason.empty()) {
     const auto missing = rows_.finish_row();
     if (!missing) return {};
-    reason = fmt::format("required column {} has no value", quoted(plan_.columns.fields[*missing].name));
+    reason = fmt::format("required column {} has no value", quoted_text(plan_.columns.fields[*missing].name));
   }
   rows_.rollback_row();
   Error fault{ErrorCode::kInvalidInput, fmt::format("line {}: {} (byte {})", dump_.line(), reason, dump_.byte()),

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/ascii.h"
 #include "model/file.h"
 
 namespace sluice {
@@ -15,12 +16,6 @@ namespace {
 constexpr size_t kNamePartsMax = 4;
 constexpr size_t kDefinitionBytesMax = 16 * kMiB;  ///< names and types of one table
 constexpr size_t kTypeBytesMax = 4 * kKiB;         ///< of a declared type as text; of an enum with thousands of members the first ones
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 /// Begins something else than a column.
 bool begins_constraint(const SqlToken& token, DumpDialect dialect) {

@@ -15,9 +15,9 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kBlockBytes = 64 * kKiB;  // of UTF-16; at most 1.5 times as many of UTF-8
-constexpr size_t kZerosLooked = 4 * kKiB;  // of a head, for UTF-16 without a mark
-constexpr size_t kZerosPerMille = 200;     // of its characters: delimiters, digits and line ends alone are more
+constexpr size_t kUtf16BlockBytes = 64 * kKiB;  // of UTF-16; at most 1.5 times as many of UTF-8
+constexpr size_t kZerosLooked = 4 * kKiB;       // of a head, for UTF-16 without a mark
+constexpr size_t kZerosPerMille = 200;          // of its characters: delimiters, digits and line ends alone are more
 constexpr uint32_t kReplacement = 0xFFFD;
 
 /// 0x80 to 0x9F of windows-1252; 0: not in use.
@@ -69,7 +69,7 @@ TextEncoding utf16_without_mark(std::string_view head) {
 class Utf16Source final : public ByteSource {
  public:
   Utf16Source(std::unique_ptr<ByteSource> source, bool big_endian, bool is_sample)
-      : source_(std::move(source)), big_endian_(big_endian), is_sample_(is_sample), block_(kBlockBytes) {}
+      : source_(std::move(source)), big_endian_(big_endian), is_sample_(is_sample), block_(kUtf16BlockBytes) {}
 
   Result<size_t> read(std::span<char> into, Context& context) override {
     size_t filled = 0;

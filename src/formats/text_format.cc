@@ -20,9 +20,7 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kHeadBytes = 64 * kKiB;        ///< looked at for the encoding
-constexpr int64_t kSampleBytesMin = 64 * kKiB;  ///< stored bytes
-constexpr int64_t kSampleInflationMax = 16;     ///< of compressed samples
+constexpr size_t kEncodingHeadBytes = 64 * kKiB;  ///< looked at for the encoding
 constexpr size_t kLineNumberDigitsMax = 20;
 
 /// A line as the fields of a row.
@@ -131,7 +129,7 @@ struct OpenedText {
 
 Result<OpenedText> open_text(Blob& blob, ByteRange range, const TextOptions& options, Context& context) {
   TRY_ASSIGN(auto source, open_decompressed(blob, range, context));
-  std::string head(kHeadBytes, '\0');
+  std::string head(kEncodingHeadBytes, '\0');
   TRY_ASSIGN(const size_t size, source->read(head, context));
   head.resize(size);
   const bool is_sample = range.length >= 0 && range.length < blob.size_bytes();

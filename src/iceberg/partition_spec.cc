@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
@@ -17,12 +19,6 @@ std::string_view trim(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
 }
 
 std::optional<int> parse_width(std::string_view text) {
@@ -98,7 +94,7 @@ Result<PartitionBy> parse_partition_by(std::string_view text) {
   if (open == std::string_view::npos) return PartitionBy{std::string(whole), {}};
   if (!whole.ends_with(')')) return bad_text(text, "no closing parenthesis");
 
-  std::string name = lower(trim(whole.substr(0, open)));
+  std::string name = lower_case(trim(whole.substr(0, open)));
   if (name == "years" || name == "months" || name == "days" || name == "hours") name.pop_back();
   std::string_view column = trim(whole.substr(open + 1, whole.size() - open - 2));
   if (name == "bucket" || name == "truncate") {

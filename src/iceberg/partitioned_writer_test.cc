@@ -17,7 +17,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Schema example() {
+Schema rows_schema() {
   Schema schema;
   schema.fields = {{1, "id", false, make_type(TypeId::kLong)}, {2, "city", false, make_type(TypeId::kString)}};
   return schema;
@@ -102,7 +102,7 @@ class PartitionedWriterTest : public testing::Test {
   ManualClock clock_;
   MemoryStore store_{clock_};
   Context context_;
-  Schema schema_ = example();
+  Schema schema_ = rows_schema();
   ParquetOptions options_;
   std::map<std::string, int64_t> places_;
   std::vector<std::pair<std::shared_ptr<arrow::RecordBatch>, std::vector<RowRange>>> appended_;

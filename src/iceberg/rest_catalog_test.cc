@@ -15,7 +15,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-const TableId kTable{{"bronze", "raw"}, "events"};
+const TableId kRestTable{{"bronze", "raw"}, "events"};
 constexpr const char* kTableUrl = "/namespaces/bronze%1Fraw/tables/events";
 
 class RestCatalogTest : public testing::Test {
@@ -27,7 +27,7 @@ class RestCatalogTest : public testing::Test {
     return *std::move(catalog);
   }
   LoadedTable make(Catalog& catalog) {
-    auto made = catalog.create(kTable, {test_schema(), {}, "", {}}, context_);
+    auto made = catalog.create(kRestTable, {test_schema(), {}, "", {}}, context_);
     EXPECT_TRUE(made) << made.error().message;
     return *std::move(made);
   }
@@ -83,7 +83,7 @@ TEST_F(RestCatalogTest, MakesNamespacesOnDemand) {
 TEST_F(RestCatalogTest, AsksForAllSnapshotsAndForCredentials) {
   auto catalog = open({{"header.X-Team", "data"}});
   make(*catalog);
-  ASSERT_TRUE(catalog->load(kTable, context_));
+  ASSERT_TRUE(catalog->load(kRestTable, context_));
   const HttpRequest load = server_->requests().back();
   EXPECT_THAT(load.url, testing::EndsWith(std::string(kTableUrl) + "?snapshots=all"));
   EXPECT_THAT(load.headers, testing::Contains(std::pair<std::string, std::string>("X-Iceberg-Access-Delegation", "vended-credentials")));
@@ -231,11 +231,11 @@ TEST_F(RestCatalogTest, ReadsAreTriedAgain) {
     return --failures % 2 == 0 ? FakeRestServer::Answer(HttpResponse{503, {}, ""}) : kLost;
   };
   failures = 3;
-  EXPECT_TRUE(catalog->load(kTable, context_));
+  EXPECT_TRUE(catalog->load(kRestTable, context_));
   failures = 100;
-  EXPECT_EQ(catalog->load(kTable, context_).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(catalog->load(kRestTable, context_).error().code, ErrorCode::kUnavailable);
   server_->instead = [](const HttpRequest&) { return HttpResponse{404, {}, "<html>nginx</html>"}; };
-  EXPECT_EQ(catalog->load(kTable, context_).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(catalog->load(kRestTable, context_).error().code, ErrorCode::kUnavailable);
   server_->instead = [](const HttpRequest&) { return std::nullopt; };
   EXPECT_EQ(catalog->load({{"bronze"}, "other"}, context_).error().code, ErrorCode::kNotFound);
 }
@@ -260,7 +260,7 @@ TEST_F(RestCatalogTest, RenewsTheTokenOnceAndSendsAgain) {
   ASSERT_TRUE(catalog->commit(base, append(base), context_));
   EXPECT_EQ(tokens, 2);
   accepted = "never";
-  auto refused = catalog->load(kTable, context_);
+  auto refused = catalog->load(kRestTable, context_);
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput);
   EXPECT_THAT(refused.error().message, HasSubstr("credential"));
   EXPECT_THAT(refused.error().message, Not(HasSubstr("secret")));
@@ -289,7 +289,7 @@ TEST_F(RestCatalogTest, SignsForAws) {
     if (!std::exchange(busy, false)) return std::nullopt;
     return FakeRestServer::refuse(429, "TooManyRequestsException");
   };
-  ASSERT_TRUE(catalog->load(kTable, context_)) << "the second request of it is signed anew";
+  ASSERT_TRUE(catalog->load(kRestTable, context_)) << "the second request of it is signed anew";
   EXPECT_THAT(headers_of("authorization"),
               testing::ElementsAre(testing::StartsWith("AWS4-HMAC-SHA256 Credential=AKEY/20231114/eu-central-1/glue/aws4_request, ")));
   EXPECT_THAT(headers_of("x-amz-security-token"), testing::ElementsAre("session"));
@@ -341,10 +341,10 @@ TEST_F(RestCatalogTest, ACreationThatAnswersWithAnotherTableIsAConflict) {
     if (request.method == "POST") return existing;
     return hidden ? std::optional<FakeRestServer::Answer>(FakeRestServer::refuse(404, "NoSuchTableException")) : std::nullopt;
   };
-  EXPECT_EQ(catalog->create(kTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(catalog->create(kRestTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
   hidden = false;
   const int64_t before = server_->count("POST", "/tables");
-  EXPECT_EQ(catalog->create(kTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(catalog->create(kRestTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
   EXPECT_EQ(server_->count("POST", "/tables"), before);
 }
 
@@ -352,7 +352,7 @@ TEST_F(RestCatalogTest, ACreationThatAnswersWithAnotherTableIsAConflict) {
 TEST_F(RestCatalogTest, RefusesATableOfAnotherVersion) {
   options_.format_version_made = 3;
   auto catalog = open();
-  auto made = catalog->create(kTable, {test_schema(), {}, "", {}}, context_);
+  auto made = catalog->create(kRestTable, {test_schema(), {}, "", {}}, context_);
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, ErrorCode::kInvalidInput);
   EXPECT_THAT(made.error().message, HasSubstr("asked for format version 2, got 3"));
@@ -366,8 +366,8 @@ TEST_F(RestCatalogTest, ALostCreationIsFound) {
     if (request.method == "POST") return kLost;
     return std::nullopt;
   };
-  EXPECT_EQ(catalog->create(kTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
-  EXPECT_TRUE(catalog->load(kTable, context_));
+  EXPECT_EQ(catalog->create(kRestTable, {test_schema(), {}, "", {}}, context_).error().code, ErrorCode::kConflict);
+  EXPECT_TRUE(catalog->load(kRestTable, context_));
 }
 
 // Prevents reading and writing with credentials that do not reach so far, or with half a key pair of the user's.
@@ -394,15 +394,15 @@ TEST_F(RestCatalogTest, VendedCredentialsByLongestPrefix) {
 TEST_F(RestCatalogTest, SaysWhatIsWrongWithTheServer) {
   auto catalog = open();
   server_->instead = [](const HttpRequest&) { return HttpResponse{200, {}, "<html>hello</html>"}; };
-  EXPECT_EQ(catalog->load(kTable, context_).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(catalog->load(kRestTable, context_).error().code, ErrorCode::kCorruption);
   server_->instead = [](const HttpRequest&) { return HttpResponse{404, {}, ""}; };
-  EXPECT_EQ(catalog->load(kTable, context_).error().code, ErrorCode::kInvalidInput);
+  EXPECT_EQ(catalog->load(kRestTable, context_).error().code, ErrorCode::kInvalidInput);
   server_->instead = [](const HttpRequest&) -> FakeRestServer::Answer { return fail(ErrorCode::kUnavailable, "connection refused"); };
-  auto down = catalog->load(kTable, context_);
+  auto down = catalog->load(kRestTable, context_);
   EXPECT_EQ(down.error().code, ErrorCode::kUnavailable);
   EXPECT_THAT(down.error().message, testing::AllOf(HasSubstr("http://host:8181"), HasSubstr("connection refused"), Not(HasSubstr("pw"))));
   server_->instead = [](const HttpRequest&) { return std::nullopt; };
-  EXPECT_EQ(catalog->load(kTable, context_).error().code, ErrorCode::kNotFound) << "once it is back it answers";
+  EXPECT_EQ(catalog->load(kRestTable, context_).error().code, ErrorCode::kNotFound) << "once it is back it answers";
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ Result<std::vector<Value>> list_at(const SqlRows& row, int column) {
 
 }  // namespace
 
+std::string runs_where(std::string_view condition) { return fmt::format("SELECT {} FROM runs WHERE {}", kRunColumns, condition); }
+
 const std::string_view kBatchColumns =
     "id, ingestion_id, run_id, state, tracked, disowned, epoch, holder, seq, target, prepared_record, snapshot_id, sequence_number, "
     "reason, created_at, finished_at, swept_at";

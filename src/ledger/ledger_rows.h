@@ -26,6 +26,9 @@ extern const std::string_view kIngestionColumns;
 extern const std::string_view kWaitingDiscovered;
 extern const std::string_view kWaitingFailed;
 
+/// The SELECT that run_from reads.
+std::string runs_where(std::string_view condition);
+
 /// kCorruption: a stored text is none of ours.
 Result<BatchRecord> batch_from(const SqlRows& row);
 Result<RunRecord> run_from(const SqlRows& row);

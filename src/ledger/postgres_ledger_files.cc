@@ -140,9 +140,9 @@ struct DecidedColumns {
 };
 
 /// Records one chunk of a discovery inside the caller's transaction.
-class Recorder {
+class PostgresRecorder {
  public:
-  Recorder(SqlConnection& db, const DiscoverRequest& request, std::span<const Seen> files, std::string now)
+  PostgresRecorder(SqlConnection& db, const DiscoverRequest& request, std::span<const Seen> files, std::string now)
       : db_(db), request_(request), files_(files), now_(std::move(now)) {}
 
   Result<DiscoverResult> record() {
@@ -344,7 +344,7 @@ Result<std::unique_ptr<KnownFiles>> PostgresLedger::known_members(const Ingestio
 Result<DiscoverResult> PostgresLedger::record_discovered(const DiscoverRequest& request, std::span<const Seen> files) {
   if (files.empty()) return DiscoverResult{};
   return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
-    TRY_ASSIGN(DiscoverResult result, Recorder(db, request, files, now_text(db)).record());
+    TRY_ASSIGN(DiscoverResult result, PostgresRecorder(db, request, files, now_text(db)).record());
     TRY(note_archive_format(db, request));
     return result;
   });

@@ -4,7 +4,7 @@ namespace sluice {
 namespace {
 
 // Texts that are compared or ordered are so by bytes (COLLATE "C"), as the merge of discovery and every other ledger does.
-constexpr std::string_view kFirst = R"sql(
+constexpr std::string_view kPostgresFirst = R"sql(
 CREATE TABLE ledger_meta (
   name text PRIMARY KEY,
   value text NOT NULL
@@ -180,7 +180,7 @@ CREATE UNLOGGED TABLE files_in_hand (         -- what each thread of a worker re
 );
 )sql";
 
-constexpr std::string_view kService = R"sql(
+constexpr std::string_view kPostgresService = R"sql(
 ALTER TABLE ingestions
   ADD COLUMN sealed text NOT NULL DEFAULT '',           -- secrets of its sources, encrypted
   ADD COLUMN schedule text NOT NULL DEFAULT '',         -- cron, as in the definition
@@ -213,11 +213,11 @@ CREATE TABLE idempotent_requests (
 CREATE INDEX idx_idempotent_requests_started ON idempotent_requests (started_at);
 )sql";
 
-constexpr std::string_view kArchives = R"sql(
+constexpr std::string_view kPostgresArchives = R"sql(
 ALTER TABLE processed_files ADD COLUMN archive_path text COLLATE "C" NOT NULL DEFAULT '';  -- of a member: the file that it lies in
 )sql";
 
-constexpr std::string_view kObjectKeys = R"sql(
+constexpr std::string_view kPostgresObjectKeys = R"sql(
 CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key belongs to one file
   object_key text COLLATE "C" PRIMARY KEY, -- URI
   target text NOT NULL,                       -- prefix of the keys of its ingestion
@@ -230,27 +230,27 @@ CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key
 CREATE INDEX idx_object_keys_ingestion ON object_keys (ingestion_id, target);
 )sql";
 
-constexpr std::string_view kDispositions = R"sql(
+constexpr std::string_view kPostgresDispositions = R"sql(
 ALTER TABLE processed_files
   ADD COLUMN disposed_version text COLLATE "C" NOT NULL DEFAULT '',  -- of a file that stays: what was tagged
   ADD COLUMN disposed_as text NOT NULL DEFAULT '';                   -- done | failed
 )sql";
 
-constexpr std::string_view kHashes = R"sql(
+constexpr std::string_view kPostgresHashes = R"sql(
 ALTER TABLE batch_files ADD COLUMN content_hash text NOT NULL DEFAULT '';  -- of an earlier version, in its first piece
 )sql";
 
-constexpr Migration kMigrations[] = {
-    {1, "files, batches, runs, ingestions", kFirst},
-    {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
-    {3, "members of archives", kArchives},
-    {4, "keys of Parquet objects", kObjectKeys},
-    {5, "what was disposed of", kDispositions},
-    {6, "content hashes of what the history holds", kHashes},
+constexpr Migration kPostgresMigrations[] = {
+    {1, "files, batches, runs, ingestions", kPostgresFirst},
+    {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kPostgresService},
+    {3, "members of archives", kPostgresArchives},
+    {4, "keys of Parquet objects", kPostgresObjectKeys},
+    {5, "what was disposed of", kPostgresDispositions},
+    {6, "content hashes of what the history holds", kPostgresHashes},
 };
 
 }  // namespace
 
-std::span<const Migration> postgres_ledger_migrations() { return kMigrations; }
+std::span<const Migration> postgres_ledger_migrations() { return kPostgresMigrations; }
 
 }  // namespace sluice

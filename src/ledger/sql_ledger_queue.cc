@@ -7,8 +7,6 @@
 namespace sluice {
 namespace {
 
-std::string runs_where(std::string_view condition) { return fmt::format("SELECT {} FROM runs WHERE {}", kRunColumns, condition); }
-
 Result<std::optional<RunRecord>> find_run(SqlConnection& db, const RunId& run) {
   TRY_ASSIGN(auto rows, db.query(runs_where("id = ?"), run.text));
   return first_row(std::move(rows), run_from);

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::string_view kByLabel = "managed_by IN ('cli', 'file')";
 
-std::string runs_where(std::string_view condition) { return fmt::format("SELECT {} FROM runs WHERE {}", kRunColumns, condition); }
-
 Result<RunRecord> run_of(SqlConnection& connection, const RunId& run) {
   TRY_ASSIGN(auto rows, connection.query(runs_where("id = ?"), run.text));
   TRY_ASSIGN(auto record, first_row(std::move(rows), run_from));

@@ -48,9 +48,9 @@ constexpr std::string_view kInsert =
     "records_ingested, content_hash) VALUES";
 
 // Records one chunk of a discovery inside the caller's transaction.
-class Recorder {
+class SqliteRecorder {
  public:
-  Recorder(SqliteConnection& connection, const DiscoverRequest& request, std::string now)
+  SqliteRecorder(SqliteConnection& connection, const DiscoverRequest& request, std::string now)
       : connection_(connection), request_(request), now_(std::move(now)) {}
 
   Result<DiscoverResult> record(std::span<const Seen> files) {
@@ -215,7 +215,7 @@ Result<DiscoverResult> SqliteLedger::record_discovered(const DiscoverRequest& re
   if (files.empty()) return DiscoverResult{};
   return write("recording discovered files", [&](SqlConnection& db) -> Result<DiscoverResult> {
     TRY(note_archive_format(db, request));
-    return Recorder(*writer_, request, now_text(db)).record(files);
+    return SqliteRecorder(*writer_, request, now_text(db)).record(files);
   });
 }
 

@@ -3,7 +3,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::string_view kFirst = R"sql(
+constexpr std::string_view kSqliteFirst = R"sql(
 CREATE TABLE ledger_meta (
   name TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -164,7 +164,7 @@ CREATE TABLE batch_results (                  -- of prepared batches; gone once 
 );
 )sql";
 
-constexpr std::string_view kService = R"sql(
+constexpr std::string_view kSqliteService = R"sql(
 ALTER TABLE ingestions ADD COLUMN sealed TEXT NOT NULL DEFAULT '';           -- secrets of its sources, encrypted
 ALTER TABLE ingestions ADD COLUMN schedule TEXT NOT NULL DEFAULT '';         -- cron, as in the definition
 ALTER TABLE ingestions ADD COLUMN timezone TEXT NOT NULL DEFAULT 'UTC';
@@ -195,11 +195,11 @@ CREATE TABLE idempotent_requests (
 CREATE INDEX idx_idempotent_requests_started ON idempotent_requests (started_at);
 )sql";
 
-constexpr std::string_view kArchives = R"sql(
+constexpr std::string_view kSqliteArchives = R"sql(
 ALTER TABLE processed_files ADD COLUMN archive_path TEXT NOT NULL DEFAULT '';  -- of a member: the file that it lies in
 )sql";
 
-constexpr std::string_view kObjectKeys = R"sql(
+constexpr std::string_view kSqliteObjectKeys = R"sql(
 CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key belongs to one file
   object_key TEXT PRIMARY KEY,              -- URI
   target TEXT NOT NULL,                       -- prefix of the keys of its ingestion
@@ -212,26 +212,26 @@ CREATE TABLE object_keys (                    -- Parquet objects (rule S): a key
 CREATE INDEX idx_object_keys_ingestion ON object_keys (ingestion_id, target);
 )sql";
 
-constexpr std::string_view kDispositions = R"sql(
+constexpr std::string_view kSqliteDispositions = R"sql(
 ALTER TABLE processed_files ADD COLUMN disposed_version TEXT NOT NULL DEFAULT '';  -- of a file that stays: what was tagged
 ALTER TABLE processed_files ADD COLUMN disposed_as TEXT NOT NULL DEFAULT '';       -- done | failed
 )sql";
 
-constexpr std::string_view kHashes = R"sql(
+constexpr std::string_view kSqliteHashes = R"sql(
 ALTER TABLE batch_files ADD COLUMN content_hash TEXT NOT NULL DEFAULT '';  -- of an earlier version, in its first piece
 )sql";
 
-constexpr Migration kMigrations[] = {
-    {1, "files, batches, runs, ingestions", kFirst},
-    {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kService},
-    {3, "members of archives", kArchives},
-    {4, "keys of Parquet objects", kObjectKeys},
-    {5, "what was disposed of", kDispositions},
-    {6, "content hashes of what the history holds", kHashes},
+constexpr Migration kSqliteMigrations[] = {
+    {1, "files, batches, runs, ingestions", kSqliteFirst},
+    {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kSqliteService},
+    {3, "members of archives", kSqliteArchives},
+    {4, "keys of Parquet objects", kSqliteObjectKeys},
+    {5, "what was disposed of", kSqliteDispositions},
+    {6, "content hashes of what the history holds", kSqliteHashes},
 };
 
 }  // namespace
 
-std::span<const Migration> sqlite_ledger_migrations() { return kMigrations; }
+std::span<const Migration> sqlite_ledger_migrations() { return kSqliteMigrations; }
 
 }  // namespace sluice

@@ -25,6 +25,9 @@ namespace sluice {
 /// A file over which this many workers died is given up: FAILED "WorkerDied".
 inline constexpr int kWorkerDeathsMax = 3;
 
+/// How many files record_discovered is given at once, and one transaction records.
+inline constexpr size_t kDiscoveredFilesMax = 10'000;
+
 /// How long after its end a withdrawn batch may still get objects from a stalled worker.
 inline constexpr std::chrono::hours kSweepAgainAfter{24};
 

@@ -18,7 +18,7 @@ constexpr auto kAskTimeout = std::chrono::milliseconds(2'000);  // metadata endp
 constexpr auto kStsTimeout = std::chrono::milliseconds(10'000);
 constexpr int kAskAttemptsMax = 3;  // a machine that has no such endpoint is not asked again
 constexpr auto kAskDelay = std::chrono::milliseconds(200);
-constexpr int64_t kAnswerBytesMax = 256 * kKiB;
+constexpr int64_t kCredentialsAnswerBytesMax = 256 * kKiB;
 constexpr std::string_view kContainerHost = "http://169.254.170.2";
 constexpr std::string_view kInstanceHost = "http://169.254.169.254";
 constexpr std::string_view kInstanceTokenSeconds = "21600";
@@ -179,7 +179,7 @@ Result<AwsCredentials> AwsCredentialChain::from_instance(Context& context) {
 
 /// Asking for credentials changes nothing: it may be repeated.
 Result<HttpResponse> AwsCredentialChain::ask(HttpRequest request, Context& context, int attempts_max) {
-  request.response_bytes_max = kAnswerBytesMax;
+  request.response_bytes_max = kCredentialsAnswerBytesMax;
   for (int attempt = 1;; ++attempt) {
     auto response = send_now(http_, request, context);
     const bool in_trouble = response

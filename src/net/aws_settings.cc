@@ -6,16 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
-
-constexpr std::string_view kBlank = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 /// "[profile x]" in the config file and "[x]" in the credentials file mean x; "" for any other kind of section.
 std::string_view profile_of_section(std::string_view section, bool is_config) {
@@ -95,7 +89,7 @@ bool AwsSettings::read_file(const std::string& path, bool is_config) {
       found = found || inside;
       continue;
     }
-    const bool is_nested = kBlank.find(line.front()) != std::string_view::npos;  // "s3 =" and its keys below it
+    const bool is_nested = line.front() == ' ' || line.front() == '\t';  // "s3 =" and its keys below it
     const size_t equals = text.find('=');
     if (!inside || is_nested || equals == std::string_view::npos) continue;
     values_[std::string(trimmed(text.substr(0, equals)))] = without_comment(text.substr(equals + 1));

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
@@ -16,13 +18,6 @@ constexpr const char* kUserAgent = "sluice";
 
 /// The URL as messages show it: queries may hold signatures.
 std::string_view without_query(std::string_view url) { return url.substr(0, url.find('?')); }
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 bool is_link_local(std::string_view url) { return url.starts_with("http://169.254."); }
 

@@ -19,7 +19,7 @@ constexpr int kAttemptsMax = 4;
 constexpr auto kBackoffFirst = std::chrono::milliseconds(200);
 constexpr auto kBackoffMax = std::chrono::seconds(5);
 constexpr int64_t kRenewBeforeMaxS = 300;  // a token is renewed this long before its end, or at four fifths of a shorter life
-constexpr int64_t kAnswerBytesMax = kMiB;
+constexpr int64_t kTokenAnswerBytesMax = kMiB;
 
 constexpr const char* kExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 constexpr const char* kAccessToken = "urn:ietf:params:oauth:token-type:access_token";
@@ -109,7 +109,7 @@ void OAuth2Tokens::keep(std::string token, std::optional<int64_t> lifetime_s) {
 
 Result<void> OAuth2Tokens::ask(Context& context) {
   std::vector<std::pair<std::string, std::string>> form;
-  HttpRequest request{.method = "POST", .url = options_.server_url, .response_bytes_max = kAnswerBytesMax};
+  HttpRequest request{.method = "POST", .url = options_.server_url, .response_bytes_max = kTokenAnswerBytesMax};
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
   if (!options_.client_secret.empty()) {
     form = {{"grant_type", "client_credentials"}, {"client_secret", options_.client_secret}};

@@ -81,7 +81,7 @@ std::string canonical_query(std::string_view query) {
 }
 
 /// Without blanks around it, and with one where there are several.
-std::string trimmed(std::string_view value) {
+std::string with_single_blanks(std::string_view value) {
   std::string out;
   for (const char c : value) {
     const bool blank = c == ' ' || c == '\t';
@@ -101,8 +101,8 @@ std::map<std::string, std::string> canonical_headers(const HttpRequest& request)
   for (const auto& [name, value] : request.headers) {
     const std::string key = lower(name);
     if (key == "authorization" || key == "connection" || key == "user-agent" || key == "expect") continue;
-    auto [at, is_new] = headers.try_emplace(key, trimmed(value));
-    if (!is_new) at->second += "," + trimmed(value);
+    auto [at, is_new] = headers.try_emplace(key, with_single_blanks(value));
+    if (!is_new) at->second += "," + with_single_blanks(value);
   }
   headers.try_emplace("host", host_header(request.url));
   return headers;

@@ -20,8 +20,8 @@ using nlohmann::json;
 
 constexpr size_t kPlainBytesMax = 4 * kKiB;         // of a list that stays readable
 constexpr int64_t kUnpackedBytesMax = 1024 * kMiB;  // of a list: a batch of millions of files
-constexpr int64_t kFooterBytesMax = 1024 * kMiB;
-constexpr int64_t kTailBytes = 8;  // length of the footer, "PAR1"
+constexpr int64_t kOriginsBytesMax = 1024 * kMiB;
+constexpr int64_t kMagicBytes = 8;  // length of the footer, "PAR1"
 
 std::unique_ptr<arrow::util::Codec> zstd() { return arrow::util::Codec::Create(arrow::Compression::ZSTD, 1).ValueOrDie(); }
 
@@ -113,14 +113,14 @@ Result<Origins> parse_origins(std::string_view footer) {
 
 Result<std::optional<Origins>> read_origins(Blob& file, Context& context) {
   const int64_t size = file.size_bytes();
-  if (size < kTailBytes) return fail(ErrorCode::kCorruption, "it is no Parquet file");
-  TRY_ASSIGN(const std::string tail, read_range(file, {size - kTailBytes, kTailBytes}, context));
+  if (size < kMagicBytes) return fail(ErrorCode::kCorruption, "it is no Parquet file");
+  TRY_ASSIGN(const std::string tail, read_range(file, {size - kMagicBytes, kMagicBytes}, context));
   uint32_t length = 0;
   std::memcpy(&length, tail.data(), sizeof length);
-  if (!tail.ends_with("PAR1") || length > std::min(size - kTailBytes, kFooterBytesMax)) {
+  if (!tail.ends_with("PAR1") || length > std::min(size - kMagicBytes, kOriginsBytesMax)) {
     return fail(ErrorCode::kCorruption, "it is no Parquet file");
   }
-  TRY_ASSIGN(const std::string bytes, read_range(file, {size - kTailBytes - length, length}, context));
+  TRY_ASSIGN(const std::string bytes, read_range(file, {size - kMagicBytes - length, length}, context));
   try {
     const auto metadata = parquet::FileMetaData::Make(bytes.data(), static_cast<int64_t>(length));
     const auto& pairs = metadata->key_value_metadata();

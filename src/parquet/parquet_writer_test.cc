@@ -127,7 +127,7 @@ TEST(ParquetWriter, EveryTypeReadsBack) {
                                                                 << table->column(i)->ToString() << "\n"
                                                                 << table->field(i)->ToString();
   }
-  EXPECT_EQ(open_file(written.bytes)->metadata()->key_value_metadata()->Get("iceberg.schema").ValueOrDie(), "{}");
+  EXPECT_EQ(open_parquet(written.bytes)->metadata()->key_value_metadata()->Get("iceberg.schema").ValueOrDie(), "{}");
 }
 
 // Prevents: a crash, or a file that readers refuse, where no row came.
@@ -143,7 +143,7 @@ TEST(ParquetWriter, AFileWithoutRowsIsAFile) {
 // Prevents: a node without its field id (readers then see null), and logical types that shift or misread values.
 TEST(ParquetWriter, SchemaCarriesFieldIdsAndLogicalTypes) {
   const Written written = write(every_type(), {every_type_rows()});
-  const auto file = open_file(written.bytes);
+  const auto file = open_parquet(written.bytes);
   const auto& schema = *file->metadata()->schema();
   const std::function<void(const parquet::schema::Node&)> check = [&](const parquet::schema::Node& node) {
     const bool is_repeated_group = node.is_group() && node.is_repeated();
@@ -291,7 +291,7 @@ TEST(ParquetWriter, CutsRowGroupsByRowsAndByBytes) {
   by_rows.row_group_rows = 30'000;
   const auto rows = random_longs(schema, 70'000);
   const Written three = write(schema, {rows}, by_rows);
-  const auto file = open_file(three.bytes);
+  const auto file = open_parquet(three.bytes);
   ASSERT_EQ(file->metadata()->num_row_groups(), 3);
   EXPECT_EQ(file->metadata()->RowGroup(0)->num_rows(), 30'000);
   EXPECT_EQ(file->metadata()->RowGroup(2)->num_rows(), 10'000);
@@ -305,7 +305,7 @@ TEST(ParquetWriter, CutsRowGroupsByRowsAndByBytes) {
   by_bytes.row_group_bytes = 256 * kKiB;
   by_bytes.page_bytes = 16 * kKiB;
   const Written by_size = write(schema, {rows, rows, rows}, by_bytes);
-  EXPECT_GE(open_file(by_size.bytes)->metadata()->num_row_groups(), 4);
+  EXPECT_GE(open_parquet(by_size.bytes)->metadata()->num_row_groups(), 4);
   EXPECT_EQ(by_size.file.rows, 210'000);
 }
 
@@ -346,14 +346,14 @@ TEST(ParquetWriter, CutsRowGroupsOnRequest) {
   ASSERT_TRUE(writer->cut_row_group(context));
   const auto file = writer->finish({}, context);
   ASSERT_TRUE(file);
-  EXPECT_EQ(open_file(bytes)->metadata()->num_row_groups(), 2);
+  EXPECT_EQ(open_parquet(bytes)->metadata()->num_row_groups(), 2);
   EXPECT_EQ(file->split_offsets.size(), 2u);
   EXPECT_EQ(file->columns.at(1).value_count, 50'000);
   EXPECT_TRUE(read_table(bytes)->column(0)->chunk(0)->Equals(*rows->column(0)));
 }
 
 bool has_dictionary(const Written& written, int column) {
-  return open_file(written.bytes)->metadata()->RowGroup(0)->ColumnChunk(column)->has_dictionary_page();
+  return open_parquet(written.bytes)->metadata()->RowGroup(0)->ColumnChunk(column)->has_dictionary_page();
 }
 
 // Prevents: hashing every value of a column of distinct ones (several times the cost of writing it), and losing the dictionary where it
@@ -412,7 +412,7 @@ TEST(ParquetWriter, PagesOfWideRowsStayNearTheLimit) {
   const auto rows = arrow::RecordBatch::Make(to_arrow(schema), 200, {builder.Finish().ValueOrDie()});
   ParquetOptions options;
   options.page_bytes = 100'000;
-  const auto file = open_file(write(schema, {rows}, options).bytes);
+  const auto file = open_parquet(write(schema, {rows}, options).bytes);
   auto pages = file->RowGroup(0)->GetColumnPageReader(0);
   int count = 0;
   while (const auto page = pages->NextPage()) {

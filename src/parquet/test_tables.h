@@ -38,7 +38,7 @@ inline std::shared_ptr<arrow::RecordBatch> batch_of(const Schema& schema, const 
   return arrow::RecordBatch::Make(arrow_schema, rows, std::move(arrays));
 }
 
-inline std::unique_ptr<parquet::ParquetFileReader> open_file(const std::string& bytes) {
+inline std::unique_ptr<parquet::ParquetFileReader> open_parquet(const std::string& bytes) {
   return parquet::ParquetFileReader::Open(std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(bytes)));
 }
 

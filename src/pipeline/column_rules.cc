@@ -60,9 +60,11 @@ Result<void> read_parts(ColumnRule& rule) {
   return {};
 }
 
-Error mismatch(std::string message) { return {ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kSchemaMismatch)}; }
-
 }  // namespace
+
+Error schema_mismatch(std::string message) {
+  return {ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kSchemaMismatch)};
+}
 
 Result<ColumnRule> read_column_rule(const ColumnDefinition& definition) {
   if (definition.name.empty()) return invalid_input("a column needs a name");
@@ -133,7 +135,7 @@ Result<std::vector<FileColumn>> ColumnRules::columns_of(const ClaimedFile& file)
     TextPattern pattern = *rule.path_pattern;
     auto found = pattern.find(file.path);
     if (!found) {
-      return std::unexpected(mismatch(
+      return std::unexpected(schema_mismatch(
           fmt::format("column \"{}\": its path_pattern {} is not found in the file's path", rule.name(), rule.definition.path_pattern)));
     }
     add(rule.name(), rule.name(), std::move(found->first_group), rule.type);

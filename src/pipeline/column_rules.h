@@ -77,6 +77,9 @@ class ColumnRules {
   InferOptions infer_;
 };
 
+/// Of a file whose columns do not fit the definitions or the table.
+Error schema_mismatch(std::string message);
+
 /// One definition for itself: names, type, patterns, checks. kInvalidInput.
 Result<ColumnRule> read_column_rule(const ColumnDefinition& definition);
 /// That `rules` does not take a name or a field twice, the last one being new.

@@ -13,8 +13,6 @@
 namespace sluice {
 namespace {
 
-Error mismatch(std::string message) { return {ErrorCode::kInvalidInput, std::move(message), std::string(error_type::kSchemaMismatch)}; }
-
 /// Formats whose values have types: a string there is a string. Elsewhere all is text.
 bool has_types(const Format& format) { return format.name() != "csv" && format.name() != "text" && format.name() != "sql"; }
 
@@ -54,7 +52,7 @@ Result<std::shared_ptr<const DefinedColumns>> DefinedColumns::bind(std::shared_p
   bound->file_plan_.columns.fields.clear();
   bound->file_plan_.typed_by_user.clear();
   if (auto checked = bound->rules_->check(plan.columns, /*may_add=*/true); !checked)
-    return std::unexpected(mismatch(checked.error().message));
+    return std::unexpected(schema_mismatch(checked.error().message));
   TRY_ASSIGN(bound->of_file_, bound->rules_->columns_of(file));
   for (const Field& field : plan.columns.fields) TRY(bound->bind_column(field, has_types(format)));
   TRY(bound->bind_file_columns());
@@ -83,8 +81,9 @@ Result<void> DefinedColumns::bind_column(const Field& field, bool is_typed) {
   if (!rule && rules_->renames(field.name)) {
     column.kind = DefinedColumn::kNull;
     if (!field.required) return {};
-    return std::unexpected(mismatch(fmt::format("the required column \"{}\" has no field: the file's becomes column \"{}\" by definition",
-                                                field.name, rules_->renames(field.name)->name())));
+    return std::unexpected(
+        schema_mismatch(fmt::format("the required column \"{}\" has no field: the file's becomes column \"{}\" by definition", field.name,
+                                    rules_->renames(field.name)->name())));
   }
   const bool json = rule && rule->definition.json;
   if (json && is_typed) {
@@ -120,7 +119,8 @@ Result<void> DefinedColumns::bind_file_columns() {
 
 /// Of every row, as the schema's mode says.
 Result<void> DefinedColumns::leave_over(const FileColumn& column, const std::string& why) {
-  if (!plan_.rescue) return std::unexpected(mismatch(fmt::format("column \"{}\", a value of the file's path: {}", column.name, why)));
+  if (!plan_.rescue)
+    return std::unexpected(schema_mismatch(fmt::format("column \"{}\", a value of the file's path: {}", column.name, why)));
   rescued_of_file_ += rescued_of_file_.empty() ? "" : ", ";
   append_json_string(column.field, rescued_of_file_);
   rescued_of_file_ += ": ";

@@ -10,7 +10,6 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kChunkFiles = 10'000;       // one ledger transaction records this many
 constexpr size_t kShownNameBytesMax = 1900;  // of a name that cannot be kept as it is: with its ending below kFilePathBytesMax
 
 /// A name as text: bytes that are no UTF-8 as \xNN, cut where it is too long.
@@ -47,7 +46,7 @@ class Finder {
     }
     ++(known ? found_.changed : found_.added);
     chunk_.push_back(std::move(seen));
-    return chunk_.size() < kChunkFiles ? Result<void>{} : flush();
+    return chunk_.size() < kDiscoveredFilesMax ? Result<void>{} : flush();
   }
 
   bool wants_unseen() const { return take_unseen_ != nullptr; }
@@ -62,7 +61,7 @@ class Finder {
       const std::string why = fmt::format("its path is longer than {} bytes or no valid UTF-8; rename it to load it", kFilePathBytesMax);
       found_.warnings.push_back(fmt::format("{}: {}", listed.path, why));
       chunk_.push_back({std::move(listed), std::nullopt, std::string(error_type::kBadName), why});
-      if (chunk_.size() >= kChunkFiles) TRY(flush());
+      if (chunk_.size() >= kDiscoveredFilesMax) TRY(flush());
     }
     return {};
   }

@@ -18,8 +18,6 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kChunkFiles = 10'000;  // one ledger transaction records this many
-
 /// Which members are wanted by their names.
 class MemberFilter {
  public:
@@ -232,7 +230,7 @@ Result<Expansion> record_members(WorkLedger& ledger, Clock& clock, const Ingesti
   const DiscoverRequest request{ingestion.id, file.source, run, ingestion.on_change, file.path, ingestion.parquet.has_value(),
                                 found.format};
   for (std::span<const Seen> rest = found.seen; !rest.empty();) {
-    const auto chunk = rest.first(std::min(rest.size(), kChunkFiles));
+    const auto chunk = rest.first(std::min(rest.size(), kDiscoveredFilesMax));
     rest = rest.subspan(chunk.size());
     TRY_ASSIGN(const DiscoverResult result, settle_ledger_write(clock, context, [&] { return ledger.record_discovered(request, chunk); }));
     expansion.to_load += result.added + result.changed;

@@ -29,8 +29,8 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kWritersBytesMax = 128 * kMiB;  // encoded pages of all threads' objects
-constexpr int64_t kWriterBytesMin = 8 * kMiB;
+constexpr int64_t kObjectWritersBytesMax = 128 * kMiB;  // encoded pages of all threads' objects
+constexpr int64_t kObjectWriterBytesMin = 8 * kMiB;
 constexpr int64_t kPutBytesMax = 8 * kMiB;  // larger objects are uploaded in parts
 constexpr int kRefusedByNothingMax = 2;     // once, somebody may have removed what was there
 constexpr int kPutAttemptsMax = 8;          // each one after the first saw that the key had changed, or got no answer
@@ -51,8 +51,8 @@ class ParquetStager final : public Stager {
         ingestion_(ingestion),
         definition_(definition_fingerprint(ingestion)),
         facts_{loaded_at, target_.lease.batch.text},
-        writer_bytes_max_(
-            std::max(kWriterBytesMin, kWritersBytesMax / static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency())))) {}
+        writer_bytes_max_(std::max(kObjectWriterBytesMin,
+                                   kObjectWritersBytesMax / static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency())))) {}
 
   Result<void> begin(const ClaimedFile& file, const Schema& schema) override {
     const OwnKey& own = target_.keys.at(file.path);

@@ -18,7 +18,7 @@ namespace {
 
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 
-Result<ArrayPtr> checked(arrow::Result<ArrayPtr> made) {
+Result<ArrayPtr> arranged(arrow::Result<ArrayPtr> made) {
   if (made.ok()) return *std::move(made);
   return fail(ErrorCode::kUnavailable, "arranging rows for the table: " + made.status().ToString());
 }
@@ -38,7 +38,7 @@ Result<ArrayPtr> text_per_origin(std::span<const RowOrigin> origins, int64_t row
   if (status.ok()) status = codes.Finish(&code_array);
   if (status.ok()) status = values.Finish(&value_array);
   if (!status.ok()) return fail(ErrorCode::kUnavailable, "arranging rows for the table: " + status.ToString());
-  return checked(arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), code_array, value_array));
+  return arranged(arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), code_array, value_array));
 }
 
 Result<ArrayPtr> rows_per_origin(std::span<const RowOrigin> origins, int64_t rows) {
@@ -57,7 +57,7 @@ Result<ArrayPtr> same_text(const std::string& text, int64_t rows) {
   auto codes = arrow::MakeArrayFromScalar(arrow::Int32Scalar(0), rows);
   auto value = arrow::MakeArrayFromScalar(arrow::StringScalar(text), 1);
   if (!codes.ok() || !value.ok()) return fail(ErrorCode::kUnavailable, "arranging rows for the table: out of memory");
-  return checked(arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), *codes, *value));
+  return arranged(arrow::DictionaryArray::FromArrays(arrow::dictionary(arrow::int32(), arrow::utf8()), *codes, *value));
 }
 
 /// A column that no file holds: one of the metadata columns, or null.
@@ -67,15 +67,15 @@ Result<ArrayPtr> other_column(const Field& field, std::span<const RowOrigin> ori
   if (field.name == "_source_row") return rows_per_origin(origins, rows);
   if (field.name == "_batch_id") return same_text(facts.batch_id, rows);
   auto type = to_arrow(*field.type);
-  if (field.name == "_loaded_at") return checked(arrow::MakeArrayFromScalar(arrow::TimestampScalar(facts.loaded_at.micros, type), rows));
-  return checked(arrow::MakeArrayOfNull(type, rows));
+  if (field.name == "_loaded_at") return arranged(arrow::MakeArrayFromScalar(arrow::TimestampScalar(facts.loaded_at.micros, type), rows));
+  return arranged(arrow::MakeArrayOfNull(type, rows));
 }
 
 Result<ArrayPtr> column_of_parts(const arrow::RecordBatchVector& parts, int index) {
   if (parts.size() == 1) return parts[0]->column(index);
   arrow::ArrayVector columns;
   for (const auto& part : parts) columns.push_back(part->column(index));
-  return checked(arrow::Concatenate(columns));
+  return arranged(arrow::Concatenate(columns));
 }
 
 /// Metadata columns may come as dictionaries: cheaper to make, and the Parquet writer keeps the codes.

@@ -36,7 +36,7 @@ std::shared_ptr<arrow::RecordBatch> file_of(std::vector<std::pair<std::string, A
   return arrow::RecordBatch::Make(arrow::schema(fields), arrays.at(0)->length(), arrays);
 }
 
-Schema table_of(std::vector<std::pair<std::string, std::string>> columns) {
+Schema table_with(std::vector<std::pair<std::string, std::string>> columns) {
   Schema schema;
   for (auto& [name, type] : columns) {
     const bool required = type.ends_with('!');
@@ -112,7 +112,7 @@ TEST(BatchConformer, ConvertsWhatFitsExactly) {
       {arrow::duration(us), "[5]", "long", "null", R"({"c": "5"})"},
   };
   for (const Case& one : cases) {
-    const auto conformed = conform(*file_of({{"c", array_of(one.from, one.values)}}), table_of({{"c", one.to}}));
+    const auto conformed = conform(*file_of({{"c", array_of(one.from, one.values)}}), table_with({{"c", one.to}}));
     const std::string name = one.from->ToString() + " -> " + one.to;
     ASSERT_TRUE(conformed) << name << conformed.error().message;
     EXPECT_EQ(column_text(*conformed->batch, "c"), one.stored) << name;
@@ -124,7 +124,7 @@ TEST(BatchConformer, ConvertsWhatFitsExactly) {
 TEST(BatchConformer, PassesEqualColumnsOn) {
   const auto numbers = array_of(arrow::int64(), "[1, null, 3]");
   const auto lists = array_of(arrow::list(arrow::field("item", arrow::utf8())), R"([["a"], null, ["b", "c"]])");
-  const Schema table = table_of({{"l", "list<string>"}, {"n", "long"}, {"missing", "double"}});
+  const Schema table = table_with({{"l", "list<string>"}, {"n", "long"}, {"missing", "double"}});
   const auto conformed = conform(*file_of({{"n", numbers}, {"l", lists}}), table).value();
   EXPECT_EQ(conformed.batch->GetColumnByName("n")->data()->buffers[1], numbers->data()->buffers[1]);
   EXPECT_TRUE(conformed.batch->GetColumnByName("l")->type()->Equals(*to_arrow(*table.fields[0].type)));
@@ -139,7 +139,7 @@ TEST(BatchConformer, RescuesMembersAndUnknownColumns) {
   const auto file = file_of({{"s", array_of(structs, R"([{"x": 1, "y": "a"}, {"x": 5000000000, "y": null}, null])")},
                              {"l", array_of(arrow::list(structs), R"([[{"x": 1, "y": null}, {"x": 2, "y": "b"}], [], null])")},
                              {"new", array_of(arrow::int32(), "[null, 7, null]")}});
-  const auto conformed = conform(*file, table_of({{"s", "struct<x: int>"}, {"l", "list<struct<x: long>>"}})).value();
+  const auto conformed = conform(*file, table_with({{"s", "struct<x: int>"}, {"l", "list<struct<x: long>>"}})).value();
   EXPECT_EQ(column_text(*conformed.batch, "s"), R"({"x": 1}, {"x": null}, null)");
   EXPECT_EQ(column_text(*conformed.batch, "l"), R"([{"x": 1}, {"x": 2}], [], null)");
   EXPECT_EQ(column_text(*conformed.batch, "_rescued_data"), R"({"s.y": "a", "l[1].y": "b"}, {"s.x": 5000000000, "new": 7}, null)");
@@ -152,7 +152,7 @@ TEST(BatchConformer, NotesDrift) {
                              {"b", array_of(arrow::int64(), "[5]")},
                              {"new", array_of(arrow::float64(), "[null]")},
                              {"none", array_of(arrow::null(), "[null]")}});
-  auto conformer = BatchConformer::bind(*file->schema(), table_of({{"a", "int"}, {"b", "int"}}), true).value();
+  auto conformer = BatchConformer::bind(*file->schema(), table_with({{"a", "int"}, {"b", "int"}}), true).value();
   ASSERT_TRUE(conformer.conform(*file, 0));
   std::vector<std::string> drift;
   for (const Field& field : conformer.drift()) drift.push_back(field.name + " " + to_text(*field.type));
@@ -161,10 +161,10 @@ TEST(BatchConformer, NotesDrift) {
 
 // A fixed schema is law: the error must name the row of the file.
 TEST(BatchConformer, RefusesWhereNothingIsRescued) {
-  const auto unknown = conform(*file_of({{"x", array_of(arrow::int64(), "[1]")}}), table_of({{"a", "int"}}), false);
+  const auto unknown = conform(*file_of({{"x", array_of(arrow::int64(), "[1]")}}), table_with({{"a", "int"}}), false);
   EXPECT_EQ(unknown.error().type, "SchemaMismatch");
   EXPECT_THAT(unknown.error().message, HasSubstr("no column \"x\""));
-  const auto misfit = conform(*file_of({{"a", array_of(arrow::int64(), "[1, 5000000000]")}}), table_of({{"a", "int"}}), false);
+  const auto misfit = conform(*file_of({{"a", array_of(arrow::int64(), "[1, 5000000000]")}}), table_with({{"a", "int"}}), false);
   EXPECT_EQ(misfit.error().type, "SchemaMismatch");
   EXPECT_THAT(misfit.error().message, HasSubstr("row 102: column \"a\": 5000000000 does not fit int"));
 }
@@ -172,7 +172,7 @@ TEST(BatchConformer, RefusesWhereNothingIsRescued) {
 // A row without a value for a required column is no row of the table; its neighbours are.
 TEST(BatchConformer, TakesMisfitRowsOut) {
   const auto file = file_of({{"a", array_of(arrow::int64(), "[1, null, 3, 4]")}, {"b", array_of(arrow::int64(), "[1, 2, 5000000000, 4]")}});
-  const auto conformed = conform(*file, table_of({{"a", "long!"}, {"b", "int!"}})).value();
+  const auto conformed = conform(*file, table_with({{"a", "long!"}, {"b", "int!"}})).value();
   EXPECT_EQ(column_text(*conformed.batch, "a"), "1, 4");
   EXPECT_EQ(column_text(*conformed.batch, "b"), "1, 4");
   ASSERT_EQ(conformed.misfits.size(), 2U);
@@ -182,7 +182,7 @@ TEST(BatchConformer, TakesMisfitRowsOut) {
   EXPECT_THAT(conformed.misfits[1].reason, HasSubstr("5000000000 does not fit int"));
   EXPECT_EQ(conformed.batch->column(0)->data()->buffers[0], nullptr);  // Parquet writers refuse a bitmap here
 
-  const auto lacking = conform(*file, table_of({{"c", "long!"}}));
+  const auto lacking = conform(*file, table_with({{"c", "long!"}}));
   EXPECT_EQ(lacking.error().type, "SchemaMismatch");
 }
 
@@ -190,7 +190,7 @@ TEST(BatchConformer, TakesMisfitRowsOut) {
 TEST(BatchConformer, TakesInvalidTextOut) {
   arrow::StringBuilder builder;
   for (const char* text : {"a", "\xc3", "\xa4", "\xc3\xa4"}) ASSERT_TRUE(builder.Append(text).ok());
-  const auto conformed = conform(*file_of({{"t", *builder.Finish()}}), table_of({{"t", "string"}})).value();
+  const auto conformed = conform(*file_of({{"t", *builder.Finish()}}), table_with({{"t", "string"}})).value();
   EXPECT_EQ(column_text(*conformed.batch, "t"), R"("a", "ä")");
   ASSERT_EQ(conformed.misfits.size(), 2U);
   EXPECT_THAT(conformed.misfits[0].reason, HasSubstr("invalid UTF-8"));
@@ -207,7 +207,7 @@ TEST(BatchConformer, RefusesMoreUnplacedTextThanItsLimit) {
   const ArrayPtr list = arrow::ListArray::FromArrays(*offsets, *values).ValueOrDie();
 
   const auto refusal = [](const ArrayPtr& column, const char* name) {
-    const auto conformed = conform(*file_of({{"a", column}}), table_of({{name, "long"}}));
+    const auto conformed = conform(*file_of({{"a", column}}), table_with({{name, "long"}}));
     return conformed ? "" : fmt::format("{}: {}", conformed.error().type, conformed.error().message);
   };
   EXPECT_THAT(refusal(values, "a"), HasSubstr("TooLarge: row 356: "));    // values that do not fit
@@ -217,7 +217,7 @@ TEST(BatchConformer, RefusesMoreUnplacedTextThanItsLimit) {
 // Batches are often slices of larger arrays: offsets must be honoured.
 TEST(BatchConformer, TakesSlices) {
   const auto whole = file_of({{"t", array_of(arrow::utf8(), R"(["x", "y", "z"])")}, {"s", array_of(arrow::int32(), "[1, 2, 3]")}});
-  const auto conformed = conform(*whole->Slice(1, 2), table_of({{"t", "string"}, {"s", "long"}})).value();
+  const auto conformed = conform(*whole->Slice(1, 2), table_with({{"t", "string"}, {"s", "long"}})).value();
   EXPECT_EQ(column_text(*conformed.batch, "t"), R"("y", "z")");
   EXPECT_EQ(column_text(*conformed.batch, "s"), "2, 3");
 }

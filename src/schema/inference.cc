@@ -5,7 +5,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/ascii.h"
 #include "schema/scalar_text.h"
+#include "schema/type.h"
 
 namespace sluice {
 namespace {
@@ -25,10 +27,7 @@ enum Kind : uint32_t {
 };
 constexpr uint32_t kNumbers = kLong | kBigInteger | kHugeInteger | kDouble;
 constexpr uint8_t kScalarShape = 1, kStructShape = 2, kListShape = 3;
-constexpr int kDecimalDigitsMax = 38;
 constexpr int kIntDigitsMax = 10, kLongDigitsMax = 19;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_integer(std::string_view text) {
   if (!text.empty() && text[0] == '-') text.remove_prefix(1);
@@ -233,7 +232,7 @@ TypePtr ColumnGuess::type() const {
 ColumnGuess& StructGuess::member(std::string_view name, bool exact_decimals) {
   const int found = names_.find(name);
   if (found >= 0) return members_[static_cast<size_t>(found)];
-  if (members_.size() >= kMembersMax) {
+  if (members_.size() >= kStructMembersMax) {
     overflowed_ = true;
     overflow_ = ColumnGuess(options_);
     return overflow_;

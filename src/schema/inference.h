@@ -6,7 +6,7 @@
 // rescued later). CSV text: digits with a leading zero or '+' are string (is_code()); NaN and infinities are
 // double where numbers are seen too, else string. Structs merge by member, lists by element. Scalars, objects and arrays in one
 // column: the kind seen most often stays (a tie: the first one), the others will be rescued. A column seen only as null, {} or [] has
-// no type yet (nullptr). Members and columns beyond kMembersMax of one struct are not taken up (their values will be rescued).
+// no type yet (nullptr). Members and columns beyond kStructMembersMax of one struct are not taken up (their values will be rescued).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ bool is_code(std::string_view text);
 bool is_number(TypeId id);
 
 /// Columns of a table, or members of one struct.
-inline constexpr size_t kMembersMax = 4096;
+inline constexpr size_t kStructMembersMax = 4096;
 
 class StructGuess;
 
@@ -86,7 +86,7 @@ class StructGuess {
   InferOptions options_;
   NameIndex names_;
   std::vector<ColumnGuess> members_;
-  ColumnGuess overflow_;  ///< takes what is seen of members beyond kMembersMax
+  ColumnGuess overflow_;  ///< takes what is seen of members beyond kStructMembersMax
   bool overflowed_ = false;
 };
 

@@ -147,8 +147,8 @@ TEST(Inference, MergesGuesses) {
 // Prevents: objects used as maps (a key per user) exhausting memory or making a table of a million columns.
 TEST(Inference, LimitsTheMembersOfAStruct) {
   StructGuess guess;
-  for (size_t i = 0; i < kMembersMax + 10; ++i) guess.member("k" + std::to_string(i)).see_bool();
-  EXPECT_EQ(guess.fields().size(), kMembersMax);
+  for (size_t i = 0; i < kStructMembersMax + 10; ++i) guess.member("k" + std::to_string(i)).see_bool();
+  EXPECT_EQ(guess.fields().size(), kStructMembersMax);
   EXPECT_TRUE(guess.overflowed());
 }
 

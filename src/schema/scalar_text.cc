@@ -9,6 +9,9 @@
 #include <fast_float/fast_float.h>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+#include "schema/type.h"
+
 namespace sluice {
 namespace {
 
@@ -18,18 +21,13 @@ constexpr int64_t kHourUs = 60 * kMinuteUs;
 constexpr int64_t kDayUs = 24 * kHourUs;
 constexpr int kOffsetHoursMax = 18;
 constexpr size_t kDateLength = 10;
-constexpr int kDecimalDigitsMax = 38;
 /// Exponents beyond never fit; clamping there keeps the arithmetic small.
 constexpr int kExponentMax = 1'000'000;
 
-bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool equals_lower(std::string_view text, std::string_view lower_case) {
-  if (text.size() != lower_case.size()) return false;
+bool equals_lower(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (lower(text[i]) != lower_case[i]) return false;
+    if (lower_case(text[i]) != lower[i]) return false;
   }
   return true;
 }
@@ -123,7 +121,7 @@ std::optional<NumberParts> split_number(std::string_view text) {
     parts.fraction = take_digits(text);
   }
   if (parts.whole.empty() && parts.fraction.empty()) return std::nullopt;
-  if (!text.empty() && lower(text[0]) == 'e') {
+  if (!text.empty() && lower_case(text[0]) == 'e') {
     text.remove_prefix(1);
     const bool negative = take_sign(text);
     const std::string_view digits = take_digits(text);
@@ -171,7 +169,7 @@ std::optional<T> read_floating(std::string_view text) {
   }
   if (value == 0) {
     for (char c : unsigned_text) {
-      if (lower(c) == 'e') break;
+      if (lower_case(c) == 'e') break;
       if (c >= '1' && c <= '9') return std::nullopt;
     }
     return value;

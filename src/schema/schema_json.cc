@@ -10,8 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kTypeDepthMax = 64;
-
 std::unexpected<Error> corrupt(std::string message) { return fail(ErrorCode::kCorruption, std::move(message)); }
 
 json fields_to_json(const std::vector<Field>& fields) {

@@ -9,11 +9,11 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
-constexpr int kTypeDepthMax = 64;
-constexpr int kDecimalPrecisionMax = 38;
 constexpr size_t kPrimitives = static_cast<size_t>(TypeId::kStruct);
 
 /// Names that stand in a type's text without backquotes.
@@ -105,7 +105,7 @@ class TypeParser {
     while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' || text_[at_] == ' ')) {
       const char c = text_[at_++];
       if (c == ' ' && words.ends_with(' ')) continue;
-      words += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      words += lower_case(c);
     }
     while (words.ends_with(' ')) words.pop_back();
     return words;
@@ -200,7 +200,7 @@ class TypeParser {
   Result<TypePtr> parse_decimal() {
     if (!take('(')) return wrong("'(' and precision and scale, as in decimal(9,2)");
     const std::optional<int> precision = take_number();
-    if (!precision || *precision < 1 || *precision > kDecimalPrecisionMax) return wrong("a precision from 1 to 38");
+    if (!precision || *precision < 1 || *precision > kDecimalDigitsMax) return wrong("a precision from 1 to 38");
     int scale = 0;
     if (take(',')) {
       const std::optional<int> number = take_number();

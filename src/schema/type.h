@@ -31,6 +31,9 @@ enum class TypeId {
   kMap,
 };
 
+inline constexpr int kTypeDepthMax = 64;  ///< levels of types inside one another
+inline constexpr int kDecimalDigitsMax = 38;
+
 struct Type;
 using TypePtr = std::shared_ptr<const Type>;
 

@@ -19,10 +19,12 @@
 #include <mutex>
 #include <thread>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kBacklog = 512;
 constexpr size_t kReadBytes = 16 * 1024;
@@ -30,18 +32,20 @@ constexpr int kTickMs = 200;  // how late a time limit may be noticed
 constexpr int kStopSeconds = 5;
 constexpr auto kDropMax = std::chrono::seconds(2);  // how long a refused client may go on sending
 
-class Descriptor {
+}  // namespace
+
+class SocketDescriptor {
  public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
+  explicit SocketDescriptor(int fd = -1) : fd_(fd) {}
+  SocketDescriptor(SocketDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  SocketDescriptor& operator=(SocketDescriptor&& other) noexcept {
     if (this != &other) {
       reset();
       fd_ = std::exchange(other.fd_, -1);
     }
     return *this;
   }
-  ~Descriptor() { reset(); }
+  ~SocketDescriptor() { reset(); }
   int get() const { return fd_; }
   void reset() {
     if (fd_ >= 0) ::close(fd_);
@@ -55,7 +59,7 @@ class Descriptor {
 /// A whole request to read from, and the socket to answer on within a time.
 class AnswerStream final : public httplib::Stream {
  public:
-  AnswerStream(std::string_view request, int socket, std::string peer, Clock::time_point deadline)
+  AnswerStream(std::string_view request, int socket, std::string peer, SteadyClock::time_point deadline)
       : request_(request), socket_(socket), peer_(std::move(peer)), deadline_(deadline) {}
 
   bool is_readable() const override { return !request_.empty(); }
@@ -72,7 +76,7 @@ class AnswerStream final : public httplib::Stream {
       if (count > 0) {
         sent += static_cast<size_t>(count);
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - SteadyClock::now()).count();
         pollfd wait{socket_, POLLOUT, 0};
         failed_ = left <= 0 || ::poll(&wait, 1, static_cast<int>(left)) <= 0;
       } else if (errno != EINTR) {
@@ -90,7 +94,7 @@ class AnswerStream final : public httplib::Stream {
   std::string_view request_;
   const int socket_;
   const std::string peer_;
-  const Clock::time_point deadline_;
+  const SteadyClock::time_point deadline_;
   bool failed_ = false;
 };
 
@@ -122,9 +126,7 @@ class Answerer final : public httplib::Server {
     ServerRequest ours{.method = method, .path = request.path, .body = request.body, .peer = request.remote_addr};
     for (const auto& [name, value] : request.params) ours.query.emplace_back(name, value);
     for (const auto& [name, value] : request.headers) {
-      std::string lower = name;
-      std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      ours.headers.emplace(std::move(lower), value);
+      ours.headers.emplace(lower_case(name), value);
     }
     ServerResponse answer = handler_(ours);
     response.status = answer.status;
@@ -134,6 +136,8 @@ class Answerer final : public httplib::Server {
 
   const HttpHandler handler_;
 };
+
+namespace {
 
 std::string peer_of(int socket) {
   sockaddr_storage address{};
@@ -161,7 +165,7 @@ std::string refusal_text(int status) {
 
 void send_at_once(int socket, std::string_view text) { (void)::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }
 
-Result<Descriptor> bind_to(const std::string& host, int port) {
+Result<SocketDescriptor> bind_to(const std::string& host, int port) {
   addrinfo wanted{};
   wanted.ai_family = AF_UNSPEC, wanted.ai_socktype = SOCK_STREAM, wanted.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
@@ -170,7 +174,7 @@ Result<Descriptor> bind_to(const std::string& host, int port) {
     return invalid_input(fmt::format("--listen {}: {}", host, ::gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> keep(found, ::freeaddrinfo);
-  Descriptor socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  SocketDescriptor socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0 || ::listen(socket.get(), kBacklog) != 0) {
@@ -183,13 +187,13 @@ Result<Descriptor> bind_to(const std::string& host, int port) {
 
 class HttpFront::Connections {
  public:
-  Connections(Descriptor listener, const HttpLimits& limits, HttpHandler handler, std::string_view express_path)
+  Connections(SocketDescriptor listener, const HttpLimits& limits, HttpHandler handler, std::string_view express_path)
       : limits_(limits),
         express_(fmt::format("GET {} ", express_path)),
         listener_(std::move(listener)),
         answerer_(limits, std::move(handler)) {
-    epoll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
-    wake_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_ = SocketDescriptor(::epoll_create1(EPOLL_CLOEXEC));
+    wake_ = SocketDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     watch(listener_.get(), EPOLL_CTL_ADD);
     watch(wake_.get(), EPOLL_CTL_ADD);
   }
@@ -211,17 +215,17 @@ class HttpFront::Connections {
     listener_.reset();
     drop_idle();
     // Requests in hand are answered: their connections are not in open_ until then.
-    const auto deadline = Clock::now() + std::chrono::seconds(kStopSeconds);
-    while (in_hand() > 0 && Clock::now() < deadline) turn();
+    const auto deadline = SteadyClock::now() + std::chrono::seconds(kStopSeconds);
+    while (in_hand() > 0 && SteadyClock::now() < deadline) turn();
     for (std::jthread& thread : threads) thread.request_stop();
   }
 
  private:
   struct Connection {
-    Descriptor socket;
+    SocketDescriptor socket;
     std::string peer;
     std::string received;
-    Clock::time_point deadline;
+    SteadyClock::time_point deadline;
     bool continued = false;  ///< "100 Continue" was sent for this request
     bool last = false;
     bool refused = false;      ///< answered already: what still comes is dropped, so that a reset does not take the answer away
@@ -262,7 +266,7 @@ class HttpFront::Connections {
     }
     take_back();
     close_late();
-    if (listens_again_ && Clock::now() >= *listens_again_) {
+    if (listens_again_ && SteadyClock::now() >= *listens_again_) {
       listens_again_.reset();
       watch(listener_.get(), EPOLL_CTL_ADD);
     }
@@ -270,11 +274,11 @@ class HttpFront::Connections {
 
   void accept_all() {
     while (true) {
-      Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      SocketDescriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (socket.get() < 0) {
         if (errno == EMFILE || errno == ENFILE) {  // who waits goes on waiting; asking at once again would take a whole core
           watch(listener_.get(), EPOLL_CTL_DEL);
-          listens_again_ = Clock::now() + std::chrono::milliseconds(kTickMs);
+          listens_again_ = SteadyClock::now() + std::chrono::milliseconds(kTickMs);
         }
         return;
       }
@@ -287,7 +291,7 @@ class HttpFront::Connections {
       auto connection = std::make_unique<Connection>();
       connection->peer = peer_of(fd);
       connection->socket = std::move(socket);
-      connection->deadline = Clock::now() + limits_.idle_max;
+      connection->deadline = SteadyClock::now() + limits_.idle_max;
       open_.emplace(fd, std::move(connection));
     }
   }
@@ -316,7 +320,7 @@ class HttpFront::Connections {
       return;
     }
     if (connection.refused) return;
-    if (connection.received.empty()) connection.deadline = Clock::now() + limits_.request_max;
+    if (connection.received.empty()) connection.deadline = SteadyClock::now() + limits_.request_max;
     connection.received.append(bytes, static_cast<size_t>(count));
     look_at(found);
   }
@@ -357,7 +361,7 @@ class HttpFront::Connections {
     ::shutdown(found->first, SHUT_WR);
     connection.refused = true;
     connection.received.clear();
-    connection.deadline = Clock::now() + kDropMax;
+    connection.deadline = SteadyClock::now() + kDropMax;
   }
 
   /// Connections that were answered and stay open.
@@ -370,7 +374,7 @@ class HttpFront::Connections {
     for (auto& connection : answered) {
       const int fd = connection->socket.get();
       const bool more = !connection->received.empty();
-      connection->deadline = Clock::now() + (more ? limits_.request_max : limits_.idle_max);
+      connection->deadline = SteadyClock::now() + (more ? limits_.request_max : limits_.idle_max);
       watch(fd, EPOLL_CTL_ADD);
       const auto [place, added] = open_.emplace(fd, std::move(connection));
       if (more) look_at(place);
@@ -378,7 +382,7 @@ class HttpFront::Connections {
   }
 
   void close_late() {
-    const auto now = Clock::now();
+    const auto now = SteadyClock::now();
     for (auto it = open_.begin(); it != open_.end();) {
       const auto next = std::next(it);
       if (it->second->deadline < now) {
@@ -409,7 +413,7 @@ class HttpFront::Connections {
         lane.work.pop_front();
       }
       const std::string_view request = std::string_view(connection->received).substr(0, connection->request_bytes);
-      AnswerStream stream(request, connection->socket.get(), connection->peer, Clock::now() + limits_.answer_max);
+      AnswerStream stream(request, connection->socket.get(), connection->peer, SteadyClock::now() + limits_.answer_max);
       const bool stays = answerer_.answer_one(stream, connection->last) && !connection->last;
       connection->received.erase(0, connection->request_bytes);
       connection->continued = false;
@@ -424,10 +428,10 @@ class HttpFront::Connections {
 
   const HttpLimits limits_;
   const std::string express_;  ///< what requests of the second lane begin with
-  Descriptor listener_, epoll_, wake_;
+  SocketDescriptor listener_, epoll_, wake_;
   Answerer answerer_;
-  Open open_;                                       // of the connections' thread
-  std::optional<Clock::time_point> listens_again_;  // of the connections' thread
+  Open open_;                                             // of the connections' thread
+  std::optional<SteadyClock::time_point> listens_again_;  // of the connections' thread
 
   mutable std::mutex mutex_;
   Lane lanes_[2];                                      // their work is protected by mutex_
@@ -440,7 +444,7 @@ HttpFront::~HttpFront() = default;
 
 Result<std::unique_ptr<HttpFront>> HttpFront::listen(const std::string& host, int port, const HttpLimits& limits, HttpHandler handler,
                                                      std::string_view express_path) {
-  TRY_ASSIGN(Descriptor listener, bind_to(host, port));
+  TRY_ASSIGN(SocketDescriptor listener, bind_to(host, port));
   return std::unique_ptr<HttpFront>(
       new HttpFront(std::make_unique<Connections>(std::move(listener), limits, std::move(handler), express_path)));
 }

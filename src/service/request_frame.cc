@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "service/http_front.h"
 
 namespace sluice {
@@ -10,13 +11,8 @@ namespace {
 
 constexpr size_t kHeadersMax = 100;
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
+/// Spaces and tabs alone (RFC 9110, 5.5): anything else belongs to the value.
+std::string_view without_blanks_around(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
@@ -26,12 +22,12 @@ std::string_view trimmed(std::string_view text) {
 int read_header(std::string_view line, const HttpLimits& limits, RequestFrame& frame, bool& has_length) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0 || line.find_first_of(" \t") < colon) return 400;
-  const std::string name = lower(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string name = lower_case(line.substr(0, colon));
+  const std::string_view value = without_blanks_around(line.substr(colon + 1));
   if (name == "transfer-encoding") return 411;
-  if (name == "content-encoding" && lower(value) != "identity") return 415;  // a compressed body may be a bomb
-  if (name == "expect") frame.wants_continue = lower(value) == "100-continue";
-  if (name == "connection" && lower(value) == "close") frame.is_last = true;
+  if (name == "content-encoding" && lower_case(value) != "identity") return 415;  // a compressed body may be a bomb
+  if (name == "expect") frame.wants_continue = lower_case(value) == "100-continue";
+  if (name == "connection" && lower_case(value) == "close") frame.is_last = true;
   if (name != "content-length") return 0;
   size_t length = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);

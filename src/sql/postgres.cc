@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr SqlDialect kDialect = {
+constexpr SqlDialect kPostgresDialect = {
     .lock_rows = " FOR NO KEY UPDATE",
     .lock_rows_alone = " FOR UPDATE",
     .lock_free_rows = " FOR NO KEY UPDATE SKIP LOCKED",
@@ -206,7 +206,7 @@ Result<std::string> postgres_name(const std::string& uri) {
   return fmt::format("{}/{}", name, known["dbname"].empty() ? known["user"] : known["dbname"]);
 }
 
-const SqlDialect& PostgresConnection::dialect() const { return kDialect; }
+const SqlDialect& PostgresConnection::dialect() const { return kPostgresDialect; }
 
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const PostgresOptions& options) {
   TRY_ASSIGN(std::string name, postgres_name(options.uri));

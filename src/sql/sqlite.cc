@@ -11,7 +11,7 @@ namespace sluice {
 namespace {
 
 // A write transaction has the file for itself: no row needs a lock.
-constexpr SqlDialect kDialect = {
+constexpr SqlDialect kSqliteDialect = {
     .numbers_in_list = "(SELECT value FROM json_each({}))",
     .list_with_text = "json_insert({0}, '$[#]', {1})",
     .list_with_number = "json_insert({0}, '$[#]', {1})",
@@ -168,7 +168,7 @@ Result<void> SqliteConnection::switch_to_wal(const SqliteOptions& options) {
   }
 }
 
-const SqlDialect& SqliteConnection::dialect() const { return kDialect; }
+const SqlDialect& SqliteConnection::dialect() const { return kSqliteDialect; }
 
 SqliteConnection::~SqliteConnection() {
   for (auto& [sql, statement] : idle_statements_) sqlite3_finalize(statement);

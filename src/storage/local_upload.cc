@@ -16,7 +16,6 @@ namespace {
 
 constexpr size_t kWriteBufferBytes = 256 * kKiB;
 constexpr mode_t kFileMode = 0666;
-constexpr mode_t kFolderMode = 0777;
 constexpr mode_t kPermissions = 0777;
 constexpr mode_t kAllModes = 07777;
 constexpr int kOpenAttemptsMax = 3;  // a clean-up may remove the empty folder between making and using it

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;  // to be read: only then it can be synced
-constexpr mode_t kFolderMode = 0777;
 
 struct Meaning {
   ErrorCode code;

@@ -12,6 +12,8 @@
 
 namespace sluice {
 
+inline constexpr mode_t kFolderMode = 0777;  ///< of folders that are made, before the umask
+
 class Fd {
  public:
   Fd() = default;

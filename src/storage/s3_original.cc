@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "net/percent.h"
 #include "storage/s3_write.h"
 #include "storage/s3_xml.h"
@@ -39,7 +40,7 @@ Result<S3Original> s3_original(S3Client& client, const S3Address& address, Conte
   TRY_ASSIGN(const HttpResponse head, s3_head_answer(client, address, context));
   S3Original original{.info = s3_head_of(head, address).info, .headers = {}, .tagging = {}};
   for (const auto& [name, value] : head.headers) {
-    const std::string lower = in_lower_case(name);
+    const std::string lower = lower_case(name);
     // The token says who wrote an object: a copy has one of its own.
     const bool is_metadata = lower.starts_with(kS3MetadataPrefix) && lower != kS3TokenHeader;
     if (is_metadata || std::ranges::find(kCarriedHeaders, lower) != kCarriedHeaders.end()) original.headers.emplace_back(lower, value);

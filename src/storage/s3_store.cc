@@ -19,7 +19,7 @@ constexpr int64_t kListKeysMax = 1000;  // S3's own limit of a page
 constexpr size_t kDeleteKeysMax = 1000;
 constexpr int64_t kWholeObjectBytesMax = 2 * kGiB;
 
-std::string quoted(std::string_view etag) { return fmt::format("\"{}\"", etag); }
+std::string quoted_etag(std::string_view etag) { return fmt::format("\"{}\"", etag); }
 
 Error changed_while_read(std::string_view uri, std::string_view version) {
   return {ErrorCode::kConflict,
@@ -149,7 +149,7 @@ void S3Store::read(ReadRequest request, ReadDone done) {
     const std::string last = range.length < 0 ? "" : std::to_string(range.offset + range.length - 1);
     call.headers.emplace_back("Range", fmt::format("bytes={}-{}", range.offset, last));
   }
-  if (!request.version.empty()) call.headers.emplace_back("If-Match", quoted(request.version));
+  if (!request.version.empty()) call.headers.emplace_back("If-Match", quoted_etag(request.version));
   call.response_bytes_max = kWholeObjectBytesMax;
   Context context{.stop = request.stop};
   client_->send(std::move(call), std::move(context),
@@ -251,7 +251,7 @@ Result<void> S3Store::remove_one(const S3Address& address, const std::string& ve
     if (head->info.version != version) {
       return fail(ErrorCode::kConflict, fmt::format("{}: deleting: it is no longer at version {}", address.text(), version));
     }
-    call.headers.emplace_back("If-Match", quoted(version));
+    call.headers.emplace_back("If-Match", quoted_etag(version));
   }
   TRY_ASSIGN(HttpResponse response, client_->call(call, context));
   if (response.status == 501 && !version.empty()) {

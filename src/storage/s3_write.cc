@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "storage/s3_xml.h"
 
 namespace sluice {
@@ -44,12 +45,6 @@ void add_s3_condition(HttpHeaders& headers, const PutOptions& options) {
   if (!options.if_match.empty()) headers.emplace_back("If-Match", "\"" + options.if_match + "\"");
 }
 
-std::string in_lower_case(std::string_view header_name) {
-  std::string lower(header_name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 Result<HttpResponse> s3_head_answer(S3Client& client, const S3Address& address, Context& context) {
   TRY_ASSIGN(HttpResponse response, client.call({.method = "HEAD", .bucket = address.bucket, .key = address.key}, context));
   if (response.status != 200) return std::unexpected(s3_refusal(response, "looking it up", address.text(), client.options()));
@@ -63,7 +58,7 @@ ObjectHead s3_head_of(const HttpResponse& answer, const S3Address& address) {
   head.info.size_bytes = std::strtoll(std::string(answer.header("content-length").value_or("0")).c_str(), nullptr, 10);
   head.info.modified_at = parse_http_date(answer.header("last-modified").value_or("")).value_or(Timestamp{});
   for (const auto& [name, value] : answer.headers) {
-    const std::string lower = in_lower_case(name);
+    const std::string lower = lower_case(name);
     if (lower.starts_with(kS3MetadataPrefix)) head.metadata[lower.substr(kS3MetadataPrefix.size())] = value;
   }
   return head;

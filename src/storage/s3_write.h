@@ -26,7 +26,6 @@ void add_s3_condition(HttpHeaders& headers, const PutOptions& options);
 /// The answer to HEAD, where it is 200, and what it says. A header's name may be in any case.
 Result<HttpResponse> s3_head_answer(S3Client& client, const S3Address& address, Context& context);
 ObjectHead s3_head_of(const HttpResponse& answer, const S3Address& address);
-std::string in_lower_case(std::string_view header_name);
 
 /// What HEAD says of an object, its metadata included.
 Result<ObjectHead> s3_head(S3Client& client, const S3Address& address, Context& context);

@@ -10,8 +10,6 @@
 namespace sluice {
 namespace {
 
-constexpr auto kAfterLastSweep = kSweepAgainAfter + std::chrono::hours(1);
-
 /// The files go with the first process: those who recover what it left must not load them for themselves.
 std::vector<FaultPlan::Operation> load_untracked(const std::vector<Fault>& faults, const std::string& when) {
   FaultyWorld faulty(faults);

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kRecoveryRunsMax = 8;  // one run recovers; the broken file is tried three times; one more finds nothing to do
 constexpr auto kStall = std::chrono::minutes(10);
-constexpr auto kAfterLastSweep = kSweepAgainAfter + std::chrono::hours(1);
 
 template <class T>
 T must(Result<T> result) {

@@ -11,9 +11,13 @@
 #include "faulty_catalog.h"
 #include "faulty_rows.h"
 #include "faulty_store.h"
+#include "ledger/work_ledger.h"
 #include "world/world.h"
 
 namespace sluice {
+
+/// A sweep after it is a batch's last.
+inline constexpr auto kAfterLastSweep = kSweepAgainAfter + std::chrono::hours(1);
 
 /// Under SLUICE_TEST_LONG=1: what is thinned out otherwise runs whole.
 bool long_sweep();

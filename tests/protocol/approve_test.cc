@@ -9,7 +9,6 @@ namespace sluice {
 namespace {
 
 using testing::ElementsAre;
-using testing::Field;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
@@ -44,7 +43,7 @@ class Approve : public testing::Test {
 };
 
 auto group(const std::string& changes, int64_t files) {
-  return AllOf(Field(&WaitingFiles::changes, changes), Field(&WaitingFiles::files, files));
+  return AllOf(testing::Field(&WaitingFiles::changes, changes), testing::Field(&WaitingFiles::files, files));
 }
 
 // Prevents a column that nobody approved, files lost or failed for waiting, and a good file held back by a neighbour that waits.

@@ -8,7 +8,6 @@ namespace sluice {
 namespace {
 
 using testing::ElementsAre;
-using testing::Field;
 using testing::Optional;
 using testing::UnorderedElementsAre;
 
@@ -55,7 +54,7 @@ TEST(Mark, LastIsTheNewestConfirmed) {
   PreparedBatch next;
   next.ingestion = ingestion, next.batch = BatchId("next"), next.seq = confirmed.seq + 6;
   const Mark made = next_mark(process->ledger(), state, process->registered(), next).value();
-  EXPECT_THAT(made.last, Optional(Field(&MarkEntry::batch, BatchId("newer"))));
+  EXPECT_THAT(made.last, Optional(testing::Field(&MarkEntry::batch, BatchId("newer"))));
   EXPECT_EQ(made.open.size(), 1u);
 }
 

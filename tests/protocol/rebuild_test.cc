@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/rebuild.h"
+#include "world/dying_processes.h"
 #include "world/world.h"
 
 namespace sluice {
@@ -18,11 +19,6 @@ Result<RebuildReport> rebuild_at(World& world, const std::string& home, const Re
 }
 
 Result<RunReport> run_at(World& world, const std::string& home) { return world.start({}, home)->run(); }
-
-std::string error_of(World& world, const std::string& home) {
-  const auto report = run_at(world, home);
-  return report ? report->run.error : report.error().message;
-}
 
 /// Rows of all loaded files, as the ledger counts them.
 int64_t rows_known(Process& process) {
