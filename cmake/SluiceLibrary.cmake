@@ -1,4 +1,4 @@
-# A source costs less than the headers that it includes: a cold build takes a third of the time when several are compiled as one.
+# A source costs less than the headers that it includes: a cold build is much faster when several are compiled as one.
 # OFF compiles each by itself, as clang-tidy reads them (scripts/lint): that a source includes what it uses is seen there.
 option(SLUICE_TOGETHER "Compile the sources of a folder together, SLUICE_TOGETHER_MAX at a time" ON)
 set(SLUICE_TOGETHER_MAX 8)

@@ -93,7 +93,9 @@ void hide_named_values(std::string& text) {
   }
 }
 
-bool same_word(std::string_view text, std::string_view word) { return lower_case(text.substr(0, word.size())) == lower_case(word); }
+bool same_word(std::string_view text, std::string_view word) {
+  return std::ranges::equal(text.substr(0, word.size()), word, [](char a, char b) { return lower_case(a) == lower_case(b); });
+}
 
 /// "Bearer eyJhbGciOi..." and "Authorization: Basic dXNlcjpw...", whose scheme stays.
 void hide_headers(std::string& text) {

@@ -129,7 +129,7 @@ void SqlRow::read_values(SqlTokens& tokens) {
     const SqlToken& token = tokens.token();
     more = token.is(',');
     if (more) tokens.next();
-    if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at \"{}\"", shown_text(token.text)));
+    if (!more && !token.is(')')) refuse(token, fmt::format("an expression is not understood at {}", quoted_text(token.text)));
     if (stored_.size() > kSqlValuesMax) refuse(first, fmt::format("more than {} values", kSqlValuesMax));
     if (bytes_.size() > kBytesMax) fail_as_too_large(tokens, "a row above the limit", first.line, first.byte);
   }
@@ -152,8 +152,7 @@ void SqlRow::read_value(SqlTokens& tokens) {
     case SqlTokenKind::kBits: keep(SqlValueKind::kText, token.text); break;
     case SqlTokenKind::kBytes: keep(SqlValueKind::kBytes, token.text); break;
     case SqlTokenKind::kName:
-      if (tokens.dialect() != DumpDialect::kMysql)
-        return refuse(token, fmt::format("\"{}\" is a name, not a value", shown_text(token.text)));
+      if (tokens.dialect() != DumpDialect::kMysql) return refuse(token, quoted_text(token.text) + " is a name, not a value");
       keep(SqlValueKind::kText, token.text);
       break;
     case SqlTokenKind::kNumber:
@@ -178,7 +177,7 @@ void SqlRow::read_number(SqlTokens& tokens) {
     return;
   }
   const bool is_number = token.kind == SqlTokenKind::kNumber && token.text.find_first_not_of("0123456789.eE+-") == std::string_view::npos;
-  if (!is_number) return refuse(token, fmt::format("\"{}\" is no value", shown_text(number + std::string(token.text))));
+  if (!is_number) return refuse(token, quoted_text(number + std::string(token.text)) + " is no value");
   number += token.text;
   keep(SqlValueKind::kNumber, number);
   tokens.next();
@@ -204,8 +203,7 @@ void SqlRow::read_word_value(SqlTokens& tokens) {
          literal.text);
   } else {
     std::string result;
-    if (!read_string_function(tokens, result, 0, 0))
-      return refuse(word, fmt::format("\"{}\" is an expression, which is not understood", shown_text(name)));
+    if (!read_string_function(tokens, result, 0, 0)) return refuse(word, quoted_text(name) + " is an expression, which is not understood");
     keep(SqlValueKind::kText, result);
   }
   tokens.next();
