@@ -346,15 +346,32 @@ TEST_P(LedgerConformance, WithdrawnBatchesAreSweptUntilNobodyCanWriteAnyMore) {
   must(a_.work().finish_withdraw(without_target.lease, "x", true));
   const ClaimedBatch batch = claim(a_);
   must(a_.work().pin_target(batch.lease, pin()));
-  EXPECT_THAT(must(a_.work().withdrawn_to_sweep(ingestion_)), IsEmpty());
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), IsEmpty());
   must(a_.work().finish_withdraw(batch.lease, "x", true));
   const auto is_batch = ElementsAre(Field(&BatchRecord::id, batch.lease.batch));
-  EXPECT_THAT(must(a_.work().withdrawn_to_sweep(ingestion_)), is_batch);
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), is_batch);
   must(a_.work().mark_swept(batch.lease.batch));
-  EXPECT_THAT(must(a_.work().withdrawn_to_sweep(ingestion_)), is_batch);
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), is_batch);
   world_->clock().advance(kSweepAgainAfter);
   must(a_.work().mark_swept(batch.lease.batch));
-  EXPECT_THAT(must(a_.work().withdrawn_to_sweep(ingestion_)), IsEmpty());
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), IsEmpty());
+}
+
+// Prevents: what a stalled worker wrote for a batch that another one published by then lies for ever, or is looked for in every run.
+TEST_P(LedgerConformance, PublishedBatchesThatWereTakenOverAreSweptOnce) {
+  discover_new({"/a"});
+  load();  // nobody took it over: nobody else can have written for it
+  discover_new({"/b"});
+  Worker b = join("b");
+  const ClaimedBatch taken = claim(b);
+  prepare(b, taken);
+  world_->clock().advance(kLease);
+  must(a_.work().confirm(must(a_.work().take_over(ingestion_, a_.id, kLease))->batch.lease, published()));
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), IsEmpty());
+  world_->clock().advance(kSweepAgainAfter);
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), ElementsAre(Field(&BatchRecord::id, taken.lease.batch)));
+  must(a_.work().mark_swept(taken.lease.batch));
+  EXPECT_THAT(must(a_.work().batches_to_sweep(ingestion_)), IsEmpty());
 }
 
 // Prevents: an untracked load marking files as loaded, or rule M comparing the table's mark with it (rule N).

@@ -240,6 +240,10 @@ constexpr std::string_view kPostgresHashes = R"sql(
 ALTER TABLE batch_files ADD COLUMN content_hash text NOT NULL DEFAULT '';  -- of an earlier version, in its first piece
 )sql";
 
+constexpr std::string_view kPostgresTakenOver = R"sql(
+CREATE INDEX idx_batches_taken_over ON batches (ingestion_id) WHERE state = 'COMMITTED' AND epoch > 1 AND swept_at IS NULL;
+)sql";
+
 constexpr Migration kPostgresMigrations[] = {
     {1, "files, batches, runs, ingestions", kPostgresFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kPostgresService},
@@ -247,6 +251,7 @@ constexpr Migration kPostgresMigrations[] = {
     {4, "keys of Parquet objects", kPostgresObjectKeys},
     {5, "what was disposed of", kPostgresDispositions},
     {6, "content hashes of what the history holds", kPostgresHashes},
+    {7, "batches that were taken over and are to be swept", kPostgresTakenOver},
 };
 
 }  // namespace

@@ -40,7 +40,7 @@ class SqlLedger : public WorkLedger, public Registry, public RunQueue, public Se
   Result<void> finish_withdraw(const Lease& lease, std::string_view reason, bool gently) override;
   Result<std::optional<TakenOver>> take_over(const IngestionId& ingestion, const WorkerId& worker,
                                              std::chrono::microseconds lease) override;
-  Result<std::vector<BatchRecord>> withdrawn_to_sweep(const IngestionId& ingestion) override;
+  Result<std::vector<BatchRecord>> batches_to_sweep(const IngestionId& ingestion) override;
   Result<void> mark_swept(const BatchId& batch) override;
   Result<std::optional<BatchRecord>> find_batch(const BatchId& batch) override;
   Result<std::optional<BatchRecord>> last_committed(const IngestionId& ingestion, std::string_view table_uuid) override;

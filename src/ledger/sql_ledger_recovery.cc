@@ -12,6 +12,16 @@ namespace {
 constexpr std::string_view kLive = "state IN ('STAGING', 'PREPARED', 'WITHDRAWING')";
 constexpr int64_t kSweptAtOnceMax = 1000;
 
+// As the partial indexes say it.
+constexpr std::string_view kWithdrawnToSweep = "state = 'WITHDRAWN' AND target IS NOT NULL";
+constexpr std::string_view kTakenOverToSweep = "state = 'COMMITTED' AND epoch > 1 AND swept_at IS NULL";
+
+bool is_to_sweep(const BatchRecord& batch, Timestamp now) {
+  if (!batch.finished_at) return true;
+  if (batch.state == BatchState::kCommitted) return now - *batch.finished_at >= kSweepAgainAfter;
+  return !batch.swept_at || *batch.swept_at - *batch.finished_at < kSweepAgainAfter;
+}
+
 std::string batches_where(std::string_view condition) { return fmt::format("SELECT {} FROM batches WHERE {}", kBatchColumns, condition); }
 
 }  // namespace
@@ -60,18 +70,19 @@ Result<std::optional<TakenOver>> SqlLedger::take_over(const IngestionId& ingesti
   });
 }
 
-Result<std::vector<BatchRecord>> SqlLedger::withdrawn_to_sweep(const IngestionId& ingestion) {
+Result<std::vector<BatchRecord>> SqlLedger::batches_to_sweep(const IngestionId& ingestion) {
   return read("looking for batches to sweep", [&](SqlConnection& db) -> Result<std::vector<BatchRecord>> {
-    TRY_ASSIGN(auto rows,
-               db.query(batches_where("ingestion_id = ? AND state = 'WITHDRAWN' AND target IS NOT NULL ORDER BY finished_at, id"),
-                        ingestion.text));
+    const Timestamp now = this->now(db);
     std::vector<BatchRecord> found;
-    while (std::ssize(found) < kSweptAtOnceMax) {
-      TRY_ASSIGN(const bool more, rows.next());
-      if (!more) break;
-      TRY_ASSIGN(auto batch, batch_from(rows));
-      const bool settled = batch.swept_at && batch.finished_at && *batch.swept_at - *batch.finished_at >= kSweepAgainAfter;
-      if (!settled) found.push_back(std::move(batch));
+    for (const std::string_view ended : {kWithdrawnToSweep, kTakenOverToSweep}) {
+      TRY_ASSIGN(auto rows,
+                 db.query(batches_where(fmt::format("ingestion_id = ? AND {} ORDER BY finished_at, id", ended)), ingestion.text));
+      while (std::ssize(found) < kSweptAtOnceMax) {
+        TRY_ASSIGN(const bool more, rows.next());
+        if (!more) break;
+        TRY_ASSIGN(auto batch, batch_from(rows));
+        if (is_to_sweep(batch, now)) found.push_back(std::move(batch));
+      }
     }
     return found;
   });
@@ -81,8 +92,8 @@ Result<void> SqlLedger::mark_swept(const BatchId& batch) {
   return write(
       "noting a sweep",
       [&](SqlConnection& db) -> Result<void> {
-        TRY(db.execute("UPDATE batches SET swept_at = ?2, updated_at = ?2 WHERE id = ?1 AND state = 'WITHDRAWN'", batch.text,
-                       now_text(db)));
+        TRY(db.execute("UPDATE batches SET swept_at = ?2, updated_at = ?2 WHERE id = ?1 AND state IN ('WITHDRAWN', 'COMMITTED')",
+                       batch.text, now_text(db)));
         return {};
       },
       Durability::kMayBeLost);

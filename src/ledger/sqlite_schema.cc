@@ -221,6 +221,10 @@ constexpr std::string_view kSqliteHashes = R"sql(
 ALTER TABLE batch_files ADD COLUMN content_hash TEXT NOT NULL DEFAULT '';  -- of an earlier version, in its first piece
 )sql";
 
+constexpr std::string_view kSqliteTakenOver = R"sql(
+CREATE INDEX idx_batches_taken_over ON batches (ingestion_id) WHERE state = 'COMMITTED' AND epoch > 1 AND swept_at IS NULL;
+)sql";
+
 constexpr Migration kSqliteMigrations[] = {
     {1, "files, batches, runs, ingestions", kSqliteFirst},
     {2, "service: queue, schedules, sealed secrets, tokens, idempotent requests", kSqliteService},
@@ -228,6 +232,7 @@ constexpr Migration kSqliteMigrations[] = {
     {4, "keys of Parquet objects", kSqliteObjectKeys},
     {5, "what was disposed of", kSqliteDispositions},
     {6, "content hashes of what the history holds", kSqliteHashes},
+    {7, "batches that were taken over and are to be swept", kSqliteTakenOver},
 };
 
 }  // namespace

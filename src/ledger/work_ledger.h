@@ -28,7 +28,7 @@ inline constexpr int kWorkerDeathsMax = 3;
 /// How many files record_discovered is given at once, and one transaction records.
 inline constexpr size_t kDiscoveredFilesMax = 10'000;
 
-/// How long after its end a withdrawn batch may still get objects from a stalled worker.
+/// How long after its end a batch may still get objects from a worker that stalled while another one ended it.
 inline constexpr std::chrono::hours kSweepAgainAfter{24};
 
 /// A known file as the discovery merge sees it.
@@ -197,9 +197,9 @@ class WorkLedger {
   /// Files that the dead worker had in hand get worker_deaths + 1. nullopt: none.
   virtual Result<std::optional<TakenOver>> take_over(const IngestionId& ingestion, const WorkerId& worker,
                                                      std::chrono::microseconds lease) = 0;
-  /// WITHDRAWN batches with a target whose objects were not swept yet, or were swept less than a day ago (a stalled worker may still
-  /// complete an upload).
-  virtual Result<std::vector<BatchRecord>> withdrawn_to_sweep(const IngestionId& ingestion) = 0;
+  /// A stalled worker may still complete an upload: WITHDRAWN batches with a target that were not swept yet, or less than kSweepAgainAfter
+  /// after their end; COMMITTED ones that were taken over, once, from kSweepAgainAfter on (the taker settled what was there before).
+  virtual Result<std::vector<BatchRecord>> batches_to_sweep(const IngestionId& ingestion) = 0;
   virtual Result<void> mark_swept(const BatchId& batch) = 0;
 
   /// --- rule M

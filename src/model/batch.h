@@ -108,7 +108,7 @@ struct BatchRecord {
   std::string reason;                  ///< of a withdrawal
   Timestamp created_at;
   std::optional<Timestamp> finished_at;
-  std::optional<Timestamp> swept_at;  ///< last clean sweep of a WITHDRAWN batch's prefix
+  std::optional<Timestamp> swept_at;  ///< last clean sweep of what no table names, once the batch has ended
 };
 
 /// Answer to (b): is the batch still ours and PREPARED?

@@ -226,7 +226,7 @@ Result<DryRun> Engine::dry_run(const Ingestion& ingestion, Sink& sink, const Run
 Result<void> Engine::recover(const Ingestion& ingestion, Sink& sink, RunObserver& observer, Context context) {
   const Recovery recovery = make_recovery(parts_, ingestion, sink, observer, Doubt::kStop);
   TRY(recover_dead_batches(recovery, context));
-  return sweep_withdrawn(recovery, context);
+  return sweep_ended_batches(recovery, context);
 }
 
 Result<int64_t> Engine::forget(const Ingestion& ingestion, Sink& sink, const std::vector<std::string>& paths, bool all,

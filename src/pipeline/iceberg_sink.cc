@@ -255,16 +255,33 @@ Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBa
   const TableMetadata& metadata = loaded(state).metadata;
   const Snapshot* snapshot = metadata.find_snapshot(batch.snapshot_id);
   if (!snapshot) return Published{batch.snapshot_id, 0};  // expired since: what it named cannot be told from what others need
-  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
-  TRY_ASSIGN(const std::string bytes, read_now(*store, {snapshot->manifest_list, "", {}}));
-  TRY_ASSIGN(const auto manifests, read_manifest_list(bytes));
-  std::vector<std::string> keep = {normalized_path(snapshot->manifest_list)};
-  for (const ManifestFile& manifest : manifests) keep.push_back(normalized_path(manifest.path));
-  // The table moved on to our snapshot, so every other attempt of this batch was refused or will be.
-  TRY(remove_prefix(fmt::format("{}/{}-snap-", state.pin.metadata_location, batch.batch.text), keep, context));
-  TRY(remove_prefix(fmt::format("{}/{}-merged-", state.pin.metadata_location, batch.batch.text), keep, context));
-  TRY(remove_prefix(fmt::format("{}/{}", state.pin.metadata_location, fence_name(batch.batch)), manifest_lists(metadata), context));
+  TRY(remove_refused_attempts(state, batch.batch, *snapshot, context));
   return Published{batch.snapshot_id, snapshot->sequence_number};
+}
+
+/// The table moved on to the batch's snapshot, so every other attempt of this batch was refused or will be.
+Result<void> IcebergSink::remove_refused_attempts(const TargetState& state, const BatchId& batch, const Snapshot& published,
+                                                  Context& context) {
+  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
+  TRY_ASSIGN(const std::string bytes, read_now(*store, {published.manifest_list, "", {}}));
+  TRY_ASSIGN(const auto manifests, read_manifest_list(bytes));
+  std::vector<std::string> keep = {normalized_path(published.manifest_list)};
+  for (const ManifestFile& manifest : manifests) keep.push_back(normalized_path(manifest.path));
+  TRY(remove_prefix(fmt::format("{}/{}-snap-", state.pin.metadata_location, batch.text), keep, context));
+  TRY(remove_prefix(fmt::format("{}/{}-merged-", state.pin.metadata_location, batch.text), keep, context));
+  const std::string fences = fmt::format("{}/{}", state.pin.metadata_location, fence_name(batch));
+  return remove_prefix(fences, manifest_lists(loaded(state).metadata), context);
+}
+
+Result<void> IcebergSink::sweep_published(const BatchRecord& batch, Context& context) {
+  if (!batch.snapshot_id || !batch.target) return {};
+  auto state = load(context);
+  if (!state && state.error().code == ErrorCode::kNotFound) return {};
+  TRY(state);
+  if (state->pin.table_uuid != batch.target->table_uuid) return {};  // made anew: whose objects they are cannot be told
+  TRY(catalog_.end_attempts(batch.id.text, context));
+  const Snapshot* published = loaded(*state).metadata.find_snapshot(*batch.snapshot_id);
+  return published ? remove_refused_attempts(*state, batch.id, *published, context) : Result<void>{};
 }
 
 Presence IcebergSink::confirmed_presence(const TargetState& state, const BatchRecord& batch) const {

@@ -40,6 +40,7 @@ class IcebergSink final : public Sink {
   Presence confirmed_presence(const TargetState& state, const BatchRecord& batch) const override;
   Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) override;
   Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) override;
+  Result<void> sweep_published(const BatchRecord& batch, Context& context) override;
   std::string warehouse() const override { return catalog_.warehouse(); }
   Result<void> sweep_attempts(Context& context) override { return catalog_.end_attempts("", context); }
   Result<void> trace(const TargetState& state, bool read_rows, const TraceVisitor& visit, Context& context) override;
@@ -50,6 +51,7 @@ class IcebergSink final : public Sink {
   Result<void> check_not_older(const TableMetadata& loaded);
   void remember(const TableMetadata& seen);
   Result<ObjectStore*> store_for(const std::string& uri, Context& context) { return stores_.store_for(uri, context); }
+  Result<void> remove_refused_attempts(const TargetState& state, const BatchId& batch, const Snapshot& published, Context& context);
   Result<void> sweep_fences(const TargetPin& target, const BatchId& batch, Context& context);
   Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
   Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);

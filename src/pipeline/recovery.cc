@@ -48,6 +48,11 @@ Result<void> finish_prepared(const Recovery& r, const TakenOver& taken, Context&
   return {};
 }
 
+Result<void> sweep_ended(Sink& sink, const BatchRecord& batch, Context& context) {
+  if (batch.state == BatchState::kCommitted) return sink.sweep_published(batch, context);
+  return sink.sweep(*batch.target, batch.id, context);
+}
+
 Result<void> recover_one(const Recovery& r, const TakenOver& taken, Context& context) {
   switch (taken.record.state) {
     case BatchState::kStaging: return release_staging(r, taken, context);
@@ -80,12 +85,11 @@ Result<int64_t> recover_dead_batches(const Recovery& r, Context& context) {
   }
 }
 
-Result<void> sweep_withdrawn(const Recovery& r, Context& context) {
-  TRY_ASSIGN(const auto batches, r.publisher.ledger.withdrawn_to_sweep(r.publisher.ingestion.id));
+Result<void> sweep_ended_batches(const Recovery& r, Context& context) {
+  TRY_ASSIGN(const auto batches, r.publisher.ledger.batches_to_sweep(r.publisher.ingestion.id));
   for (const BatchRecord& batch : batches) {
     TRY(context.check());
-    if (!batch.target) continue;
-    if (r.publisher.sink.sweep(*batch.target, batch.id, context)) TRY(r.publisher.ledger.mark_swept(batch.id));
+    if (sweep_ended(r.publisher.sink, batch, context)) TRY(r.publisher.ledger.mark_swept(batch.id));
   }
   (void)r.publisher.sink.sweep_attempts(context);  // what fails now is done by the next run
   return {};

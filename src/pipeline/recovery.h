@@ -19,7 +19,8 @@ struct Recovery {
 /// Finishes or withdraws every batch of a dead worker, oldest first; returns how many. Errors as publish_and_confirm.
 Result<int64_t> recover_dead_batches(const Recovery& recovery, Context& context);
 
-/// Deletes the objects of withdrawn batches, again and again for a day: a stalled worker may complete an upload late.
-Result<void> sweep_withdrawn(const Recovery& recovery, Context& context);
+/// A stalled worker may complete an upload late: deletes the objects of withdrawn batches, again and again for a day, and what attempts
+/// left of published ones that were taken over, a day after their end.
+Result<void> sweep_ended_batches(const Recovery& recovery, Context& context);
 
 }  // namespace sluice

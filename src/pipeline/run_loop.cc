@@ -60,14 +60,14 @@ Result<void> RunLoop::execute(Context& context) {
   TRY(recover_dead_batches(recovery(), context));
   if (!ingestion_.tracking) {
     TRY(load_untracked(context));
-    return sweep_withdrawn(recovery(), context);
+    return sweep_ended_batches(recovery(), context);
   }
   TRY(let_waiting_go(context));
   if (options_.approved.empty()) TRY(options_.retry_failed ? discover_failed(context) : discover_files(context));
   TRY(check_headers(context));
   TRY(load_tracked(context));
   TRY(report_waiting());
-  return sweep_withdrawn(recovery(), context);
+  return sweep_ended_batches(recovery(), context);
 }
 
 /// Schema mode approve: files that wait are read again when changes were approved for this run, when the table has another schema than the

@@ -155,7 +155,9 @@ class Sink {
   /// Deletes what a withdrawn batch wrote, by the names that only it uses; without a pinned target what its changes of the table left.
   /// Idempotent.
   virtual Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) = 0;
-  /// The same for changes of the table that nobody has finished for a day, whoever began them.
+  /// Deletes what refused attempts of a COMMITTED batch left behind its settle(), and nothing that any snapshot names. Idempotent.
+  virtual Result<void> sweep_published(const BatchRecord& /*batch*/, Context& /*context*/) { return {}; }
+  /// Ends changes of the table that nobody has finished for a day, whoever began them.
   virtual Result<void> sweep_attempts(Context& context) = 0;
 
   /// Visits all live data, for a ledger that is made anew. With `read_rows` rows are read where a footer says nothing. kInvalidInput: this

@@ -66,15 +66,18 @@ TEST(WithdrawSweep, EveryOperationOnce) {
 }
 
 // A worker sleeps while it writes for a commit; the one that takes over publishes, and removes what it finds of the first. Then the rest of
-// it comes, and its commit gets no answer: an object that nobody looks for any more.
+// it comes, and its commit gets no answer, or it dies before: an object that nobody looks for any more.
 TEST(PairSweep, AStallBeforeACommitThatFails) {
   Sweep sweep(case_of(two_loads));
   for (int64_t at = 1; at <= sweep.count(); ++at) {
     const std::string& name = sweep.operation(at).name;
-    if (!is_catalog_write(name) && name != "rows.begin_attempt") continue;
-    for (int64_t before = 1; before <= 6 && before < at; ++before) {
-      const Fault stall{.at = at - before, .kind = FaultKind::kStall};
-      for (const FaultKind kind : {FaultKind::kFailBefore, FaultKind::kFailAfter}) sweep.run({stall, {.at = at, .kind = kind}});
+    std::vector<FaultKind> kinds;
+    if (is_catalog_write(name) || name == "rows.begin_attempt") kinds = {FaultKind::kFailBefore, FaultKind::kFailAfter};
+    if (name == "store.put") kinds = {FaultKind::kCrashAfter};
+    for (const FaultKind kind : kinds) {
+      for (int64_t before = 1; before <= 6 && before < at; ++before) {
+        sweep.run({{.at = at - before, .kind = FaultKind::kStall}, {.at = at, .kind = kind}});
+      }
     }
   }
 }

@@ -84,8 +84,8 @@ Result<std::optional<TakenOver>> FaultyLedger::take_over(const IngestionId& inge
   return plan_.run("ledger.take_over", Effect::kWrite, [&] { return ledger_.take_over(ingestion, worker, lease); });
 }
 
-Result<std::vector<BatchRecord>> FaultyLedger::withdrawn_to_sweep(const IngestionId& ingestion) {
-  return plan_.run("ledger.withdrawn_to_sweep", Effect::kRead, [&] { return ledger_.withdrawn_to_sweep(ingestion); });
+Result<std::vector<BatchRecord>> FaultyLedger::batches_to_sweep(const IngestionId& ingestion) {
+  return plan_.run("ledger.batches_to_sweep", Effect::kRead, [&] { return ledger_.batches_to_sweep(ingestion); });
 }
 
 Result<void> FaultyLedger::mark_swept(const BatchId& batch) {

@@ -60,8 +60,8 @@ class NotingLedger final : public WorkLedger, public Registry {
   Result<std::optional<TakenOver>> take_over(const IngestionId&, const WorkerId&, std::chrono::microseconds) override {
     return note<std::optional<TakenOver>>("ledger.take_over");
   }
-  Result<std::vector<BatchRecord>> withdrawn_to_sweep(const IngestionId&) override {
-    return note<std::vector<BatchRecord>>("ledger.withdrawn_to_sweep");
+  Result<std::vector<BatchRecord>> batches_to_sweep(const IngestionId&) override {
+    return note<std::vector<BatchRecord>>("ledger.batches_to_sweep");
   }
   Result<void> mark_swept(const BatchId&) override { return note<void>("ledger.mark_swept"); }
   Result<std::optional<BatchRecord>> find_batch(const BatchId&) override { return note<std::optional<BatchRecord>>("ledger.find_batch"); }
@@ -128,7 +128,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
       {"ledger.start_withdraw", [](WorkLedger& l, Registry&) { return outcome(l.start_withdraw({}, {})); }},
       {"ledger.finish_withdraw", [](WorkLedger& l, Registry&) { return outcome(l.finish_withdraw({}, {}, false)); }},
       {"ledger.take_over", [](WorkLedger& l, Registry&) { return outcome(l.take_over({}, {}, {})); }},
-      {"ledger.withdrawn_to_sweep", [](WorkLedger& l, Registry&) { return outcome(l.withdrawn_to_sweep({})); }},
+      {"ledger.batches_to_sweep", [](WorkLedger& l, Registry&) { return outcome(l.batches_to_sweep({})); }},
       {"ledger.mark_swept", [](WorkLedger& l, Registry&) { return outcome(l.mark_swept({})); }},
       {"ledger.find_batch", [](WorkLedger& l, Registry&) { return outcome(l.find_batch({})); }},
       {"ledger.last_committed", [](WorkLedger& l, Registry&) { return outcome(l.last_committed({}, {})); }},

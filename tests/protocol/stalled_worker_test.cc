@@ -1,6 +1,7 @@
 // A worker that sleeps in the middle of publishing, while another one takes its batch over and gives it up. Tests are named after the rule.
 #include <gmock/gmock.h>
 
+#include "iceberg/append.h"
 #include "world/dying_processes.h"
 
 namespace sluice {
@@ -81,6 +82,44 @@ TEST(RuleW, TheFenceKeepsALateCommitOut) {
     World world;
     stall(world, where, true);
   }
+}
+
+/// Sleeps at (d), and dies when it has woken and written its manifest list.
+class WakesAndDies final : public ForwardingSink {
+ public:
+  WakesAndDies(World& world, Sink& inner, std::function<void()> meanwhile)
+      : ForwardingSink(inner), world_(world), meanwhile_(std::move(meanwhile)) {}
+  Result<Published> try_publish(const TargetState&, const PreparedBatch& batch, const Mark&, Context& context) override {
+    const LoadedTable base = world_.table();
+    meanwhile_();
+    EXPECT_TRUE(plan_append(world_.store, base, {}, batch.snapshot_id, {.object_prefix = batch.batch.text + "-"}, world_.clock, context));
+    return fail(ErrorCode::kCancelled, "killed");
+  }
+
+ private:
+  World& world_;
+  std::function<void()> meanwhile_;
+};
+
+// Bug: the one that took a batch over publishes it and removes what it finds of the first attempt; what comes after that lies for ever. Or
+// the last sweep takes a published batch for one that was withdrawn, and deletes what the table reads.
+TEST(RuleR, ADayLaterTheRestOfAnAttemptIsRemoved) {
+  World world;
+  world.put("first.json", {7});
+  world.run();
+  world.put("a.json", {1, 2});
+  const auto meanwhile = [&] {
+    world.clock.advance(std::chrono::minutes(10));
+    world.run();
+  };
+  std::unique_ptr<WakesAndDies> sink;
+  (void)world.start(wrap_sink<WakesAndDies>(sink, [&](Sink& inner) { return std::make_unique<WakesAndDies>(world, inner, meanwhile); }))
+      ->run();
+  EXPECT_EQ(world.orphans().size(), 1) << "the attempt left nothing behind: the test is not where it should be";
+  world.clock.advance(std::chrono::hours(25));
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 7));
+  world.check_invariants("after the last sweep");
 }
 
 }  // namespace

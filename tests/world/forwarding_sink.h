@@ -31,6 +31,7 @@ class ForwardingSink : public Sink {
   Presence confirmed_presence(const TargetState& s, const BatchRecord& b) const override { return inner_.confirmed_presence(s, b); }
   Result<std::vector<std::string>> missing(const PreparedBatch& b, Context& c) override { return inner_.missing(b, c); }
   Result<void> sweep(const TargetPin& t, const BatchId& b, Context& c) override { return inner_.sweep(t, b, c); }
+  Result<void> sweep_published(const BatchRecord& b, Context& c) override { return inner_.sweep_published(b, c); }
   Result<void> sweep_attempts(Context& c) override { return inner_.sweep_attempts(c); }
   Result<void> trace(const TargetState& s, bool rows, const TraceVisitor& v, Context& c) override { return inner_.trace(s, rows, v, c); }
   std::string warehouse() const override { return inner_.warehouse(); }
