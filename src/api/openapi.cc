@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/openapi_schemas.h"
+#include "base/ascii.h"
 
 namespace sluice {
 namespace {
@@ -110,9 +111,7 @@ json described(const Operation& operation) {
 json make_document() {
   json paths = json::object();
   for (const Operation& operation : kOperations) {
-    std::string method(operation.method);
-    for (char& c : method) c = static_cast<char>(std::tolower(c));
-    paths[std::string(operation.path)][method] = described(operation);
+    paths[std::string(operation.path)][lower_case(operation.method)] = described(operation);
   }
   return {
       {"openapi", "3.1.0"},

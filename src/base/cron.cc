@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace sluice {
 namespace {
 
@@ -41,15 +43,9 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return parts;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return result;
-}
-
 Result<int> read_value(std::string_view text, const FieldKind& kind) {
   for (size_t i = 0; i < kind.names.size(); ++i) {
-    if (lower(text) == kind.names[i]) return kind.first + static_cast<int>(i);
+    if (lower_case(text) == kind.names[i]) return kind.first + static_cast<int>(i);
   }
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -129,7 +125,7 @@ std::vector<Timestamp> instants(const date::time_zone& zone, date::local_time<st
 Result<Cron> Cron::parse(std::string_view text, std::string_view timezone) {
   if (text.size() > kCronBytesMax) return invalid_input(fmt::format("longer than {} characters", kCronBytesMax));
   for (const Macro& macro : kMacros) {
-    if (lower(text) == macro.name) text = macro.schedule;
+    if (lower_case(text) == macro.name) text = macro.schedule;
   }
   std::vector<std::string_view> fields = split(text, " \t");
   std::erase(fields, "");

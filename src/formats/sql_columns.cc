@@ -1,10 +1,10 @@
 #include "formats/sql_columns.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "formats/csv_columns.h"
 
 namespace sluice {
@@ -12,7 +12,7 @@ namespace {
 
 bool same_name(std::string_view a, std::string_view b, DumpDialect dialect) {
   if (a == b || dialect == DumpDialect::kPostgresql) return a == b;
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::ranges::equal(a, b, [](char x, char y) { return lower_case(x) == lower_case(y); });
 }
 
 }  // namespace

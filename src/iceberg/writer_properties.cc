@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "parquet/parquet_writer.h"
 
 namespace sluice {
@@ -13,11 +14,6 @@ namespace {
 
 constexpr int64_t kTargetFileBytesMin = kMiB / 16;
 constexpr int64_t kNumberMax = std::numeric_limits<int64_t>::max();
-
-std::string lower(std::string text) {
-  for (char& c : text) c = (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
 
 /// Reads values into what holds the default; the first that cannot be read is remembered.
 class Reader {
@@ -29,7 +25,7 @@ class Reader {
   void truth(const char* name, bool& into) {
     const std::string* text = find(name);
     if (!text) return;
-    const std::string value = lower(*text);
+    const std::string value = lower_case(*text);
     if (value == "true" || value == "false") {
       into = value == "true";
     } else {
@@ -53,7 +49,7 @@ class Reader {
   void word(const char* name, std::string_view no, std::string_view yes, bool& into) {
     const std::string* text = find(name);
     if (!text) return;
-    const std::string value = lower(*text);
+    const std::string value = lower_case(*text);
     if (value == no || value == yes) {
       into = value == yes;
     } else {

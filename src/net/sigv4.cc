@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "net/digest.h"
 #include "net/percent.h"
 
@@ -33,14 +34,6 @@ UrlParts split_url(std::string_view url) {
   parts.path = url.substr(0, query);
   if (query < url.size()) parts.query = url.substr(query + 1);
   return parts;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 /// Without "." and "..", and with one slash where there are several.
@@ -99,7 +92,7 @@ std::string with_single_blanks(std::string_view value) {
 std::map<std::string, std::string> canonical_headers(const HttpRequest& request) {
   std::map<std::string, std::string> headers;
   for (const auto& [name, value] : request.headers) {
-    const std::string key = lower(name);
+    const std::string key = lower_case(name);
     if (key == "authorization" || key == "connection" || key == "user-agent" || key == "expect") continue;
     auto [at, is_new] = headers.try_emplace(key, with_single_blanks(value));
     if (!is_new) at->second += "," + with_single_blanks(value);
@@ -110,7 +103,7 @@ std::map<std::string, std::string> canonical_headers(const HttpRequest& request)
 
 /// Takes the place of what an earlier signing left. An empty value: no header.
 void set_header(HttpHeaders& headers, std::string_view name, std::string value) {
-  std::erase_if(headers, [&](const auto& header) { return lower(header.first) == name; });
+  std::erase_if(headers, [&](const auto& header) { return lower_case(header.first) == name; });
   if (!value.empty()) headers.emplace_back(name, std::move(value));
 }
 
@@ -126,7 +119,7 @@ std::string compact_time(Timestamp time) {
 std::string host_header(std::string_view url) {
   const UrlParts parts = split_url(url);
   std::string_view host = parts.authority.substr(std::min(parts.authority.rfind('@') + 1, parts.authority.size()));
-  const std::string_view own_port = lower(parts.scheme) == "https" ? ":443" : ":80";
+  const std::string_view own_port = lower_case(parts.scheme) == "https" ? ":443" : ":80";
   if (host.ends_with(own_port)) host.remove_suffix(own_port.size());
   return std::string(host);
 }
@@ -140,7 +133,7 @@ void SigV4Signer::sign(HttpRequest& request, const AwsCredentials& credentials) 
   const std::string day = time.substr(0, 8);
   const UrlParts url = split_url(request.url);
   const bool has_body = request.body && !request.body->empty();
-  const bool over_tls = lower(url.scheme) == "https";
+  const bool over_tls = lower_case(url.scheme) == "https";
 
   std::string payload = is_s3 && has_body && over_tls ? std::string(kUnsignedPayload)
                                                       : to_hex(bytes_of(sha256(has_body ? std::string_view(*request.body) : "")));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "parquet/parquet_writer.h"
 
 namespace sluice {
@@ -15,12 +16,6 @@ constexpr std::string_view kMetricsText = "none, counts, truncate(<length>) or f
 constexpr int kTruncateLengthMax = 1 << 20;
 
 using Properties = std::map<std::string, std::string>;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
 
 std::optional<int64_t> parse_integer(std::string_view text) {
   int64_t value = 0;
@@ -44,7 +39,7 @@ Result<void> read_number(const Properties& properties, const char* name, int64_t
 }
 
 std::optional<MetricsMode> parse_metrics_mode(std::string_view text) {
-  const std::string mode = lower(text);
+  const std::string mode = lower_case(text);
   if (mode == "none") return MetricsMode{MetricsMode::kNone};
   if (mode == "counts") return MetricsMode{MetricsMode::kCounts};
   if (mode == "full") return MetricsMode{MetricsMode::kFull};
@@ -66,7 +61,7 @@ Result<void> read_compression(const Properties& properties, ParquetOptions& opti
   constexpr const char* kLevel = "write.parquet.compression-level";
   if (const auto found = properties.find(kCodec); found != properties.end()) {
     static constexpr std::array<std::string_view, 6> kCodecs = {"zstd", "snappy", "gzip", "lz4", "brotli", "uncompressed"};
-    const std::string codec = lower(found->second);
+    const std::string codec = lower_case(found->second);
     if (std::ranges::find(kCodecs, codec) == kCodecs.end()) {
       return bad_value(kCodec, found->second, fmt::format("one of {}", fmt::join(kCodecs, ", ")));
     }
