@@ -325,6 +325,7 @@ TEST(Config, WrongValuesAreNamedWithWhatWouldBeRight) {
            {"schedule: \"* * *\"", "3:5", "3 fields"},
            {"partition_by: {a: b}", "6:19", "single value"},
            {"table_properties: {a: [1]}", "6:27", "single value"},
+           {"table_properties: {write.parquet.compression-codec: zip}", "3:5", "table_properties: "},
        }) {
     EXPECT_THAT(error_of(with(bad.line)), AllOf(StartsWith(std::string("sluice.yaml:") + bad.place + ": "), HasSubstr(bad.says)))
         << bad.line;

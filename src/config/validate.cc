@@ -10,6 +10,8 @@
 #include "formats/line_pattern.h"
 #include "formats/sql_format.h"
 #include "iceberg/partition_spec.h"
+#include "iceberg/writer_properties.h"
+#include "parquet/parquet_writer.h"
 #include "storage/glob.h"
 #include "storage/local_path.h"
 
@@ -22,6 +24,16 @@ std::string store_of(std::string_view path) {
   if (scheme.empty() || is_local(path)) return "local files";
   const size_t host = scheme.size() + 3;
   return std::string(path.substr(0, path.find('/', host)));
+}
+
+/// Of the table, or of the Parquet objects.
+Result<void> check_properties(const Ingestion& ingestion) {
+  if (!ingestion.parquet) {
+    const auto checked = check_writer_properties(ingestion.table_properties);
+    return checked ? Result<void>{} : std::unexpected(checked.error().within("table_properties"));
+  }
+  const auto options = ParquetOptions::from_properties(ingestion.table_properties);
+  return options ? Result<void>{} : std::unexpected(options.error().within("table_properties"));
 }
 
 Result<void> check_csv(const CsvOptions& csv) {
@@ -94,6 +106,7 @@ Result<void> validate(Ingestion& ingestion) {
   TRY(settle_sql_tables(ingestion));
   for (const std::string& glob : ingestion.archives.members) TRY(Glob::parse(glob));
   for (const std::string& text : ingestion.partition_by) TRY(parse_partition_by(text));
+  TRY(check_properties(ingestion));
   const BadRows& bad = ingestion.on_bad_row;
   if (bad.action == BadRowAction::kFail && (bad.rows_max.value_or(0) > 0 || bad.percent_max.value_or(0) > 0)) {
     return invalid_input("on_bad_row: max allows bad rows, but action fail does not; say action skip");

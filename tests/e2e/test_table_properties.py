@@ -23,14 +23,14 @@ BAD = [
 ]
 
 
-# Prevents an empty table that was made with the bad value: corrected configuration would not reach it any more.
+# Prevents an empty table that was made with the bad value: corrected configuration would not reach it any more; and a run that can only fail.
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_no_table_is_made_with_a_bad_property(home, name, value):
     home.write_rows("in/a.json", numbered(3))
     configure(home, name, value)
-    refused = home.run("run", "events", code=1)
-    assert name in refused.text and f'"{value}" is not' in refused.text and "was not made" in refused.text, refused
-    assert not home.lake.pyiceberg.table_exists(TABLE)
+    refused = home.run("run", "events", code=2)
+    assert name in refused.text and f'"{value}" is not' in refused.text and "table_properties" in refused.text, refused
+    assert not (home.folder / ".sluice").exists(), "there is no run, no ledger and no catalog"
     configure(home, "owner", "somebody")
     assert home.run("run", "events", "--json").json["metrics"]["records_written"] == 3
     assert home.lake.count(TABLE) == 3

@@ -13,6 +13,19 @@ namespace {
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
+// Bug: an empty table is made with a value that nobody can read: a corrected definition does not reach it any more. (Definitions are
+// checked when they are read; the ledger may hold older ones.)
+TEST(Target, IsNotMadeWithAPropertyThatCannotBeRead) {
+  World world;
+  world.put("a.json", {1});
+  world.ingestion.table_properties = {{"write.parquet.compression-codec", "zip"}};
+  EXPECT_THAT(error_of(world), HasSubstr("was not made"));
+  EXPECT_FALSE(world.has_table());
+  world.ingestion.table_properties.clear();
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
+}
+
 /// The table's metadata rewritten in ways that no change of ours has: snapshots expire.
 void rewrite(World& world, const std::function<void(TableMetadata&)>& change) {
   LoadedTable table = world.table();
