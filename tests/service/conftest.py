@@ -1,5 +1,6 @@
 """A service on local files, with the embedded ledger and catalog: what it does of itself. tests/e2e has it on a lake."""
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -47,6 +48,16 @@ class LocalService(Service):
         try:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, parameters)]
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def catalog_held(self):
+        """Meanwhile no run can commit: it lasts, however long the questions that are asked of it take."""
+        connection = sqlite3.connect(self.folder / ".sluice/catalog.db", isolation_level=None, timeout=30)
+        try:
+            connection.execute("begin immediate")
+            yield
         finally:
             connection.close()
 
