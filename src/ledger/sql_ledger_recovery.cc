@@ -1,4 +1,4 @@
-// Recovery and rule M: dead workers' batches, tombstones to sweep, what the ledger knows to be committed.
+// Recovery and rule M: dead workers' batches, ended ones to sweep, what the ledger knows to be committed.
 #include <fmt/format.h>
 
 #include <set>
@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kLive = "state IN ('STAGING', 'PREPARED', 'WITHDRAWING')";
 constexpr int64_t kSweptAtOnceMax = 1000;
 
-// As the partial indexes say it.
+// As their partial indexes say it.
 constexpr std::string_view kWithdrawnToSweep = "state = 'WITHDRAWN' AND target IS NOT NULL";
 constexpr std::string_view kTakenOverToSweep = "state = 'COMMITTED' AND epoch > 1 AND swept_at IS NULL";
 
@@ -71,7 +71,8 @@ Result<std::optional<TakenOver>> SqlLedger::take_over(const IngestionId& ingesti
 }
 
 Result<std::vector<BatchRecord>> SqlLedger::batches_to_sweep(const IngestionId& ingestion) {
-  return read("looking for batches to sweep", [&](SqlConnection& db) -> Result<std::vector<BatchRecord>> {
+  // Nothing is written: only there the ledger's time is known.
+  const auto look = [&](SqlConnection& db) -> Result<std::vector<BatchRecord>> {
     const Timestamp now = this->now(db);
     std::vector<BatchRecord> found;
     for (const std::string_view ended : {kWithdrawnToSweep, kTakenOverToSweep}) {
@@ -85,7 +86,8 @@ Result<std::vector<BatchRecord>> SqlLedger::batches_to_sweep(const IngestionId& 
       }
     }
     return found;
-  });
+  };
+  return write("looking for batches to sweep", look, Durability::kMayBeLost);
 }
 
 Result<void> SqlLedger::mark_swept(const BatchId& batch) {

@@ -120,10 +120,11 @@ void overwrite(const std::string& path, int64_t at, int64_t length) {
 // Prevents: a ledger that lost a page or its end taken for good: the files that stood there are loaded again.
 TEST_F(SqliteLedgerTest, RecognisesALostPageAndALostEndAtStart) {
   open();
+  const int64_t page_bytes = *must(must(SqliteConnection::open(path(), {}))->query_integer("PRAGMA page_size"));
   const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path()));
   const std::string good = folder_.file("good.db");
   std::filesystem::copy_file(path(), good);
-  overwrite(path(), bytes / 2, 4096);
+  overwrite(path(), bytes / 2 / page_bytes * page_bytes, page_bytes);
   const auto lost_page = SqliteLedger::open(path(), WorkerId("w"), clock_);
   ASSERT_THAT(lost_page, FailsWith(ErrorCode::kCorruption));
   EXPECT_THAT(lost_page.error().message, testing::AllOf(testing::HasSubstr("sluice restore"), testing::HasSubstr("sluice rebuild")));

@@ -52,23 +52,35 @@ std::string quarantine_prefix(const TargetPin& pin, const BatchId& batch) {
   return fmt::format("{}/_quarantine/{}-", pin.table_location, batch.text);
 }
 
+/// Names carry an id of their own, while one folder may be written in two ways (s3:// and s3a://).
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
 /// Of the fence's manifest list, which outlives the batch that is swept.
 std::string fence_name(const BatchId& batch) { return fmt::format("fence-{}-", batch.text); }
 
 std::vector<std::string> manifest_lists(const TableMetadata& metadata) {
   std::vector<std::string> paths;
-  for (const Snapshot& snapshot : metadata.snapshots) paths.push_back(normalized_path(snapshot.manifest_list));
+  for (const Snapshot& snapshot : metadata.snapshots) paths.push_back(snapshot.manifest_list);
   return paths;
+}
+
+constexpr const char* kBatchNote = "sluice.batch-id";
+constexpr const char* kOperationNote = "sluice.note";
+
+/// Its publish, not its fence.
+bool is_of(const Snapshot& snapshot, const BatchId& batch) {
+  const auto named = snapshot.summary.find(kBatchNote);
+  return named != snapshot.summary.end() && named->second == batch.text && !snapshot.summary.contains(kOperationNote);
 }
 
 SnapshotNotes notes_for(const PreparedBatch& batch, const char* operation_note) {
   SnapshotNotes notes;
   notes.object_prefix = batch.batch.text + "-";
   notes.summary = {{"sluice.ingestion-id", batch.ingestion.text},
-                   {"sluice.batch-id", batch.batch.text},
+                   {kBatchNote, batch.batch.text},
                    {"sluice.run-id", batch.run.text},
                    {"sluice.seq", std::to_string(batch.seq)}};
-  if (*operation_note) notes.summary["sluice.note"] = operation_note;
+  if (*operation_note) notes.summary[kOperationNote] = operation_note;
   return notes;
 }
 
@@ -213,7 +225,7 @@ Result<LoadedTable> IcebergSink::commit(const LoadedTable& base, const CommitPla
   return committed;
 }
 
-/// What cannot be removed now is tried again behind the next commit: of a batch that is confirmed nobody looks for it later.
+/// What cannot be removed now is tried again behind the next commit: of a batch that nobody took over nobody looks for it later.
 void IcebergSink::remove_refused(Context& context) {
   std::lock_guard lock(mutex_);
   if (refused_.empty()) return;
@@ -255,33 +267,36 @@ Result<Published> IcebergSink::settle(const TargetState& state, const PreparedBa
   const TableMetadata& metadata = loaded(state).metadata;
   const Snapshot* snapshot = metadata.find_snapshot(batch.snapshot_id);
   if (!snapshot) return Published{batch.snapshot_id, 0};  // expired since: what it named cannot be told from what others need
-  TRY(remove_refused_attempts(state, batch.batch, *snapshot, context));
+  TRY(remove_refused_attempts(metadata, state.pin.metadata_location, batch.batch, *snapshot, context));
   return Published{batch.snapshot_id, snapshot->sequence_number};
 }
 
 /// The table moved on to the batch's snapshot, so every other attempt of this batch was refused or will be.
-Result<void> IcebergSink::remove_refused_attempts(const TargetState& state, const BatchId& batch, const Snapshot& published,
-                                                  Context& context) {
-  TRY_ASSIGN(ObjectStore * store, store_for(state.pin.metadata_location, context));
+Result<void> IcebergSink::remove_refused_attempts(const TableMetadata& metadata, const std::string& folder, const BatchId& batch,
+                                                  const Snapshot& published, Context& context) {
+  TRY_ASSIGN(ObjectStore * store, store_for(published.manifest_list, context));
   TRY_ASSIGN(const std::string bytes, read_now(*store, {published.manifest_list, "", {}}));
   TRY_ASSIGN(const auto manifests, read_manifest_list(bytes));
-  std::vector<std::string> keep = {normalized_path(published.manifest_list)};
-  for (const ManifestFile& manifest : manifests) keep.push_back(normalized_path(manifest.path));
-  TRY(remove_prefix(fmt::format("{}/{}-snap-", state.pin.metadata_location, batch.text), keep, context));
-  TRY(remove_prefix(fmt::format("{}/{}-merged-", state.pin.metadata_location, batch.text), keep, context));
-  const std::string fences = fmt::format("{}/{}", state.pin.metadata_location, fence_name(batch));
-  return remove_prefix(fences, manifest_lists(loaded(state).metadata), context);
+  std::vector<std::string> keep = {published.manifest_list};
+  for (const ManifestFile& manifest : manifests) keep.push_back(manifest.path);
+  TRY(remove_prefix(fmt::format("{}/{}-snap-", folder, batch.text), keep, context));
+  TRY(remove_prefix(fmt::format("{}/{}-merged-", folder, batch.text), keep, context));
+  return remove_prefix(fmt::format("{}/{}", folder, fence_name(batch)), manifest_lists(metadata), context);
 }
 
 Result<void> IcebergSink::sweep_published(const BatchRecord& batch, Context& context) {
-  if (!batch.snapshot_id || !batch.target) return {};
-  auto state = load(context);
-  if (!state && state.error().code == ErrorCode::kNotFound) return {};
-  TRY(state);
-  if (state->pin.table_uuid != batch.target->table_uuid) return {};  // made anew: whose objects they are cannot be told
+  const int64_t snapshot_id = batch.snapshot_id ? *batch.snapshot_id : batch.prepared ? batch.prepared->snapshot_id : 0;
+  if (snapshot_id == 0 || !batch.target) return {};
+  TRY_ASSIGN(const auto table, pinned_table(*batch.target, context));
+  if (!table) return {};  // renamed, dropped or made anew: whose objects they are cannot be told
   TRY(catalog_.end_attempts(batch.id.text, context));
-  const Snapshot* published = loaded(*state).metadata.find_snapshot(*batch.snapshot_id);
-  return published ? remove_refused_attempts(*state, batch.id, *published, context) : Result<void>{};
+  const TableMetadata& metadata = table->metadata;
+  const Snapshot* published = metadata.find_snapshot(snapshot_id);
+  if (!published) return {};  // expired since, as in settle()
+  for (const std::string& folder : std::set{batch.target->metadata_location, metadata_location_dir(metadata)}) {
+    TRY(remove_refused_attempts(metadata, folder, batch.id, *published, context));
+  }
+  return {};
 }
 
 Presence IcebergSink::confirmed_presence(const TargetState& state, const BatchRecord& batch) const {
@@ -308,6 +323,11 @@ Result<std::vector<std::string>> IcebergSink::missing(const PreparedBatch& batch
 Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, Context& context) {
   TRY(catalog_.end_attempts(batch.text, context));
   if (target.data_location.empty()) return {};
+  TRY_ASSIGN(const auto table, pinned_table(target, context));
+  if (table) {
+    TRY_ASSIGN(const bool published, holds(table->metadata, target, batch, context));
+    if (published) return {};
+  }
   for (const std::string& folder : data_folders(target.data_location, target.hashed_paths, batch.text)) {
     TRY(remove_prefix(folder, {}, context));
     TRY_ASSIGN(ObjectStore * data_store, store_for(folder, context));
@@ -315,32 +335,42 @@ Result<void> IcebergSink::sweep(const TargetPin& target, const BatchId& batch, C
     TRY(data_store->remove_unfinished(folder, context));
   }
   TRY(remove_prefix(fmt::format("{}/{}-", target.metadata_location, batch.text), {}, context));
-  TRY(sweep_fences(target, batch, context));
+  // A withdrawal ends when a fence landed, so no other fence of the batch can land any more: what the table does not name is garbage.
+  // Without the table whose they are cannot be told.
+  const std::string fences = fmt::format("{}/{}", target.metadata_location, fence_name(batch));
+  if (table) TRY(remove_prefix(fences, manifest_lists(table->metadata), context));
   return remove_prefix(quarantine_prefix(target, batch), {}, context);
 }
 
-/// A withdrawal ends when a fence landed, so no other fence of the batch can land any more: what the table does not name is garbage.
-Result<void> IcebergSink::sweep_fences(const TargetPin& target, const BatchId& batch, Context& context) {
-  const std::string prefix = fmt::format("{}/{}", target.metadata_location, fence_name(batch));
-  TRY_ASSIGN(ObjectStore * store, store_for(prefix, context));
-  TRY_ASSIGN(const ListPage page, store->list({prefix}, context));
-  if (page.objects.empty()) return {};  // most batches were never fenced: spare the load
+/// nullopt: there is no table of that name, or another one.
+Result<std::optional<LoadedTable>> IcebergSink::pinned_table(const TargetPin& target, Context& context) {
   auto table = catalog_.load(table_, context);
-  if (!table && table.error().code != ErrorCode::kNotFound) return std::unexpected(table.error());
-  const bool known = table && table->metadata.table_uuid == target.table_uuid;
-  if (!known) return {};  // renamed or dropped: whose they are cannot be told
-  return remove_prefix(prefix, manifest_lists(table->metadata), context);
+  if (!table && table.error().code == ErrorCode::kNotFound) return std::nullopt;
+  TRY(table);
+  if (table->metadata.table_uuid != target.table_uuid) return std::nullopt;
+  stores_.learn(*table);
+  return *std::move(table);
+}
+
+/// Whether a batch that the ledger calls withdrawn is in the table all the same: the ledger was restored from a backup, and the operator
+/// went on by `forget --all`.
+Result<bool> IcebergSink::holds(const TableMetadata& metadata, const TargetPin& target, const BatchId& batch, Context& context) {
+  if (std::ranges::any_of(metadata.snapshots, [&](const Snapshot& snapshot) { return is_of(snapshot, batch); })) return true;
+  if (ask_ancestors(metadata, /*snapshot_id=*/0, target.base_sequence_number) != AncestorsSay::kTruncated) return false;
+  TRY_ASSIGN(ObjectStore * store, store_for(metadata_location_dir(metadata), context));
+  return live_paths_contain(*store, metadata, data_folders(target.data_location, target.hashed_paths, batch.text), context);
 }
 
 Result<void> IcebergSink::remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context) {
   TRY_ASSIGN(ObjectStore * store, store_for(prefix, context));
-  const std::set<std::string> kept(keep.begin(), keep.end());
+  std::set<std::string_view> kept;
+  for (const std::string& path : keep) kept.insert(file_name(path));
   ListRequest request{prefix};
   do {
     TRY_ASSIGN(const ListPage page, store->list(request, context));
     std::vector<VersionedKey> keys;
     for (const ObjectInfo& object : page.objects) {
-      if (!kept.contains(normalized_path(object.path))) keys.push_back({object.path, ""});
+      if (!kept.contains(file_name(object.path))) keys.push_back({object.path, ""});
     }
     TRY_ASSIGN(const auto outcomes, store->remove(keys, context));
     for (const DeleteOutcome& outcome : outcomes) {

@@ -51,8 +51,11 @@ class IcebergSink final : public Sink {
   Result<void> check_not_older(const TableMetadata& loaded);
   void remember(const TableMetadata& seen);
   Result<ObjectStore*> store_for(const std::string& uri, Context& context) { return stores_.store_for(uri, context); }
-  Result<void> remove_refused_attempts(const TargetState& state, const BatchId& batch, const Snapshot& published, Context& context);
-  Result<void> sweep_fences(const TargetPin& target, const BatchId& batch, Context& context);
+  Result<std::optional<LoadedTable>> pinned_table(const TargetPin& target, Context& context);
+  Result<bool> holds(const TableMetadata& metadata, const TargetPin& target, const BatchId& batch, Context& context);
+  Result<void> remove_refused_attempts(const TableMetadata& metadata, const std::string& folder, const BatchId& batch,
+                                       const Snapshot& published, Context& context);
+  /// All below the prefix but what has a name of `keep`.
   Result<void> remove_prefix(const std::string& prefix, const std::vector<std::string>& keep, Context& context);
   Result<LoadedTable> commit(const LoadedTable& base, const struct CommitPlan& plan, Context& context);
   void remove_refused(Context& context);

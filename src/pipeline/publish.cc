@@ -124,7 +124,7 @@ Result<bool> landed_before_fence(const Publisher& p, const PreparedBatch& batch,
 }
 
 /// Whoever took the batch over removed what our attempts had left by then; the last of it may have come later. In the table's eyes it is
-/// garbage as before. (Of a batch that was withdrawn later runs sweep it.)
+/// garbage as before. (What comes later still, a later run sweeps.)
 void remove_late_leftovers(const Publisher& p, const PreparedBatch& batch, Context& context) {
   const auto state = p.sink.load(context);
   if (!state || state->pin.table_uuid != batch.target.table_uuid) return;

@@ -89,7 +89,13 @@ Result<void> sweep_ended_batches(const Recovery& r, Context& context) {
   TRY_ASSIGN(const auto batches, r.publisher.ledger.batches_to_sweep(r.publisher.ingestion.id));
   for (const BatchRecord& batch : batches) {
     TRY(context.check());
-    if (sweep_ended(r.publisher.sink, batch, context)) TRY(r.publisher.ledger.mark_swept(batch.id));
+    const auto swept = sweep_ended(r.publisher.sink, batch, context);
+    if (swept) {
+      TRY(r.publisher.ledger.mark_swept(batch.id));
+    } else {
+      r.observer.warning(
+          fmt::format("what batch {} left could not be removed, the next run tries again: {}", batch.id.text, swept.error().message));
+    }
   }
   (void)r.publisher.sink.sweep_attempts(context);  // what fails now is done by the next run
   return {};

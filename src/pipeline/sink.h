@@ -153,7 +153,7 @@ class Sink {
   /// Which of these objects are missing or of another length.
   virtual Result<std::vector<std::string>> missing(const PreparedBatch& batch, Context& context) = 0;
   /// Deletes what a withdrawn batch wrote, by the names that only it uses; without a pinned target what its changes of the table left.
-  /// Idempotent.
+  /// Nothing of a batch that the table has all the same (the ledger is older). Idempotent.
   virtual Result<void> sweep(const TargetPin& target, const BatchId& batch, Context& context) = 0;
   /// Deletes what refused attempts of a COMMITTED batch left behind its settle(), and nothing that any snapshot names. Idempotent.
   virtual Result<void> sweep_published(const BatchRecord& /*batch*/, Context& /*context*/) { return {}; }

@@ -7,6 +7,8 @@
 namespace sluice {
 namespace {
 
+using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 
 /// Recovery finds staged objects missing, so that it gives the batch up; they stay, so that a late commit could still land whole.
@@ -105,6 +107,7 @@ class WakesAndDies final : public ForwardingSink {
 // the last sweep takes a published batch for one that was withdrawn, and deletes what the table reads.
 TEST(RuleR, ADayLaterTheRestOfAnAttemptIsRemoved) {
   World world;
+  world.ingestion.table_properties = {{"commit.manifest.min-count-to-merge", "2"}};
   world.put("first.json", {7});
   world.run();
   world.put("a.json", {1, 2});
@@ -115,7 +118,7 @@ TEST(RuleR, ADayLaterTheRestOfAnAttemptIsRemoved) {
   std::unique_ptr<WakesAndDies> sink;
   (void)world.start(wrap_sink<WakesAndDies>(sink, [&](Sink& inner) { return std::make_unique<WakesAndDies>(world, inner, meanwhile); }))
       ->run();
-  EXPECT_EQ(world.orphans().size(), 1) << "the attempt left nothing behind: the test is not where it should be";
+  EXPECT_THAT(world.orphans(), Not(IsEmpty())) << "the attempt left nothing behind: the test is not where it should be";
   world.clock.advance(std::chrono::hours(25));
   world.run();
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 7));
