@@ -130,9 +130,13 @@ void PostgresLiveness::run(std::stop_token stop) {
     }
   }
   held_ = false;
+  const auto notes = std::exchange(unwritten_, {});
   lock.unlock();
+  if (!connection) return;
+  // A file that ends its worker in an orderly way, by an exception, is to blame like any other.
+  if (!notes.empty()) static_cast<void>(write_notes(*connection, notes));
   // The session would end a moment after us; who comes next need not wait for it.
-  if (connection) static_cast<void>(connection->query("SELECT pg_advisory_unlock(hashtextextended(?, 0))", lock_key(ledger_, self_)));
+  static_cast<void>(connection->query("SELECT pg_advisory_unlock(hashtextextended(?, 0))", lock_key(ledger_, self_)));
 }
 
 }  // namespace sluice

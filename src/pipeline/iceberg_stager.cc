@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "iceberg/append.h"
+#include "iceberg/data_paths.h"
 #include "iceberg/partitioned_writer.h"
 #include "pipeline/quarantine.h"
 #include "pipeline/table_rows.h"
@@ -156,8 +157,10 @@ class IcebergStager final : public Stager {
       for (const std::string& path : held->own->paths()) keys.push_back({path, ""});
       held->own.reset();
     }
-    // What stays is below the batch's prefix and nobody's: swept if it is withdrawn.
-    if (!keys.empty()) (void)target_.data_store.remove(keys, context);
+    if (keys.empty()) return;
+    (void)target_.data_store.remove(keys, context);
+    std::lock_guard lock(mutex_);
+    std::ranges::move(keys, std::back_inserter(rejected_));
   }
 
   Result<StagedData> finish(int64_t snapshot_id, Context& context) override {
@@ -167,6 +170,7 @@ class IcebergStager final : public Stager {
       TRY_ASSIGN(auto files, lane.writer->finish(context));
       std::ranges::move(files, std::back_inserter(data_files_));
     }
+    remove_rejected(context);
     for (const StagedFile& file : data_files_) {
       staged_.rows += file.file.rows;
       staged_.objects.push_back({file.file.path, file.file.size_bytes, "data"});
@@ -230,6 +234,16 @@ class IcebergStager final : public Stager {
     return {};
   }
 
+  /// Once more, what reject() may have failed to remove, and uploads that it may have failed to end: of a batch that is committed nobody
+  /// looks for them. That they stay all the same is no reason to lose the rows of other files.
+  void remove_rejected(Context& context) {
+    if (rejected_.empty()) return;
+    (void)target_.data_store.remove(rejected_, context);
+    for (const std::string& folder : data_folders(data_location(target_.metadata), data_layout(target_.metadata).hashed, batch_.text)) {
+      (void)target_.data_store.remove_unfinished(folder, context);
+    }
+  }
+
   /// The first lane that nobody uses, or wait for one.
   std::unique_lock<std::mutex> lock_lane(Lane*& lane) {
     for (Lane& candidate : lanes_) {
@@ -283,6 +297,7 @@ class IcebergStager final : public Stager {
   std::mutex mutex_;                                 // protects what follows; taken after a lane's
   std::unordered_map<std::string, HeldParts> held_;  // by path
   std::vector<StagedFile> data_files_;
+  std::vector<VersionedKey> rejected_;  // data files of large files that failed
   StagedData staged_;
 };
 
