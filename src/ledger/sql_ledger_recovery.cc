@@ -71,7 +71,7 @@ Result<std::optional<TakenOver>> SqlLedger::take_over(const IngestionId& ingesti
 }
 
 Result<std::vector<BatchRecord>> SqlLedger::batches_to_sweep(const IngestionId& ingestion) {
-  // Nothing is written: only there the ledger's time is known.
+  // Nothing is written, but the ledger's time is known in a write transaction only.
   const auto look = [&](SqlConnection& db) -> Result<std::vector<BatchRecord>> {
     const Timestamp now = this->now(db);
     std::vector<BatchRecord> found;

@@ -12,6 +12,7 @@
 #include "pipeline/iceberg_presence.h"
 #include "pipeline/iceberg_stager.h"
 #include "pipeline/iceberg_state.h"
+#include "pipeline/leftovers.h"
 
 namespace sluice {
 namespace {
@@ -230,14 +231,7 @@ void IcebergSink::remove_refused(Context& context) {
   std::lock_guard lock(mutex_);
   if (refused_.empty()) return;
   const auto store = store_for(refused_.front().key, context);
-  if (!store) return;
-  const auto outcomes = (*store)->remove(refused_, context);
-  if (!outcomes) return;
-  std::vector<VersionedKey> left;
-  for (const DeleteOutcome& outcome : *outcomes) {
-    if (outcome.error) left.push_back({outcome.key, ""});
-  }
-  refused_ = std::move(left);
+  if (store) remove_what_can_be(**store, refused_, context);
 }
 
 Result<Published> IcebergSink::try_publish(const TargetState& state, const PreparedBatch& batch, const Mark& mark, Context& context) {

@@ -16,6 +16,7 @@
 #include "iceberg/append.h"
 #include "iceberg/data_paths.h"
 #include "iceberg/partitioned_writer.h"
+#include "pipeline/leftovers.h"
 #include "pipeline/quarantine.h"
 #include "pipeline/table_rows.h"
 
@@ -158,8 +159,9 @@ class IcebergStager final : public Stager {
       held->own.reset();
     }
     if (keys.empty()) return;
-    (void)target_.data_store.remove(keys, context);
+    remove_what_can_be(target_.data_store, keys, context);
     std::lock_guard lock(mutex_);
+    rejected_large_ = true;
     std::ranges::move(keys, std::back_inserter(rejected_));
   }
 
@@ -234,11 +236,11 @@ class IcebergStager final : public Stager {
     return {};
   }
 
-  /// Once more, what reject() may have failed to remove, and uploads that it may have failed to end: of a batch that is committed nobody
+  /// Once more, what reject() failed to remove, and uploads that it may have failed to end: of a batch that is committed nobody
   /// looks for them. That they stay all the same is no reason to lose the rows of other files.
   void remove_rejected(Context& context) {
-    if (rejected_.empty()) return;
-    (void)target_.data_store.remove(rejected_, context);
+    if (!rejected_large_) return;
+    if (!rejected_.empty()) remove_what_can_be(target_.data_store, rejected_, context);
     for (const std::string& folder : data_folders(data_location(target_.metadata), data_layout(target_.metadata).hashed, batch_.text)) {
       (void)target_.data_store.remove_unfinished(folder, context);
     }
@@ -297,7 +299,8 @@ class IcebergStager final : public Stager {
   std::mutex mutex_;                                 // protects what follows; taken after a lane's
   std::unordered_map<std::string, HeldParts> held_;  // by path
   std::vector<StagedFile> data_files_;
-  std::vector<VersionedKey> rejected_;  // data files of large files that failed
+  bool rejected_large_ = false;         // a file that had data files of its own
+  std::vector<VersionedKey> rejected_;  // those of them that could not be removed
   StagedData staged_;
 };
 

@@ -37,6 +37,11 @@ class RemovesLater final : public ForwardingStore {
   bool asked_ = false;
 };
 
+/// A process whose store is this one.
+Wrapping over(ObjectStore& store) {
+  return {.store = [&](ObjectStore&) -> ObjectStore& { return store; }, .ledger = {}, .catalog = {}, .sink = {}};
+}
+
 // Bug: the manifest list of a refused commit stays for ever when it cannot be removed at that moment: its batch is confirmed by the next
 // attempt, and nobody looks for what confirmed batches left.
 TEST(Publish, WhatARefusedCommitWroteIsRemovedLater) {
@@ -51,7 +56,7 @@ TEST(Publish, WhatARefusedCommitWroteIsRemovedLater) {
     made->before_publish = true;
     return made;
   });
-  wrapping.store = [&](ObjectStore&) -> ObjectStore& { return store; };
+  wrapping.store = over(store).store;
   auto process = world.start(wrapping);
   ASSERT_TRUE(process->run());
   ASSERT_TRUE(store.has_been_asked());
@@ -80,28 +85,12 @@ TEST(Stage, WhatALargeFileLeftThatFailedIsRemovedLater) {
   world.put("a.json", {1});
   world.put_text("b.json", large_and_broken());
   RemovesLater store(world.store, ".parquet");
-  Wrapping wrapping;
-  wrapping.store = [&](ObjectStore&) -> ObjectStore& { return store; };
-  auto process = world.start(wrapping);
+  auto process = world.start(over(store));
   ASSERT_TRUE(process->run());
   ASSERT_TRUE(store.has_been_asked());
   process.reset();
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
   world.check_invariants("after the large file failed");
-}
-
-/// The ledger is restored from a backup that was taken while a batch of a.json was staging; the table has it.
-void restore_while_staging(World& world) {
-  world.put("a.json", {1});
-  std::unique_ptr<Meanwhile> sink;
-  auto process = world.start(wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
-    auto made = std::make_unique<Meanwhile>(inner, [&] { world.back_up_ledger("backup"); });
-    made->before_stage = true;
-    return made;
-  }));
-  ASSERT_TRUE(process->run());
-  process.reset();
-  world.restore_ledger("backup");
 }
 
 // Bug: the operator goes on by `forget --all`, as the message of rule M says. The batch that was staging is withdrawn then, and the next
@@ -156,10 +145,8 @@ TEST(RuleR, WhatASnapshotNamesStaysHoweverItsFolderIsSpelled) {
   world.run();
   die_prepared(world, {1, 2});
   SpellsOtherwise store(world.store);
-  Wrapping wrapping;
-  wrapping.store = [&](ObjectStore&) -> ObjectStore& { return store; };
   const auto recover = [&] {
-    auto process = world.start(wrapping);
+    auto process = world.start(over(store));
     ASSERT_TRUE(Engine(process->parts()).recover(process->registered(), process->sink(), process->heard, process->context));
     EXPECT_THAT(process->heard.warnings, IsEmpty());
   };

@@ -178,17 +178,7 @@ TEST(RuleM, StopsWhenTheLedgerIsOlderThanTheTable) {
 // Bug: a backup taken while a batch was staging knows the batch, so that "known" alone would let recovery delete its live files.
 TEST(RuleM, StopsWhenTheBackupWasTakenWhileABatchWasStaging) {
   World world;
-  world.put("a.json", {1});
-  std::unique_ptr<Meanwhile> sink;
-  auto wrapping = wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
-    auto made = std::make_unique<Meanwhile>(inner, [&] { world.back_up_ledger("backup"); });
-    made->before_stage = true;
-    return made;
-  });
-  auto process = world.start(wrapping);
-  ASSERT_TRUE(process->run());
-  process.reset();
-  world.restore_ledger("backup");
+  restore_while_staging(world);
   EXPECT_THAT(error_of(world), HasSubstr("ledger is older than the table"));
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1));
 }

@@ -1,4 +1,5 @@
-// A worker that sleeps in the middle of publishing, while another one takes its batch over and gives it up. Tests are named after the rule.
+// A worker that sleeps in the middle of publishing, while another one takes its batch over and gives it up, or publishes it. Tests are
+// named after the rule.
 #include <gmock/gmock.h>
 
 #include "iceberg/append.h"

@@ -103,6 +103,20 @@ inline void die_published(World& world) {
   EXPECT_TRUE(process->run());
 }
 
+/// The ledger is restored from a backup that was taken while a batch of a.json was staging; the table has its row, id 1.
+inline void restore_while_staging(World& world) {
+  world.put("a.json", {1});
+  std::unique_ptr<Meanwhile> sink;
+  auto process = world.start(wrap_sink<Meanwhile>(sink, [&](Sink& inner) {
+    auto made = std::make_unique<Meanwhile>(inner, [&] { world.back_up_ledger("backup"); });
+    made->before_stage = true;
+    return made;
+  }));
+  ASSERT_TRUE(process->run());
+  process.reset();
+  world.restore_ledger("backup");
+}
+
 /// Main set to `snapshot_id`, as rollback_to_snapshot does.
 inline void roll_back_to(World& world, int64_t snapshot_id) { world.commit({{}, {SetSnapshotRef{"main", SnapshotRef{snapshot_id}}}}); }
 
