@@ -72,7 +72,7 @@ TEST(CsvSplit, AWrongPlaceIsAnErrorNotOtherRows) {
   std::mt19937 random(11);
   const std::vector<std::string> good = {"x", "\"a\nb\"", "y", "\"e,\n\nf\""}, broken = {"5\" pipe", "\"", "\"c\"d", "x\"\n\""};
   int failed = 0, same = 0;
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     const auto field = [&] { return random() % 60 == 0 ? broken[random() % broken.size()] : good[random() % good.size()]; };
     std::string file = "a,b\n";
     while (file.size() < 200) file += field() + "," + field() + "\n";

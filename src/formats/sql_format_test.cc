@@ -333,6 +333,9 @@ TEST(SqlFormat, RefusesWhatIsAboveItsLimit) {
   const std::string grown = "replace('" + many + "','x','" + many + "')";
   const std::string nested = "replace('" + many + "','" + many + "','" + many + "x')";
   EXPECT_THAT(load(table + "INSERT INTO a VALUES (1," + grown + ");").error, HasSubstr("line 2: a value above the limit of 64 MiB"));
+  const std::string little(1000, 'x');
+  const std::string growing = "replace(replace('" + little + "','x','" + little + "'),'x','" + little + "')";
+  EXPECT_THAT(load(table + "INSERT INTO a VALUES (1," + growing + ");").error, HasSubstr("line 2: a value above the limit of 64 MiB"));
   EXPECT_THAT(load(table + "INSERT INTO a VALUES (1,replace('" + half + "x','y','" + half + "'));").error,
               HasSubstr("a value above the limit"));
   EXPECT_EQ(load(table + "INSERT INTO a VALUES (1," + nested + ");").error, "");
