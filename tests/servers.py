@@ -10,6 +10,7 @@ import secrets
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,9 +38,9 @@ class S3:
     secret_key: str = SECRET_KEY
     region: str = REGION
 
-    @property
+    @cached_property
     def client(self):
-        """A new boto3 client; only of this server, whatever AWS_* says."""
+        """A boto3 client; only of this server, whatever AWS_* says. Making one costs more than a request."""
         import boto3
         from botocore.config import Config
 

@@ -16,7 +16,8 @@
 namespace sluice {
 namespace {
 
-constexpr int kRecoveryRunsMax = 8;  // one run recovers; the broken file is tried three times; one more finds nothing to do
+constexpr int kAttemptsMax = 2;      // of the broken file: each costs every case a run
+constexpr int kRecoveryRunsMax = 8;  // one run recovers; the broken file is tried; one more finds nothing to do
 constexpr auto kStall = std::chrono::minutes(10);
 
 template <class T>
@@ -66,7 +67,9 @@ FaultyWorld::FaultyWorld(std::vector<Fault> faults, int threads, CatalogKind kin
       stores_(store_),
       inner_rows_(must(open_sqlite_catalog_rows(world.folder() + "/catalog.db", "local"))),
       inner_catalog_(open_inner(kind)),
-      catalog_(*inner_catalog_, plan_) {}
+      catalog_(*inner_catalog_, plan_) {
+  world.ingestion.retry_attempts_max = kAttemptsMax;
+}
 
 std::unique_ptr<Catalog> FaultyWorld::open_inner(CatalogKind kind) {
   if (kind == CatalogKind::kSql) {

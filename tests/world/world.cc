@@ -195,15 +195,17 @@ RunReport World::run() {
   return *std::move(report);
 }
 
-LoadedTable World::table() {
+std::optional<LoadedTable> World::find_table() {
+  SingleStore stores(store);
   Context context;
-  auto process = start();
-  return must(process->catalog().load({ingestion.table.ns, ingestion.table.name}, context), "loading the table");
+  auto found = open_catalog(stores)->load({ingestion.table.ns, ingestion.table.name}, context);
+  return found ? std::optional(*std::move(found)) : std::nullopt;
 }
 
-bool World::has_table() {
+LoadedTable World::table() {
+  SingleStore stores(store);
   Context context;
-  return start()->catalog().load({ingestion.table.ns, ingestion.table.name}, context).has_value();
+  return must(open_catalog(stores)->load({ingestion.table.ns, ingestion.table.name}, context), "loading the table");
 }
 
 void World::commit(const TableChange& change) {
@@ -216,15 +218,16 @@ void World::commit(const TableChange& change) {
 std::map<std::string, std::multiset<int64_t>> World::rows() {
   std::map<std::string, std::multiset<int64_t>> rows;
   for (const auto& [key, version] : objects()) read_rows(must(read_now(store, {key, "", {}}), "an object"), rows);
-  if (ingestion.parquet || !has_table()) return rows;
+  if (ingestion.parquet) return rows;
+  const auto loaded = find_table();
+  if (!loaded) return rows;
   Context context;
-  const LoadedTable loaded = table();
   auto visit = [&](const ManifestEntry& entry) -> Result<void> {
     TRY_ASSIGN(const std::string bytes, read_now(store, {entry.file.file_path, "", {}}));
     read_rows(bytes, rows);
     return {};
   };
-  auto visited = for_each_live_file(store, loaded.metadata, visit, context);
+  auto visited = for_each_live_file(store, loaded->metadata, visit, context);
   EXPECT_TRUE(visited) << visited.error().message;
   return rows;
 }
@@ -237,20 +240,17 @@ std::multiset<int64_t> World::ids() {
 
 std::vector<std::string> World::orphans() {
   std::set<std::string> named;
-  auto process = start();
-  Context context;
-  if (has_table()) {
-    const LoadedTable loaded = table();
-    named.insert(loaded.metadata_location);
-    for (const MetadataLogEntry& entry : loaded.metadata.metadata_log) named.insert(entry.metadata_file);
-    for (const Snapshot& snapshot : loaded.metadata.snapshots) {
+  if (const auto loaded = find_table()) {
+    named.insert(loaded->metadata_location);
+    for (const MetadataLogEntry& entry : loaded->metadata.metadata_log) named.insert(entry.metadata_file);
+    for (const Snapshot& snapshot : loaded->metadata.snapshots) {
       named.insert(snapshot.manifest_list);
       const auto list = must(read_manifest_list(must(read_now(store, {snapshot.manifest_list, "", {}}), "manifest list")), "manifest list");
       for (const ManifestFile& manifest : list) {
         named.insert(manifest.path);
         const auto bytes = must(read_now(store, {manifest.path, "", {}}), "manifest");
-        const auto& spec = *loaded.metadata.find_spec(manifest.spec_id);
-        const auto types = must(partition_types(loaded.metadata, spec), "partition types");
+        const auto& spec = *loaded->metadata.find_spec(manifest.spec_id);
+        const auto types = must(partition_types(loaded->metadata, spec), "partition types");
         auto visit = [&](ManifestEntry entry) -> Result<void> {
           named.insert(entry.file.file_path);
           return {};
@@ -329,16 +329,15 @@ void World::check_invariants(const std::string& when, bool check_orphans) {
   for (const auto& [path, ids] : in_table) EXPECT_TRUE(ids.empty()) << when << ": rows of " << path << ", which the ledger does not know";
 
   // Every live data file belongs to a COMMITTED or PREPARED batch.
-  if (has_table()) {
+  if (const auto loaded = find_table()) {
     Context context;
-    const LoadedTable loaded = table();
     auto visit = [&](const ManifestEntry& entry) -> Result<void> {
       TRY_ASSIGN(const auto batch, ledger.find_batch(batch_in(entry.file.file_path)));
       const bool ours = batch && (batch->state == BatchState::kCommitted || batch->state == BatchState::kPrepared);
       EXPECT_TRUE(ours) << when << ": live data file of no committed batch: " << entry.file.file_path;
       return {};
     };
-    EXPECT_TRUE(for_each_live_file(store, loaded.metadata, visit, context));
+    EXPECT_TRUE(for_each_live_file(store, loaded->metadata, visit, context));
   }
   if (!check_orphans) return;
   EXPECT_EQ(orphans(), std::vector<std::string>{}) << when << ": orphans";

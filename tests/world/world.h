@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -98,7 +99,7 @@ class World {
   RunReport run();
 
   LoadedTable table();
-  bool has_table();
+  bool has_table() { return find_table().has_value(); }
   /// ids in the table, or in the objects, each as often as it is there, by _source_file.
   std::map<std::string, std::multiset<int64_t>> rows();
   std::multiset<int64_t> ids();
@@ -124,6 +125,8 @@ class World {
 
  private:
   void check_objects(const std::string& when);
+  /// nullopt: none, or none that can be read.
+  std::optional<LoadedTable> find_table();
 
   const std::string folder_;
   std::unique_ptr<FakeRestServer> rest_;  // nullptr: the catalog is the SQLite file
