@@ -97,6 +97,8 @@ def test_a_second_trigger_is_told_of_the_first(service):
         run = service.trigger(ingestion)
         refused = service.post(f"/ingestions/{ingestion}/run", status=409)["error"]
         assert refused["code"] == "conflict" and refused["details"][0]["run_id"] == run and run in refused["message"]
+        # One that still waits in the queue would be cancelled with its ingestion.
+        wait_until(lambda: service.get(f"/runs/{run}")["status"] == "RUNNING", "the run to begin")
         service.call("DELETE", f"/api/v1/ingestions/{ingestion}", status=409)
     service.ended(run)
     service.ended(service.trigger(ingestion))
