@@ -188,9 +188,10 @@ std::jthread watch_signals(std::stop_source& stop) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return std::jthread([signals, &stop](std::stop_token ended) {
-    const timespec poll{0, 50'000'000};
-    while (!ended.stop_requested()) {
-      if (sigtimedwait(&signals, nullptr, &poll) < 0) continue;
+    // The end of the program is told in the same way: a wait that looked up now and then would keep every command from ending at once.
+    const std::stop_callback wake(ended, [self = pthread_self()] { pthread_kill(self, SIGTERM); });
+    int which = 0;
+    while (sigwait(&signals, &which) == 0 && !ended.stop_requested()) {
       if (stop.stop_requested()) _exit(kExitInterrupted);
       stop.request_stop();
     }
