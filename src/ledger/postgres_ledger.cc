@@ -25,7 +25,8 @@ Result<std::unique_ptr<PostgresLedger>> PostgresLedger::open(const std::string& 
   auto pool = PostgresPool::open({.uri = uri, .stop = std::move(stop)});
   if (!pool) return std::unexpected(pool.error().within("the ledger"));
   std::unique_ptr<PostgresLedger> ledger(new PostgresLedger(*std::move(pool), std::move(worker), clock, time));
-  if (auto ready = ledger->prepare_tables(); !ready) return std::unexpected(ready.error().within("the ledger"));
+  auto ready = ledger->pool_->use([&](PostgresConnection& db) { return ledger->prepare_tables(db); });
+  if (!ready) return std::unexpected(ready.error().within("the ledger"));
   return ledger;
 }
 
@@ -36,16 +37,14 @@ Result<bool> PostgresLedger::exists(const std::string& uri) {
   return there == 1;
 }
 
-Result<void> PostgresLedger::prepare_tables() {
-  TRY_ASSIGN(auto connection, PostgresConnection::open(pool_->options()));
-  TRY(migrate(*connection, postgres_ledger_migrations(), to_text(clock_.now())));
+Result<void> PostgresLedger::prepare_tables(PostgresConnection& db) {
+  TRY(migrate(db, postgres_ledger_migrations(), to_text(clock_.now())));
   const std::string find_id = "SELECT value FROM ledger_meta WHERE name = 'ledger_id'";
-  TRY_ASSIGN(auto id, connection->query_text(find_id));
+  TRY_ASSIGN(auto id, db.query_text(find_id));
   if (!id) {
-    TRY(connection->transact([&] {
-      return connection->execute("INSERT INTO ledger_meta (name, value) VALUES ('ledger_id', ?) ON CONFLICT DO NOTHING", new_uuid());
-    }));
-    TRY_ASSIGN(id, connection->query_text(find_id));
+    TRY(db.transact(
+        [&] { return db.execute("INSERT INTO ledger_meta (name, value) VALUES ('ledger_id', ?) ON CONFLICT DO NOTHING", new_uuid()); }));
+    TRY_ASSIGN(id, db.query_text(find_id));
   }
   ledger_id_ = LedgerId(id.value_or(""));
   PostgresOptions patient = pool_->options();
@@ -58,12 +57,12 @@ PostgresLedger::~PostgresLedger() {
   if (liveness_ == nullptr || !liveness_->began()) return;
   liveness_.reset();
   // Without anything to recover, our name tells nobody anything. In doubt it stays, for the next worker to remove.
-  auto connection = PostgresConnection::open(pool_->options());
-  if (!connection) return;
-  static_cast<void>((*connection)->transact([&]() -> Result<void> {
-    TRY((*connection)->execute("DELETE FROM files_in_hand WHERE worker_id = ?1 AND " + fmt::format(kDoneWith, "worker_id"), worker_.text));
-    TRY((*connection)->execute("DELETE FROM workers WHERE id = ?1 AND " + fmt::format(kDoneWith, "workers.id"), worker_.text));
-    return {};
+  static_cast<void>(pool_->use([&](PostgresConnection& db) {
+    return db.transact([&]() -> Result<void> {
+      TRY(db.execute("DELETE FROM files_in_hand WHERE worker_id = ?1 AND " + fmt::format(kDoneWith, "worker_id"), worker_.text));
+      TRY(db.execute("DELETE FROM workers WHERE id = ?1 AND " + fmt::format(kDoneWith, "workers.id"), worker_.text));
+      return {};
+    });
   }));
 }
 

@@ -54,7 +54,7 @@ class PostgresLedger final : public SqlLedger {
  private:
   PostgresLedger(std::unique_ptr<PostgresPool> pool, WorkerId worker, Clock& clock, LedgerTime time);
 
-  Result<void> prepare_tables();
+  Result<void> prepare_tables(PostgresConnection& db);
   void remove_what_the_dead_left();
   void watch_closely(const ClaimedBatch& batch);
 

@@ -92,4 +92,11 @@ Result<void> PostgresPool::read(const Body& body) {
   return until_answered([&](PostgresConnection& db) { return db.read_transact([&] { return body(db); }); });
 }
 
+Result<void> PostgresPool::use(const Body& body) {
+  TRY_ASSIGN(auto connection, take());
+  auto answer = body(*connection);
+  give_back(std::move(connection));
+  return answer;
+}
+
 }  // namespace sluice

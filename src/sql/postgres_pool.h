@@ -29,6 +29,8 @@ class PostgresPool {
   Result<void> write(const Body& body, PostgresDurability durability = PostgresDurability::kDurable);
   /// PostgresConnection::read_transact, in the same way.
   Result<void> read(const Body& body);
+  /// `body` with one of the connections, outside a transaction, and once: what it returns is returned, an outage too.
+  Result<void> use(const Body& body);
 
   const PostgresOptions& options() const { return options_; }
   const std::string& name() const { return name_; }
