@@ -174,10 +174,12 @@ def test_colours_and_bar_go_to_terminals_only(home):
 
 
 def awaits_signals(process):
-    """Whether the program takes signals by waiting for them. Before it is executed, Python blocks all of them for a moment."""
+    """Whether the program takes signals by waiting for them. Before it is executed, Python blocks all of them for a moment; what this
+    process was started with stays blocked."""
     status = (Path("/proc") / str(process.pid) / "status").read_text()
     blocked = int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16)
-    return blocked == sum(1 << (which - 1) for which in (signal.SIGINT, signal.SIGTERM))
+    inherited = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return blocked == sum(1 << (which - 1) for which in inherited | {signal.SIGINT, signal.SIGTERM})
 
 
 # Prevents a second signal from waiting for what keeps the first one from ending the program: here a list that never ends.
