@@ -171,15 +171,18 @@ class FaultProxy:
                 up_writer.write(struct.pack("!I", size) + start)
                 if struct.unpack("!I", start[:4])[0] not in (80877103, 80877104):  # requests for TLS or GSS come before the start
                     break
-            while True:
-                head = await reader.readexactly(5)
-                body = await reader.readexactly(struct.unpack("!I", head[1:])[0] - 4)
-                if head[:1] in b"QS":
-                    state["kind"] = self._count(body[:200].rstrip(b"\0").decode(errors="replace") if head[:1] == b"Q" else "Sync")
-                    if state["kind"] == RESET:
-                        reset(writer)
-                        return
-                up_writer.write(head + body)
+            buffer, at = b"", 0
+            while chunk := await reader.read(CHUNK):
+                buffer, at = buffer[at:] + chunk, 0
+                while end := message_end(buffer, at):
+                    if buffer[at] in b"QS":
+                        what = buffer[at + 5 : min(end, at + 205)].rstrip(b"\0").decode(errors="replace")
+                        state["kind"] = self._count(what if buffer[at : at + 1] == b"Q" else "Sync")
+                        if state["kind"] == RESET:
+                            reset(writer)
+                            return
+                    at = end
+                up_writer.write(buffer[:at])
                 await up_writer.drain()
         except asyncio.IncompleteReadError:
             pass
@@ -195,28 +198,38 @@ class FaultProxy:
         while first == b"N":  # no TLS here; the client goes on in plain text
             writer.write(first)
             first = await up_reader.read(1)
-        held = b""
-        while first:
-            size = await up_reader.readexactly(4)
-            message = first + size + await up_reader.readexactly(struct.unpack("!I", size)[0] - 4)
-            kind = state["kind"]
-            if kind is None or first == b"G":  # CopyInResponse: the request goes on
-                writer.write(message)
-                await writer.drain()
-            else:
+        buffer, held = first, b""
+        while chunk := await up_reader.read(CHUNK):
+            buffer += chunk
+            at, passed = 0, b""
+            while end := message_end(buffer, at):
+                message, kind, at = buffer[at:end], state["kind"], end
+                if kind is None or message[:1] == b"G":  # CopyInResponse: the request goes on
+                    passed += message
+                    continue
                 held += message
-                if first == b"Z":
-                    if kind in (LOST_ANSWER, TRUNCATED):
-                        writer.write(held[: len(held) // 2] if kind == TRUNCATED else b"")
-                        reset(writer, at_once=kind == LOST_ANSWER)
-                        up_writer.close()
-                        return
-                    await asyncio.sleep(DELAY_S)
-                    writer.write(held)
-                    held, state["kind"] = b"", None
-            first = await up_reader.read(1)
+                if message[:1] != b"Z":
+                    continue
+                if kind in (LOST_ANSWER, TRUNCATED):
+                    writer.write(held[: len(held) // 2] if kind == TRUNCATED else b"")
+                    reset(writer, at_once=kind == LOST_ANSWER)
+                    up_writer.close()
+                    return
+                await asyncio.sleep(DELAY_S)
+                passed, held, state["kind"] = passed + held, b"", None
+            buffer = buffer[at:]
+            writer.write(passed)
+            await writer.drain()
         with contextlib.suppress(OSError):
             writer.close()
+
+
+def message_end(buffer, at):
+    """Where the message of PostgreSQL that begins at `at` ends: a letter, its size without that letter, its body. None: not all is here."""
+    if len(buffer) < at + 5:
+        return None
+    end = at + 1 + struct.unpack_from("!I", buffer, at + 1)[0]
+    return end if end <= len(buffer) else None
 
 
 async def read_head(reader):

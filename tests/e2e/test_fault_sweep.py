@@ -1,7 +1,7 @@
 """Every request to S3, to the REST catalog and to PostgreSQL fails in every way: rows exactly once, no orphan, no hung run.
 
-A life is short: two files are loaded while one request fails; then a run without faults finishes what is open. `make test` takes every request
-in turn with one of the faults (SLUICE_TEST_SEED says which, and plays it again), `make test-all` every request with every fault.
+A life is short: two files are loaded while one request fails; then a run without faults finishes what is open, of all lives together. `make
+test` takes every request in turn with one of the faults (SLUICE_TEST_SEED says which, and plays it again), `make test-all` every request with every fault.
 """
 
 import os
@@ -36,22 +36,26 @@ class Life:
             rows = "".join(f'{{"id": {row["id"]}, "name": "{row["name"]}"}}\n' for row in numbered(ROWS_PER_FILE, 1 + number * ROWS_PER_FILE))
             world.s3.client.put_object(Bucket=world.bucket, Key=f"{self.name}/in/{number}.json", Body=rows.encode())
         source = {"id": "main", "paths": [f"s3://{world.bucket}/{self.name}/in/*.json"], **world.store}
-        settings = {**world.settings, "ingestions": {self.name: {"source": source, "table": f"{CATALOG}.{self.table}"}}}
-        home.write(f"{self.name}.yaml", yaml.safe_dump(settings))
+        self.ingestion = {"source": source, "table": f"{CATALOG}.{self.table}"}
 
     def run(self, code=None):
-        try:
-            return self.home.run("run", self.name, "--config", f"{self.name}.yaml", "--json", code=code, timeout=RUN_S_MAX)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} hangs") from None
+        return run_all(self.home, self.world, [self], code)
 
     def check(self, what):
         """After a run without faults everything is there once, and nothing else is."""
-        outcome = self.run()
-        assert outcome.code == 0, f"{what}: the run after it: {outcome}"
         rows = self.world.lake.rows(self.table)
         assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1)), what
         assert not (left := unreferenced(self.world.lake, self.table)), f"{what}: orphans {left}"
+
+
+def run_all(home, world, lives, code=0):
+    """One process runs these ingestions, one after the other."""
+    home.write("sluice.yaml", yaml.safe_dump({**world.settings, "ingestions": {life.name: life.ingestion for life in lives}}))
+    which = "--all" if len(lives) > 1 else next(iter(lives)).name
+    try:
+        return home.run("run", which, "--json", code=code, timeout=RUN_S_MAX + len(lives))
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{which} hangs") from None
 
 
 class World:
@@ -100,9 +104,10 @@ def world(request, home):
 def test_every_request_fails_in_every_way(world, home):
     seed = int(os.environ.get("SLUICE_TEST_SEED", time.time_ns() % 1_000_000))
     print(f"SLUICE_TEST_SEED={seed}")
-    Life(home, world).check("without a fault")  # makes schemas and namespaces
-    world.proxy.plan()
-    Life(home, world).run(code=0)
+    lives = {life: f"{life.name}: without a fault" for life in (Life(home, world), Life(home, world))}
+    for life in lives:  # the first one makes schemas and namespaces
+        world.proxy.plan()
+        life.run(code=0)
     requests = world.proxy.plan()
     numbers = range(1, len(requests) + 1)
     chance = random.Random(seed)
@@ -114,17 +119,21 @@ def test_every_request_fails_in_every_way(world, home):
         life.run()
         fired += world.proxy.fired
         asked = world.proxy.plan()
-        what = f"{kind} at request {number} ({asked[number - 1] if number <= len(asked) else 'not reached'}), seed {seed}"
+        lives[life] = f"{life.name}: {kind} at request {number} ({asked[number - 1] if number <= len(asked) else 'not reached'}), seed {seed}"
+    outcome = run_all(home, world, lives, code=None)
+    assert outcome.code == 0, "\n".join([f"the run after the faults: {outcome}", *lives.values()])
+    for life, what in lives.items():
         life.check(what)
     assert fired >= len(cases) * 0.9, f"only {fired} of {len(cases)} faults happened: the test proves little"
 
 
 # Prevents a run that gives up, or never ends, when a server is down for good: it says what is down, and the next run loads everything.
 def test_a_server_that_is_down(world, home):
-    Life(home, world).check("without a fault")
+    Life(home, world).run(code=0)
     life = Life(home, world)
     world.proxy.plan(Fault("reset", 1, count=1_000_000))
     outcome = life.run()
     assert outcome.code in (1, 2) and "127.0.0.1" in outcome.text, outcome
     world.proxy.plan()
+    life.run(code=0)
     life.check("the server is back")
