@@ -1,5 +1,6 @@
 """Fixtures for every Python test: a home of its own for the real binary, and the outside judges over its tables."""
 
+import gc
 import os
 import subprocess
 import uuid
@@ -13,6 +14,11 @@ import servers  # noqa: E402
 from judges import Lake, spark_connect_uri  # noqa: E402
 from program import Home  # noqa: E402
 from server_process import Host  # noqa: E402
+
+
+def pytest_collection_finish():
+    """What is imported stays: each collection of garbage need not go through it again."""
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report):
@@ -64,9 +70,11 @@ def moto_server(server_host):
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_host):
-    """PostgreSQL; tests want `postgres`, a database of their own on it."""
-    return servers.start_postgres(server_host)
+def postgres_server():
+    """PostgreSQL; tests want `postgres`, a database of their own on it. In memory: it makes and removes files by the thousand."""
+    host = Host.temporary(in_memory=True)
+    yield servers.start_postgres(host)
+    host.stop()
 
 
 @pytest.fixture

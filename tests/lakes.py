@@ -1,5 +1,7 @@
 """Catalogs on servers with their warehouse on S3, as the judges see them."""
 
+from functools import cached_property
+
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.catalog.sql import SqlCatalog
 
@@ -51,10 +53,11 @@ class PostgresLake(ServerLake):
         super().__init__(s3, warehouse, name)
         self.postgres = postgres
 
-    @property
+    @cached_property
     def pyiceberg(self):
+        """Keeps its connection, which costs more than a question; the server may restart meanwhile."""
         uri = self.postgres.uri.replace("postgresql://", "postgresql+psycopg2://", 1)
-        return SqlCatalog(self.name, uri=uri, warehouse=self.warehouse, **self.s3.properties)
+        return SqlCatalog(self.name, uri=uri, pool_pre_ping="true", warehouse=self.warehouse, **self.s3.properties)
 
     @property
     def spark_settings(self):

@@ -23,6 +23,8 @@ STOP_S = 10
 POLL_S = 0.03
 START_ATTEMPTS = 3
 HOST_FOLDERS = "sluice-servers-"
+MEMORY = "/dev/shm"
+MEMORY_FREE_MIN = 8 * 1024**3  # bytes; several test runs at once, each with a few hundred MiB
 
 
 class NotStarted(Exception):
@@ -128,11 +130,13 @@ class Host:
             self._find_running()
 
     @classmethod
-    def temporary(cls):
-        """A host that goes with this process. Folders of processes that were killed are removed on the way."""
-        for stale in Path(tempfile.gettempdir()).glob(HOST_FOLDERS + "*"):
+    def temporary(cls, in_memory=False):
+        """A host that goes with this process, on a file system in memory if asked for and there is room. Folders of processes that were
+        killed are removed on the way."""
+        place = MEMORY if in_memory and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_FREE_MIN else tempfile.gettempdir()
+        for stale in Path(place).glob(HOST_FOLDERS + "*"):
             remove_unless_used(stale)
-        folder = Path(tempfile.mkdtemp(prefix=HOST_FOLDERS))
+        folder = Path(tempfile.mkdtemp(prefix=HOST_FOLDERS, dir=place))
         folder.chmod(0o755)  # a server may run as another user
         host = cls(folder)
         host._lock = open(folder / "lock", "w")

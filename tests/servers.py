@@ -218,7 +218,7 @@ def start_postgres(host, port=None, user="sluice", password=None, database="slui
     password = password_file.read_text()
     settings = {
         "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "timezone": "Asia/Kolkata", "log_timezone": "UTC",
-        "max_connections": 200, "shared_buffers": "64MB", "log_line_prefix": "%m [%p] ", "log_statement": os.environ.get("POSTGRES_LOG", "none"),
+        "max_connections": 200, "shared_buffers": "64MB", "max_wal_size": "256MB", "log_line_prefix": "%m [%p] ", "log_statement": os.environ.get("POSTGRES_LOG", "none"),
     }  # fmt: skip
 
     def start(number):
