@@ -109,7 +109,7 @@ class Lake:
 
     def rows(self, name, where=None, columns=None):
         """The rows as PyIceberg reads them, the quickest of the judges."""
-        return self._pyiceberg_rows(name, [where] if where else [], columns)
+        return self.read("pyiceberg", name, [where] if where else [], columns)
 
     def count(self, name):
         return self.table(name).scan(selected_fields=()).count()
@@ -122,23 +122,28 @@ class Lake:
         return counts
 
     def read(self, judge, name, filters=(), columns=None):
-        return getattr(self, f"_{judge}_rows")(name, filters, columns)
+        return self._answers(judge, name, [filters], columns)[0]
 
-    def _pyiceberg_rows(self, name, filters, columns):
+    def _answers(self, judge, name, questions, columns):
+        """The rows under each of these filters. The table is loaded once: that costs as much as a scan."""
+        if judge == "spark":
+            return self._spark_answers(name, questions, columns)
+        rows = {"pyiceberg": self._pyiceberg_rows, "duckdb": self._duckdb_rows}[judge]
+        table = self.table(name)
+        return [rows(table, filters, columns) for filters in questions]
+
+    def _pyiceberg_rows(self, table, filters, columns):
         condition = expressions.AlwaysTrue()
         for part in filters:
             condition = expressions.And(condition, pyiceberg_condition(*part))
-        return self.table(name).scan(row_filter=condition, selected_fields=columns or ("*",)).to_arrow().to_pylist()
+        return table.scan(row_filter=condition, selected_fields=columns or ("*",)).to_arrow().to_pylist()
 
-    def _duckdb_rows(self, name, filters, columns):
-        location = self.duckdb_path(self.table(name).metadata_location)
+    def _duckdb_rows(self, table, filters, columns):
+        location = self.duckdb_path(table.metadata_location)
         location = location.replace("'", "''")
         selected = ", ".join(f'"{column}"' for column in columns) if columns else "*"
         query = f"select {selected} from iceberg_scan('{location}')" + sql_where(filters, '"', duckdb_literal)
         return duckdb_process().cursor().execute(query).to_arrow_table().to_pylist()
-
-    def _spark_rows(self, name, filters, columns):
-        return self._spark_answers(name, [filters], columns)[0]
 
     def _spark_answers(self, name, questions, columns):
         """What a statement costs Spark is the statement: one asks all, each with a scan of its own, which prunes by its own filter."""
@@ -158,11 +163,7 @@ class Lake:
         columns = tuple(dict.fromkeys(column for row in rows for column in row)) or None
         questions = [(), *([part] for part in filters)]
         for judge in judges:
-            if judge == "spark":
-                answers = self._spark_answers(name, questions, columns)
-            else:
-                answers = (self.read(judge, name, question, columns) for question in questions)
-            for question, answer in zip(questions, answers, strict=True):
+            for question, answer in zip(questions, self._answers(judge, name, questions, columns), strict=True):
                 expected = [row for row in rows if all(matches(row, *part) for part in question)]
                 compare(f"{judge}, {name} where {question or 'true'}", answer, expected, key)
 
