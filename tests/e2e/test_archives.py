@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.orc as orc
@@ -345,12 +346,18 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
+@cache
+def ten_thousand_members():
+    members = {f"d{n % 100}/{n}.json": as_json(numbered(10, 1 + 10 * n)) for n in range(10_000)}
+    members["large.json"] = as_json(numbered(400_000, 200_001))
+    return members
+
+
 # Prevents memory that grows with the number or the size of members, and passes over the archive that grow with their number: one for each
 # of 10,000 members would take hours.
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip", "7z"])
 def test_ten_thousand_members_in_bounded_memory(home, kind, tmp_path):
-    members = {f"d{n % 100}/{n}.json": as_json(numbered(10, 1 + 10 * n)) for n in range(10_000)}
-    members["large.json"] = as_json(numbered(400_000, 200_001))
+    members = ten_thousand_members()
     packed = seven_zip_of(members, tmp_path / "p", "deflate") if kind == "7z" else archive_of(kind, members, tmp_path / "p")
     home.write(f"in/x.{kind}", packed)
     home.run("load", "in", "--table", TABLE, before=(sys.executable, "-c", MEASURE))
