@@ -112,6 +112,11 @@ def numbered(count, start=1, **more):
     return [{"id": number, "name": f"n{number}", **more} for number in range(start, start + count)]
 
 
+def numbered_json(count, start=1):
+    """numbered(count, start), one row a line: of many rows, json.dumps costs more than what it tests."""
+    return "".join(f'{{"id": {number}, "name": "n{number}"}}\n' for number in range(start, start + count))
+
+
 def as_csv(rows):
     """The rows as CSV with a header; for values without commas and quotes."""
     lines = [",".join(rows[0])] + [",".join("" if value is None else str(value) for value in row.values()) for row in rows]

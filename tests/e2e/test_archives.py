@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archives import KINDS, archive_of, seven_zip_of, tar_of, zip_of
-from program import as_csv, numbered
+from program import as_csv, numbered, numbered_json
 
 TABLE = "bronze.rows"
 MEMORY_MAX = 300e6
@@ -348,8 +348,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 @cache
 def ten_thousand_members():
-    members = {f"d{n % 100}/{n}.json": as_json(numbered(10, 1 + 10 * n)) for n in range(10_000)}
-    members["large.json"] = as_json(numbered(400_000, 200_001))
+    members = {f"d{n % 100}/{n}.json": numbered_json(10, 1 + 10 * n).encode() for n in range(10_000)}
+    members["large.json"] = numbered_json(400_000, 200_001).encode()
     return members
 
 

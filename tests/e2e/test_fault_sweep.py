@@ -16,7 +16,7 @@ import yaml
 
 from fault_proxy import HTTP_FAULTS, TCP_FAULTS, Fault, FaultProxy
 from lakes import PostgresLake, RestLake, SqliteLake, unreferenced
-from program import numbered
+from program import numbered_json
 from stack import CATALOG, environment_of
 
 LONG = os.environ.get("SLUICE_TEST_LONG") == "1"
@@ -33,7 +33,7 @@ class Life:
         self.name = f"life_{uuid.uuid4().hex[:12]}"
         self.table = f"faults.{self.name}"
         for number in range(FILES):
-            rows = "".join(f'{{"id": {row["id"]}, "name": "{row["name"]}"}}\n' for row in numbered(ROWS_PER_FILE, 1 + number * ROWS_PER_FILE))
+            rows = numbered_json(ROWS_PER_FILE, 1 + number * ROWS_PER_FILE)
             world.s3.client.put_object(Bucket=world.bucket, Key=f"{self.name}/in/{number}.json", Body=rows.encode())
         source = {"id": "main", "paths": [f"s3://{world.bucket}/{self.name}/in/*.json"], **world.store}
         self.ingestion = {"source": source, "table": f"{CATALOG}.{self.table}"}

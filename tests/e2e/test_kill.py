@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 
-from program import numbered
+from program import numbered_json
 
 TABLE = "bronze.events"
 KILLS = 200 if os.environ.get("SLUICE_TEST_LONG") == "1" else 30
@@ -48,7 +48,7 @@ def test_sigkill_at_random_moments(home):
     while killed < KILLS:
         assert attempt < 4 * KILLS, f"the program was killed in {killed} of {attempt} attempts: the test proves nothing"
         for number in range(FILES_PER_ROUND):
-            home.write_rows(f"in/{attempt:03}-{number}.json", numbered(ROWS_PER_FILE, 1 + expected))
+            home.write(f"in/{attempt:03}-{number}.json", numbered_json(ROWS_PER_FILE, 1 + expected))
             expected += ROWS_PER_FILE
         if attempt == 0:
             began = time.monotonic()

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 import zstandard
 
-from program import as_csv, numbered
+from program import as_csv, numbered, numbered_json
 
 TABLE = "bronze.events"
 METRICS = {
@@ -437,7 +437,7 @@ ingestions:
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_signals_stop_cleanly(home, which):
     for number in range(40):
-        home.write_rows(f"in/{number}.json", numbered(20_000, 1 + 20_000 * number))
+        home.write(f"in/{number}.json", numbered_json(20_000, 1 + 20_000 * number))
     process = home.start("load", "in", "--table", TABLE, "--threads", "1", "--batch-files-max", "2")  # most batches come after the signal
     wait_for_rows(home, process)
     process.send_signal(which)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import servers
-from program import numbered
+from program import numbered, numbered_json
 from server_process import Host
 from stack import CATALOG
 
@@ -56,7 +56,7 @@ def test_a_full_disk_behind_the_warehouse(small_s3, home):
     home.write_rows("in/1.json", numbered(100))
     home.run("run", "events")
     fill(True)
-    home.write_rows("in/2.json", numbered(20_000, 101))
+    home.write("in/2.json", numbered_json(20_000, 101))
     failed = home.run("run", "events", "--json", code=1).json
     assert failed["status"] == "FAILED" and bucket in failed["error"] and failed["metrics"]["records_written"] == 0, failed
     fill(False)
@@ -78,7 +78,7 @@ def test_a_full_disk_behind_the_objects(small_s3, home):
     home.run(*arguments)
     fill(True)
     for number in range(6):
-        home.write_rows(f"in/second/{number}.json", numbered(20_000, 1 + 20_000 * number))
+        home.write(f"in/second/{number}.json", numbered_json(20_000, 1 + 20_000 * number))
     failed = home.run(*arguments, code=1).json
     assert failed["status"] == "FAILED" and bucket in failed["error"], failed
     inventory = home.run("status", "objects", "--inventory", "--json").json

@@ -12,7 +12,7 @@ import pytest
 
 import servers
 from lakes import unreferenced
-from program import Home, numbered
+from program import Home, numbered_json
 from server_process import Host, wait_until
 from service import ENDED, Service
 from stack import Stack, environment_of, lake_of, settings_of
@@ -51,7 +51,7 @@ def put_files(stack, bucket, first, count):
     """Files data-FIRST... with rows that continue each other."""
     with ThreadPoolExecutor(4) as pool:
         for number in range(first, first + count):
-            pool.submit(stack.put_rows, bucket, f"data-{number:04}.json", numbered(ROWS_PER_FILE, 1 + number * ROWS_PER_FILE))
+            pool.submit(stack.put, bucket, f"data-{number:04}.json", numbered_json(ROWS_PER_FILE, 1 + number * ROWS_PER_FILE))
 
 
 # Prevents every kind of loss and doubling by the sudden death of the service, and a run that stays open for ever after it: a restarted

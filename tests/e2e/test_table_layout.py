@@ -50,7 +50,7 @@ def test_data_and_metadata_elsewhere(home):
 def test_target_file_size(home):
     dice = random.Random(7)
     count, target, block = 400_000, 4 << 20, 8 << 20
-    home.write("in/a.json", "".join(json.dumps({"id": number, "text": dice.randbytes(60).hex()}) + "\n" for number in range(count)))
+    home.write("in/a.json", "".join(f'{{"id": {number}, "text": "{dice.randbytes(60).hex()}"}}\n' for number in range(count)))
     configure(home, {"write.target-file-size-bytes": str(target)})
     home.run("run", "events")
     sizes = home.lake.table(TABLE).inspect.files()["file_size_in_bytes"].to_pylist()
