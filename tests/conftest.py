@@ -73,7 +73,7 @@ def moto_server(server_host):
 def postgres_server():
     """PostgreSQL; tests want `postgres`, a database of their own on it. In memory: it makes and removes files by the thousand."""
     host = Host.temporary(in_memory=True)
-    yield servers.start_postgres(host)
+    yield servers.start_postgres(host, sign_in="md5")
     host.stop()
 
 
