@@ -12,7 +12,11 @@
 namespace sluice {
 
 SqliteLedger::SqliteLedger(std::string path, WorkerId worker, Clock& clock)
-    : path_(std::move(path)), worker_(worker), clock_(clock), locks_(path_ + ".workers", std::move(worker)) {}
+    : path_(std::move(path)),
+      worker_(worker),
+      clock_(clock),
+      locks_(path_ + ".workers", std::move(worker)),
+      readers_(path_, options(/*create=*/false)) {}
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path, WorkerId worker, Clock& clock) {
   std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(path, std::move(worker), clock));
@@ -20,7 +24,7 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path
   return ledger;
 }
 
-SqliteOptions SqliteLedger::options(bool create) const {
+SqliteOptions SqliteLedger::options(bool create) {
   return {.wal = true,
           .create = create,
           .when_damaged =
@@ -50,7 +54,6 @@ Result<void> SqliteLedger::prepare_file() {
     TRY_ASSIGN(id, writer_->query_text(find_id));
   }
   ledger_id_ = LedgerId(id.value_or(""));
-  TRY_ASSIGN(reader_, SqliteConnection::open(path_, options(/*create=*/false)));
   return {};
 }
 
@@ -71,9 +74,9 @@ Result<std::string> SqliteLedger::restore(const std::string& path, Clock& clock)
 }
 
 SqliteLedger::~SqliteLedger() {
-  if (reader_ == nullptr) return;
+  if (ledger_id_.text.empty()) return;  // it was never opened
   // Without anything to recover, our lock file tells nobody anything. In doubt it stays, for the next worker to remove.
-  const auto left = reader_->query_integer(
+  const auto left = writer_->query_integer(
       "SELECT (SELECT count(*) FROM batches WHERE holder = ?1 AND state IN ('STAGING', 'PREPARED', 'WITHDRAWING'))"
       " + (SELECT count(*) FROM runs WHERE holder = ?1 AND status = 'RUNNING')",
       worker_.text);
@@ -95,8 +98,8 @@ Result<void> SqliteLedger::run_write(Durability, const Body& body) {
 }
 
 Result<void> SqliteLedger::run_read(const Body& body) {
-  std::lock_guard guard(read_mutex_);
-  return reader_->read_transact([&] { return body(*reader_); });
+  TRY_ASSIGN(const auto reader, readers_.lend());
+  return reader->read_transact([&] { return body(*reader); });
 }
 
 void SqliteLedger::note_in_hand(const Lease& lease, int slot, std::string_view path) { locks_.note_in_hand(slot, lease.batch, path); }

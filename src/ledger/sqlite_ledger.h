@@ -1,4 +1,4 @@
-// The ledger in one SQLite file. Thread-safe: writes go one at a time through one connection, questions through another, so they do not
+// The ledger in one SQLite file. Thread-safe: writes go one at a time through one connection, questions through others, so they do not
 // wait for writes of other processes. Several processes share the file; who of them lives shows in `<file>.workers/`. Its tables:
 // sqlite_schema.cc.
 #pragma once
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "ledger/sql_ledger.h"
+#include "ledger/sqlite_readers.h"
 #include "ledger/worker_locks.h"
 #include "sql/sqlite.h"
 
@@ -55,7 +56,7 @@ class SqliteLedger final : public SqlLedger {
 
   Result<void> prepare_file();
   Result<void> check_file();
-  SqliteOptions options(bool create) const;
+  static SqliteOptions options(bool create);
   void remove_locks_of_the_dead();
 
   const std::string path_;
@@ -65,8 +66,7 @@ class SqliteLedger final : public SqlLedger {
   WorkerLocks locks_;
   std::mutex write_mutex_;
   std::unique_ptr<SqliteConnection> writer_;  // protected by write_mutex_
-  std::mutex read_mutex_;
-  std::unique_ptr<SqliteConnection> reader_;  // protected by read_mutex_
+  SqliteReaders readers_;
 };
 
 }  // namespace sluice

@@ -11,9 +11,9 @@ namespace {
 class SqliteKnownFiles final : public KnownFiles {
  public:
   /// Paths above `first` and below `end`; an empty end is none.
-  static Result<std::unique_ptr<KnownFiles>> open(const std::string& path, const SqliteOptions& options, const IngestionId& ingestion,
-                                                  const SourceId& source, const std::string& first = {}, const std::string& end = {}) {
-    TRY_ASSIGN(auto connection, SqliteConnection::open(path, options));
+  static Result<std::unique_ptr<KnownFiles>> open(SqliteReaders& readers, const IngestionId& ingestion, const SourceId& source,
+                                                  const std::string& first = {}, const std::string& end = {}) {
+    TRY_ASSIGN(auto connection, readers.lend());
     // Every column comes from idx_processed_files_merge, in its order: the table itself is not touched.
     TRY_ASSIGN(auto rows, connection->query("SELECT file_path, file_etag, file_size_bytes FROM processed_files "
                                             "INDEXED BY idx_processed_files_merge "
@@ -33,11 +33,11 @@ class SqliteKnownFiles final : public KnownFiles {
   }
 
  private:
-  SqliteKnownFiles(std::unique_ptr<SqliteConnection> connection, SqliteRows rows, bool more)
+  SqliteKnownFiles(SqliteReaders::Lent connection, SqliteRows rows, bool more)
       : connection_(std::move(connection)), rows_(std::move(rows)), more_(more) {}
 
-  std::unique_ptr<SqliteConnection> connection_;
-  SqliteRows rows_;
+  SqliteReaders::Lent connection_;
+  SqliteRows rows_;  // closed before its connection is given back
   bool more_;
 };
 
@@ -198,7 +198,7 @@ class SqliteRecorder {
 }  // namespace
 
 Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId& ingestion, const SourceId& source) {
-  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source);
+  auto opened = SqliteKnownFiles::open(readers_, ingestion, source);
   if (!opened) return std::unexpected(opened.error().within("reading the known files"));
   return opened;
 }
@@ -206,7 +206,7 @@ Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_files(const IngestionId&
 Result<std::unique_ptr<KnownFiles>> SqliteLedger::known_members(const IngestionId& ingestion, const SourceId& source,
                                                                 const std::string& archive) {
   const auto [first, end] = member_range(archive);
-  auto opened = SqliteKnownFiles::open(path_, options(/*create=*/false), ingestion, source, first, end);
+  auto opened = SqliteKnownFiles::open(readers_, ingestion, source, first, end);
   if (!opened) return std::unexpected(opened.error().within("reading the known members"));
   return opened;
 }
