@@ -1,7 +1,7 @@
 # A source costs less than the headers that it includes: a cold build is much faster when several are compiled as one.
 # OFF compiles each by itself, as clang-tidy reads them (scripts/lint): that a source includes what it uses is seen there.
 option(SLUICE_TOGETHER "Compile the sources of a folder together, SLUICE_TOGETHER_MAX at a time" ON)
-set(SLUICE_TOGETHER_MAX 8)
+set(SLUICE_TOGETHER_MAX 16)
 
 # sluice_sources(TARGET SOURCE...): gives the target its sources (absolute paths). CMake's own unity build names sources by absolute
 # paths, and what one clone compiled would be unknown to another one's ccache.
@@ -23,6 +23,9 @@ function(sluice_sources target)
     math(EXPR part "${part} + 1")
   endwhile()
 endfunction()
+
+# Every test and fuzz program, and what they link: all that a sanitizer's build is asked for.
+add_custom_target(tests)
 
 # sluice_library(NAME DEPENDS a b ... LINK x y ...): the folder's sources as library sluice_NAME, its *_test.cc as test NAME_test.
 # DEPENDS names other folders; LINK names outside libraries. Fuzz targets are *_fuzz.cc, one program each.
@@ -53,15 +56,48 @@ function(sluice_library name)
   if(SLUICE_TESTS AND tests)
     sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name})
   endif()
-  if(SLUICE_FUZZ)
+  if(SLUICE_FUZZ AND fuzzers)
+    # What the fuzzer is to find its way in tells it where it has been; the rest is spared the code for that.
+    target_compile_options(sluice_${name} PRIVATE -fsanitize=fuzzer-no-link)
     foreach(source IN LISTS fuzzers)
       get_filename_component(fuzzer ${source} NAME_WE)
       add_executable(${fuzzer} ${source})
       target_compile_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
       target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
       target_link_libraries(${fuzzer} PRIVATE sluice_${name})
+      add_dependencies(tests ${fuzzer})
     endforeach()
   endif()
+endfunction()
+
+# Every library of ours that these (LIBRARY...) link, themselves included.
+function(sluice_libraries_of result)
+  set(found)
+  while(ARGN)
+    list(POP_FRONT ARGN library)
+    if(NOT library MATCHES "^sluice_" OR library IN_LIST found)
+      continue()
+    endif()
+    list(APPEND found ${library})
+    get_target_property(linked ${library} INTERFACE_LINK_LIBRARIES)
+    list(APPEND ARGN ${linked})
+  endwhile()
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+# The linker keeps the first definition of an inline function that it meets, and a test's own objects come before libraries. What a test
+# runs is to be what the libraries were compiled to, optimized: they are linked first, whole, as nothing asks for them yet.
+function(sluice_libraries_first target)
+  sluice_libraries_of(libraries ${ARGN})
+  set(archives)
+  foreach(library IN LISTS libraries)
+    get_target_property(type ${library} TYPE)
+    if(type STREQUAL "STATIC_LIBRARY")
+      list(APPEND archives $<TARGET_FILE:${library}>)
+    endif()
+  endforeach()
+  list(JOIN archives "," archives)
+  target_link_options(${target} PRIVATE LINKER:--whole-archive,${archives},--no-whole-archive)
 endfunction()
 
 # sluice_test(NAME [SHARDS n] SOURCES ... LINK ...): one program per folder, one ctest entry per program (start-up costs more than most
@@ -69,9 +105,11 @@ endfunction()
 function(sluice_test name)
   cmake_parse_arguments(arg "" "SHARDS" "SOURCES;LINK" ${ARGN})
   add_executable(${name})
+  add_dependencies(tests ${name})
   sluice_sources(${name} ${arg_SOURCES})
   # The tests' own code: compiling it is what costs, the libraries that it calls stay optimized.
   target_compile_options(${name} PRIVATE -O0)
+  sluice_libraries_first(${name} ${arg_LINK})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
   if(NOT arg_SHARDS)
     add_test(NAME ${name} COMMAND ${name})
