@@ -27,10 +27,11 @@ endfunction()
 # Every test and fuzz program, and what they link: all that a sanitizer's build is asked for.
 add_custom_target(tests)
 
-# sluice_library(NAME DEPENDS a b ... LINK x y ...): the folder's sources as library sluice_NAME, its *_test.cc as test NAME_test.
-# DEPENDS names other folders; LINK names outside libraries. Fuzz targets are *_fuzz.cc, one program each.
+# sluice_library(NAME [FUZZED] DEPENDS a b ... LINK x y ...): the folder's sources as library sluice_NAME, its *_test.cc as test NAME_test.
+# DEPENDS names other folders; LINK names outside libraries. Fuzz targets are *_fuzz.cc, one program each. FUZZED: what they are to find
+# their way in; it tells them where they have been, and the other folders are spared the code for that.
 function(sluice_library name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(arg "FUZZED" "" "DEPENDS;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   set(fuzzers ${sources})
@@ -56,9 +57,10 @@ function(sluice_library name)
   if(SLUICE_TESTS AND tests)
     sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name})
   endif()
-  if(SLUICE_FUZZ AND fuzzers)
-    # What the fuzzer is to find its way in tells it where it has been; the rest is spared the code for that.
+  if(SLUICE_FUZZ AND arg_FUZZED)
     target_compile_options(sluice_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  if(SLUICE_FUZZ)
     foreach(source IN LISTS fuzzers)
       get_filename_component(fuzzer ${source} NAME_WE)
       add_executable(${fuzzer} ${source})
@@ -80,7 +82,9 @@ function(sluice_libraries_of result)
     endif()
     list(APPEND found ${library})
     get_target_property(linked ${library} INTERFACE_LINK_LIBRARIES)
-    list(APPEND ARGN ${linked})
+    if(linked)
+      list(APPEND ARGN ${linked})
+    endif()
   endwhile()
   set(${result} ${found} PARENT_SCOPE)
 endfunction()

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <iostream>
 #include <optional>
 
@@ -127,6 +130,10 @@ Result<Config> read_configuration(const CommandLine& line, const std::string& wa
   if (!warehouse.empty()) options.warehouse = warehouse;
   if (!line.flags.config.empty()) return read_config(line.flags.config, options);
   if (access(kConfigName, F_OK) == 0) return read_config(kConfigName, options);
+  if (!options.profile.empty()) {
+    return invalid_input(fmt::format("--env {0}: profiles stand in {1}, and there is none in this folder; --config names another file",
+                                     options.profile, kConfigName));
+  }
   return default_config(options);
 }
 
@@ -139,9 +146,17 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
   return opened;
 }
 
-bool agreed(const std::string& question) {
+Result<bool> agreed(const CommandLine& line, const std::string& question) {
   if (!isatty(STDIN_FILENO)) return false;
   std::cerr << question << " [y/N] " << std::flush;
+  const int stopped = eventfd(0, EFD_CLOEXEC);
+  {
+    const std::stop_callback wake(line.stop, [stopped] { eventfd_write(stopped, 1); });
+    pollfd either[] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}, {.fd = stopped, .events = POLLIN, .revents = 0}};
+    while (poll(either, 2, -1) < 0 && errno == EINTR) continue;
+  }
+  close(stopped);
+  if (line.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted at the question; nothing was changed");
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";

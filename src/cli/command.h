@@ -92,8 +92,8 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode);
 /// By name or id: from the ledger, or from sluice.yaml (then it is registered). kNotFound lists the names there are.
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
 
-/// Asks on the terminal; without one the answer is no.
-bool agreed(const std::string& question);
+/// Asks on the terminal; without one the answer is no. kCancelled: a signal came instead of an answer.
+Result<bool> agreed(const CommandLine& line, const std::string& question);
 
 /// With the secrets of its sources, where it was made over the REST API: needs the sealing key.
 Result<Ingestion> with_secrets(const CommandLine& line, Ingestion ingestion);

@@ -14,6 +14,7 @@
 #include "config/dispositions.h"
 #include "config/load_options.h"
 #include "config/validate.h"
+#include "pipeline/mark_rules.h"
 #include "storage/listing_feed.h"
 #include "storage/local_path.h"
 
@@ -68,6 +69,20 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
   return {};
 }
 
+/// The same of a list: one of its files is enough. A member of an archive, and what cannot be asked for, is left to the run.
+Result<void> check_list_matches(const CommandLine& line, const Source& source, const std::vector<std::string>& uris,
+                                const std::string& list) {
+  Context context;
+  context.stop = line.stop;
+  for (const std::string& uri : uris) {
+    TRY_ASSIGN(ObjectStore * store, line.stores.store_for(uri, source.store));
+    const auto there = store->stat(uri, context);
+    if (there || there.error().code != ErrorCode::kNotFound || uri.contains("!/")) return {};
+  }
+  return invalid_input(
+      fmt::format("--files-from {}: none of its {} file(s) is there; nothing was loaded (--allow-empty accepts that)", list, uris.size()));
+}
+
 /// A new table goes where its catalog says.
 Result<void> check_warehouse_is_used(const Catalog& catalog, const Ingestion& ingestion, const std::string& typed) {
   TRY_ASSIGN(std::string wanted, absolute_uri(typed));
@@ -97,6 +112,15 @@ Result<void> check_warehouse(const CommandLine& line, const Config& config, cons
       fmt::format("--warehouse {}: table {} of catalog {} lies at {}, not in this warehouse; leave --warehouse out, or name "
                   "the catalog's own folder with --home",
                   typed, ingestion.table.text(), ingestion.table.catalog, location));
+}
+
+/// Rule T, before the ledger's definition is changed: a slip of the hand is not to be remembered.
+Result<void> check_new_target(const CommandLine& line, Assembly& parts, const Ingestion& known, Ingestion wanted) {
+  wanted.id = known.id;
+  TRY_ASSIGN(const auto sink, parts.open_sink(wanted));
+  Context context;
+  context.stop = line.stop;
+  return check_target(parts.engine_parts().work, *sink, wanted, context);
 }
 
 std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {
@@ -150,6 +174,7 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
     }
     if (ingestion.sources.front().paths.empty()) ingestion.sources.front().paths = *options.files_from;
     TRY(check_dispositions(ingestion));
+    if (!flags.allow_empty) TRY(check_list_matches(line, ingestion.sources.front(), *options.files_from, flags.files_from));
   } else if (!flags.allow_empty) {
     TRY(check_paths_match(line, ingestion, flags.load.paths));
   }
@@ -161,6 +186,8 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
 
   TRY_ASSIGN(const auto known, opened.parts->registry().find_ingestion(ingestion.tenant, ingestion.name));
   settle_start_from(ingestion, known, line.clock.now());
+  if (known && known->target_text() != ingestion.target_text()) TRY(check_new_target(line, *opened.parts, *known, ingestion));
+  options.on_change_is_a_guess = !flags.load.on_change && !ingestion.parquet;
   TRY_ASSIGN(ingestion, opened.parts->registry().put_ingestion(ingestion));
   line.exit_code = execute_run(line, *opened.parts, ingestion, options, flags.threads);
   return {};

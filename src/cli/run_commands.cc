@@ -150,7 +150,9 @@ Result<void> approve(CommandLine& line, const std::string& name, bool yes) {
     return {};
   }
   const std::string what = fmt::format("Table {} is to be changed:\n{}", ingestion.table.text(), shown);
-  if (!yes && !agreed(what + "Change it and load the files?")) {
+  const Result<bool> wanted = yes ? Result<bool>(true) : agreed(line, what + "Change it and load the files?");
+  TRY(wanted);
+  if (!*wanted) {
     return invalid_input(what + "Nothing was changed; --yes goes on without asking");
   }
   line.exit_code = execute_run(line, *opened.parts, ingestion, options);
@@ -177,7 +179,9 @@ Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
           : fmt::format(
                 "Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless they are removed first.", what,
                 ingestion.name, ingestion.table.text());
-  if (!flags.yes && !agreed(warning + " Go on?")) {
+  const Result<bool> wanted = flags.yes ? Result<bool>(true) : agreed(line, warning + " Go on?");
+  TRY(wanted);
+  if (!*wanted) {
     return invalid_input(warning + " Nothing was forgotten; --yes goes on without asking");
   }
   TRY_ASSIGN(auto sink, opened.parts->open_sink(ingestion));

@@ -36,14 +36,14 @@ Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
   TRY_ASSIGN(const FileCounts counts, history.file_counts(ingestion.id));
   TRY_ASSIGN(const auto waiting, history.waiting_for_approval(ingestion.id));
   TRY_ASSIGN(const auto runs, history.runs({ingestion.id, kRunsInStatus}));
-  TRY_ASSIGN(const auto batches, history.batches(ingestion.id, 1));
+  TRY_ASSIGN(const auto newest, opened.parts->engine_parts().work.last_committed(ingestion.id, ""));
   json j = ingestion_json(ingestion);
   j["files"] = counts_json(counts);
   j["waiting_for_approval"] = waiting_json(waiting);
   j["table"] = ingestion.parquet ? json(nullptr) : json(ingestion.table.text());
   j["catalog"] = ingestion.parquet ? json(nullptr) : json(ingestion.table.catalog);
   j["target"] = ingestion.target_text();
-  j["snapshot_id"] = !batches.empty() && batches[0].snapshot_id ? json(*batches[0].snapshot_id) : json(nullptr);
+  j["snapshot_id"] = newest && newest->snapshot_id ? json(*newest->snapshot_id) : json(nullptr);
   j["runs"] = json::array();
   for (const RunRecord& run : runs) j["runs"].push_back(run_json(run));
   return j;
@@ -55,6 +55,7 @@ std::string status_text(const json& status) {
   text += fmt::format("  files: {} done, {} failed, {} skipped, {} pending ({} in all)\n", files["done"].get<int64_t>(),
                       files["failed"].get<int64_t>(), files["skipped"].get<int64_t>(), files["pending"].get<int64_t>(),
                       files["discovered"].get<int64_t>());
+  if (!status["snapshot_id"].is_null()) text += fmt::format("  snapshot: {}\n", status["snapshot_id"].get<int64_t>());
   for (const json& group : status["waiting_for_approval"]) {
     text += fmt::format("  {} file(s) wait for approval: {}\n", group["files"].get<int64_t>(), group["changes"].get<std::string>());
   }

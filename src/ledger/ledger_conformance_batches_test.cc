@@ -299,13 +299,14 @@ TEST_P(LedgerConformance, AnUnknownBatchIsNotOurs) {
   EXPECT_EQ(must(a_.work().find_batch(lost.batch)), std::nullopt);
 }
 
-// Prevents: a file that kills every worker taking its neighbours with it, for ever: it is tried alone, then FAILED "WorkerDied".
+// Prevents: a file that kills every worker taking its neighbours with it, for ever: it is tried alone, then FAILED "WorkerDied"; and a
+// failure that only a dead run counted, so that no exit code tells of it.
 TEST_P(LedgerConformance, AFileThatKillsItsWorkersIsTriedAloneThenFailed) {
   discover_new({"/a", "/poison", "/z"});
   const std::vector<std::vector<std::string>> claims = {{"/a", "/poison", "/z"}, {"/poison"}, {"/poison"}};
   for (const std::vector<std::string>& expected : claims) {
     Worker victim = join("victim" + new_uuid());
-    const ClaimedBatch batch = claim(victim);
+    const ClaimedBatch batch = must(victim.work().claim(request(victim, start_run(victim)))).value();
     EXPECT_EQ(paths_of(batch), expected);
     victim.work().note_in_hand(batch.lease, 0, "/a");
     victim.work().note_in_hand(batch.lease, 1, "/poison");

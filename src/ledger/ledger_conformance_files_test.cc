@@ -1,4 +1,7 @@
 // Discovery, history and the operator's rules, for every ledger.
+#include <atomic>
+#include <thread>
+
 #include "ledger/ledger_conformance.h"
 
 namespace sluice {
@@ -393,6 +396,36 @@ TEST_P(LedgerConformance, AdoptingABatchOfADeadWorkerEndsIt) {
   EXPECT_FALSE(must(a_.work().take_over(ingestion_, a_.id, kLease)).has_value());
   EXPECT_EQ(must(a_.handle->history().file_counts(ingestion_)).success, 1);
   EXPECT_FALSE(try_claim(a_).has_value());
+}
+
+// Prevents: a walk that was given up half-way freezing what later questions see, or a question beside a walk waiting for its end.
+TEST_P(LedgerConformance, QuestionsBesideAWalkAndAfterOneSeeWhatIsThere) {
+  discover_new({"/a", "/b"});
+  {
+    const auto walk = must(a_.work().known_files(ingestion_, source_));
+    EXPECT_EQ(must(walk->next())->path, "/a");
+    discover_new({"/c"});
+    EXPECT_TRUE(find("/c").has_value());
+    EXPECT_EQ(must(walk->next())->path, "/b");
+  }
+  discover_new({"/d"});
+  EXPECT_TRUE(find("/d").has_value());
+  EXPECT_EQ(known().size(), 4u);
+}
+
+// Prevents: connections mixed up between threads that ask one ledger at the same time.
+TEST_P(LedgerConformance, ThreadsAskOneLedgerAtTheSameTime) {
+  discover_new({"/a", "/b", "/c"});
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 10; ++i) right += known().size() == 3 && find("/b").has_value();
+      });
+    }
+  }
+  EXPECT_EQ(right, 40);
 }
 
 }  // namespace

@@ -198,7 +198,13 @@ Result<void> SqlLedger::release_files(SqlConnection& db, const Lease& lease, Bat
                                     "error_byte = -1, processed_at = ?5, updated_at = ?5 WHERE {} AND worker_deaths >= ?6",
                                     kHeld),
                         batch, ingestion, error_type::kWorkerDied, died, now, kWorkerDeathsMax));
-  TRY(db.execute("UPDATE runs SET files_failed = files_failed + ?2 WHERE id = (SELECT run_id FROM batches WHERE id = ?1)", batch, failed));
+  // Of the run that finds them out, whose exit code people see; the one that claimed them is dead.
+  TRY(
+      db.execute("UPDATE runs SET files_failed = files_failed + ?2 WHERE id = COALESCE("
+                 "(SELECT r.id FROM runs r JOIN batches b ON b.holder = r.holder AND b.ingestion_id = r.ingestion_id "
+                 "WHERE b.id = ?1 AND r.status = 'RUNNING' ORDER BY r.sequence DESC LIMIT 1), "
+                 "(SELECT run_id FROM batches WHERE id = ?1))",
+                 batch, failed));
   TRY(db.execute(
       fmt::format(
           "UPDATE processed_files SET status = 'DISCOVERED', retry_count = CASE WHEN retry_count > ?3 THEN retry_count - ?3 ELSE 0 END, "

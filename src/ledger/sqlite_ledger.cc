@@ -59,7 +59,7 @@ Result<void> SqliteLedger::prepare_file() {
 
 Result<bool> SqliteLedger::back_up_if_due() {
   if (!is_backup_due(path_, clock_.now())) return false;
-  // Through a connection of its own: neither writes nor questions wait for it.
+  // Through a connection of its own: writes do not wait for it, and copying leaves it with little memory for pages.
   TRY_ASSIGN(const auto connection, SqliteConnection::open(path_, options(/*create=*/false)));
   TRY(make_backup(*connection, path_));
   return true;

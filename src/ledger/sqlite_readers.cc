@@ -12,6 +12,7 @@ Result<SqliteReaders::Lent> SqliteReaders::lend() {
 }
 
 void SqliteReaders::give_back(std::unique_ptr<SqliteConnection> connection) {
+  connection->release_memory();
   std::lock_guard guard(mutex_);
   if (idle_ == nullptr) idle_ = std::move(connection);
 }

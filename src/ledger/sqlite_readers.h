@@ -1,5 +1,5 @@
 // The connections that questions to a SQLite ledger go through, side by side and beside its writes. Opening one reads the whole schema, a
-// millisecond: the one that is idle is used again. Thread-safe.
+// millisecond: one that is idle is used again. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,7 @@ class SqliteReaders {
   const std::string path_;
   const SqliteOptions options_;
   std::mutex mutex_;
-  std::unique_ptr<SqliteConnection> idle_;  // protected by mutex_; one, as each keeps pages in memory
+  std::unique_ptr<SqliteConnection> idle_;  // protected by mutex_
 };
 
 }  // namespace sluice

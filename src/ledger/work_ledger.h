@@ -39,7 +39,7 @@ struct KnownFile {
 };
 
 /// Cursor over the files of one source in byte order of their paths, from a covering index, in bounded memory.
-/// Sees one consistent state, taken when it was opened. Not thread-safe.
+/// Sees one consistent state, taken when it was opened. Must not outlive its ledger. Not thread-safe.
 class KnownFiles {
  public:
   virtual ~KnownFiles() = default;

@@ -57,7 +57,8 @@ struct RunOptions {
   std::optional<RunRecord> taken;  ///< the RUNNING run that a queue handed out, held by this engine's worker; nullopt: make one
   /// Load just these (URIs or paths), and members of those that are archives; of an empty list nothing. nullopt: list the sources.
   std::optional<std::vector<std::string>> files_from;
-  bool retry_failed = false;  ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
+  bool on_change_is_a_guess = false;  ///< nobody said what a changed file means: it is said when there is one
+  bool retry_failed = false;          ///< `sluice retry`: load only failed files (all, or `only_paths`), attempts counted anew
   std::vector<std::string> only_paths;
   /// `sluice approve`: load the files that wait for these changes of the table (WaitingFiles::changes), and make the changes. Schema mode
   /// approve only.

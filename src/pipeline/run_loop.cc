@@ -123,6 +123,12 @@ Result<void> RunLoop::discover_files(Context& context) {
     if (options_.files_from) break;  // an explicit list belongs to the first source
   }
   for (const std::string& text : found.warnings) warn(text);
+  if (options_.on_change_is_a_guess && found.changed > 0) {
+    warn(
+        fmt::format("{} known file(s) changed: where they were loaded, their new rows come beside the old ones (append); say what is "
+                    "wanted with --on-change append, ignore or fail",
+                    found.changed));
+  }
   report_.files_found = found.found;
   RunMetrics counted;
   counted.files_unchanged = found.unchanged + found.ignored;

@@ -105,6 +105,14 @@ Result<Target> with_defined(const TargetStep& step, TargetState state, const std
   return target;
 }
 
+/// Data never says that a column is required; a contract does.
+void take_required(Schema& schema, const std::vector<Field>& contract) {
+  for (const Field& wanted : contract) {
+    const auto column = std::ranges::find(schema.fields, wanted.name, &Field::name);
+    if (column != schema.fields.end()) column->required = wanted.required;
+  }
+}
+
 Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
   SampledColumns found;
   if (step.contract) {
@@ -113,6 +121,7 @@ Result<std::optional<Target>> create(const TargetStep& step, const std::vector<C
     TRY_ASSIGN(found, sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context));
   }
   TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
+  if (step.contract) take_required(initial.schema, step.contract->fields);
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
   if (!has_data_column) return std::nullopt;
   if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped

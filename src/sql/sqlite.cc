@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -131,7 +132,12 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle, path, options.when_damaged));
   if (code != SQLITE_OK) {
     Error error = connection->last_error(code).within("opening");
-    if (!options.create && (code & 0xff) == SQLITE_CANTOPEN) error.code = ErrorCode::kNotFound;
+    const int cause = sqlite3_system_errno(handle);
+    if (cause == EMFILE || cause == ENFILE) {
+      error.code = ErrorCode::kUnavailable;
+    } else if (!options.create && (code & 0xff) == SQLITE_CANTOPEN) {
+      error.code = ErrorCode::kNotFound;
+    }
     return std::unexpected(std::move(error));
   }
   if (auto configured = connection->configure(options); !configured) return std::unexpected(configured.error().within("opening"));
@@ -248,6 +254,8 @@ Result<void> SqliteConnection::run_script(const std::string& sql) {
 }
 
 int64_t SqliteConnection::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }
+
+void SqliteConnection::release_memory() { sqlite3_db_release_memory(handle_); }
 
 Result<void> SqliteConnection::commit() {
   const int code = sqlite3_exec(handle_, "COMMIT", nullptr, nullptr, nullptr);

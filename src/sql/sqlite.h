@@ -1,5 +1,5 @@
-// One connection to a SQLite file: typed statements, a cache of prepared ones, transactions with three outcomes. Not thread-safe: one
-// connection per thread, or one behind its owner's mutex. Knows no table; how errors map to ErrorCode is said at SqliteConnection.
+// One connection to a SQLite file: typed statements, a cache of prepared ones, transactions with three outcomes. Not thread-safe: used by
+// one thread at a time. Knows no table; how errors map to ErrorCode is said at SqliteConnection.
 #pragma once
 
 #include <chrono>
@@ -119,6 +119,9 @@ class SqliteConnection final : public SqlConnection {
   Result<SqliteStatement> prepare(std::string_view sql);
 
   int64_t last_insert_id() const;
+
+  /// Gives back the memory of pages that no statement is at; what is known of the schema stays.
+  void release_memory();
 
   /// kCorruption: the file is not what `check` asks for.
   Result<void> check_file(FileCheck check);

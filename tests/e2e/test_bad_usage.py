@@ -36,6 +36,7 @@ WRONG = {
     "transform without its number": (["load", "in", "--table", TABLE, "--partition-by", "bucket(id)"], ["bucket"]),
     "unknown ingestion": (["run", "orders"], ["orders"]),
     "no such list": (["load", "in", "--table", TABLE, "--files-from", "list.txt"], ["list.txt"]),
+    "a profile without a file that has it": (["load", "in", "--table", TABLE, "--env", "prod"], ["--env prod", "sluice.yaml"]),
     "no arguments to load": (["load"], []),
 }
 
@@ -52,6 +53,39 @@ def test_wrong_calls(home, what):
     assert len(outcome.err.strip().splitlines()) <= 6, outcome
     assert tree(home) == before
     assert not (home.folder / ".sluice/ledger.db").exists() or home.states() == {}
+
+
+# Prevents a list whose names are all misspelt from passing for one whose files are all loaded.
+def test_a_list_of_files_that_are_not_there(home):
+    home.write_rows("in/a.json", numbered(2))
+    arguments = ("load", "in", "--table", TABLE, "--files-from", "list.txt")
+    home.write("list.txt", "in/x.json\nin/y.json\n")
+    outcome = home.run(*arguments, code=2)
+    assert "none of its 2 file(s) is there" in outcome.text and not (home.folder / "warehouse").exists(), outcome
+    home.run(*arguments, "--allow-empty")
+    home.write("list.txt", "in/x.json\nin/a.json\n")
+    home.run(*arguments)
+    assert home.lake.count(TABLE) == 2
+
+
+# Prevents an empty file from being read as if no profile had been asked for.
+def test_a_profile_of_an_empty_file(home):
+    home.write("sluice.yaml", "")
+    home.write_rows("in/a.json", numbered(2))
+    assert 'no profile "prod"' in home.run("load", "in", "--table", TABLE, "--env", "prod", code=2).err
+    assert not (home.folder / "warehouse").exists()
+
+
+# Prevents a load that rule T refuses from being remembered: later runs and `forget` would speak of the wrong table.
+def test_a_refused_target_is_not_remembered(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.load("in", "--table", TABLE)
+    home.write_rows("in/b.json", numbered(2, 3))
+    outcome = home.run("load", "in", "--table", "bronze.other", "--name", TABLE, code=1)
+    assert "has loaded into" in outcome.text, outcome
+    assert home.run("status", TABLE, "--json").json["table"] == TABLE
+    assert home.run("run", TABLE, "--json").json["metrics"]["records_written"] == 2
+    assert home.lake.count(TABLE) == 4
 
 
 # Prevents a table from being made with partitions that its columns do not allow; what is wrong shows only once the files were looked at.

@@ -1,5 +1,6 @@
 """What a run says, and where: streams, --quiet, --json, the terminal; and how it ends on a signal."""
 
+import contextlib
 import os
 import pty
 import re
@@ -8,7 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from program import TIMEOUT_S, numbered
+from program import TIMEOUT_S, numbered, numbered_json
+from server_process import wait_until
 
 TABLE = "bronze.events"
 BAR = re.compile(r"(\d+)/(\d+) files")
@@ -104,13 +106,63 @@ def test_strict_mode_counts_all_files(home):
     assert error.count(".csv: ") == 20
 
 
-class Terminal:
-    """The program with a terminal as standard error and, where asked for, standard output."""
+# Prevents a status without the table's snapshot, also after a load of which nothing went into the table.
+def test_status_names_the_snapshot(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.load("in", "--table", TABLE)
+    home.write("in/broken.json", "{\n")
+    home.load("in", "--table", TABLE, code=1)
+    snapshot = home.lake.table(TABLE).current_snapshot().snapshot_id
+    assert home.run("status", TABLE, "--json").json["snapshot_id"] == snapshot
+    assert f"snapshot: {snapshot}\n" in home.run("status", TABLE).out
 
-    def __init__(self, home, *arguments, out=None, **more):
+
+# Prevents rows that are there twice, by a default that nobody chose, without a word.
+def test_a_change_that_nobody_decided_about_is_said(home):
+    home.write_rows("in/a.json", numbered(2))
+    assert home.load("in", "--table", TABLE)["warnings"] == []
+    home.write_rows("in/a.json", numbered(3))
+    assert "--on-change" in home.load("in", "--table", TABLE)["warnings"][0]
+    home.write_rows("in/a.json", numbered(4))
+    assert home.load("in", "--table", TABLE, "--on-change", "append")["warnings"] == []
+
+
+def locks(home):
+    return set((home.folder / ".sluice/ledger.db.workers").glob("*"))
+
+
+def is_in_hand(home, name, dead):
+    """Whether a worker that is not one of the dead has noted in its lock file that it reads the file."""
+    with contextlib.suppress(FileNotFoundError):  # a worker that ends removes its own
+        return any(name.encode() in lock.read_bytes() for lock in locks(home) - dead)
+    return False
+
+
+# Prevents a file that kills the program from being given up in silence: whoever looks at exit codes sees three deaths, then success.
+def test_a_file_that_kills_its_workers_is_told(home):
+    home.write_rows("in/a.json", numbered(2))
+    home.load("in", "--table", TABLE)
+    home.write("in/poison.json", numbered_json(3_000_000))
+    for _ in range(3):
+        dead = locks(home)
+        process = home.start("load", "in", "--table", TABLE, "--threads", "1")
+        wait_until(lambda: is_in_hand(home, "poison.json", dead), "the file in the worker's hand")
+        process.kill()
+        home.finish(process)
+    outcome = home.run("load", "in", "--table", TABLE, code=3)
+    assert "poison.json: 3 workers died while reading it" in outcome.err and "1 file(s) failed" in outcome.err, outcome
+    assert home.ledger("select error_type from processed_files where status = 'FAILED'") == [{"error_type": "WorkerDied"}]
+    home.run("retry", TABLE)
+    assert home.lake.count(TABLE) == 3_000_002
+
+
+class Terminal:
+    """The program with a terminal as standard error and, where asked for, standard output and input."""
+
+    def __init__(self, home, *arguments, out=None, asks=False, **more):
         self.controller, terminal = pty.openpty()
         self.process = subprocess.Popen(
-            [home.program, *arguments], cwd=home.folder, env=home.environment(**more), stdin=subprocess.DEVNULL,
+            [home.program, *arguments], cwd=home.folder, env=home.environment(**more), stdin=terminal if asks else subprocess.DEVNULL,
             stdout=terminal if out is None else out, stderr=terminal,
         )  # fmt: skip
         os.close(terminal)
@@ -193,6 +245,22 @@ def test_a_second_signal_ends_at_once(home):
     assert process.wait(timeout=TIMEOUT_S) == 130
     process.stdin.close()
     assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 1
+
+
+# Prevents a question that only an answer ends.
+def test_an_interrupted_question(home):
+    home.write_rows("in/a.json", numbered(1))
+    home.load("in", "--table", TABLE)
+    terminal = Terminal(home, "forget", TABLE, "--all", asks=True)
+    while "[y/N]" not in terminal.said and terminal.read():
+        pass
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.finish() == 130, terminal.said
+    assert home.states() == {"SUCCESS": 1}
+    answered = Terminal(home, "forget", TABLE, "--all", asks=True)
+    os.write(answered.controller, b"y\n")
+    assert answered.finish() == 0, answered.said
+    assert home.states() != {"SUCCESS": 1}
 
 
 # Prevents an interrupted run from passing for a finished one.

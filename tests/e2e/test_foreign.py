@@ -99,6 +99,17 @@ def test_spark_expires_our_snapshots(home):
     assert_ids(home, *range(1, 13))
 
 
+# The same of PyIceberg, which drops them from the metadata and leaves the files.
+def test_pyiceberg_expires_our_snapshots(home):
+    for number in range(3):
+        load_files(home, number)
+    home.lake.table(TABLE).maintenance.expire_snapshots().by_ids(snapshots(home)[:-1]).commit()
+    assert len(snapshots(home)) == 1
+    assert load_files(home)["metrics"]["files_processed"] == 0
+    load_files(home, 3)
+    assert_ids(home, *range(1, 13))
+
+
 # Prevents rule M from missing a rollback: what the ledger calls loaded is no longer in the table, so loading on would hide a hole.
 def test_rollback_behind_our_last_batch_stops(home):
     load_files(home, 0)

@@ -409,6 +409,18 @@ ingestions:
     assert [field.name for field in home.lake.table(TABLE).spec().fields] != []
 
 
+# Prevents required columns of a contract that the table made by it does not require.
+def test_a_required_column_has_values(home):
+    home.write("contract.yaml", "columns:\n  - {name: id, type: int, required: true}\n  - {name: name, type: string}\n")
+    home.write_rows("in/a.json", numbered(2))
+    home.write_rows("in/b.json", [*numbered(1, 3), {"name": "x"}])
+    home.load("in", "--table", TABLE, "--contract", "contract.yaml", code=3)
+    (failed,) = home.ledger("select error_message from processed_files where status = 'FAILED'")
+    assert 'required column "id" has no value' in failed["error_message"], failed
+    assert home.lake.table(TABLE).schema().find_field("id").required
+    home.lake.assert_judges_agree(TABLE, numbered(2), [("id", "==", 2)], judges=("pyiceberg", "duckdb"))
+
+
 # Prevents a contract that is read but not enforced.
 @pytest.mark.parametrize("strict", [False, True])
 def test_contract_and_strict_mode(home, strict):

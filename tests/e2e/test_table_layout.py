@@ -1,6 +1,7 @@
 """Table properties that say where a table's files lie and how large they are."""
 
 import json
+import os
 import random
 
 from pyiceberg.expressions import EqualTo
@@ -43,6 +44,15 @@ def test_data_and_metadata_elsewhere(home):
     home.run("run", "events", code=3)  # broken.json is tried once more
     assert sorted(row["id"] for row in home.lake.rows(TABLE)) == list(range(2, 42))
     assert not names_in(home.folder / "warehouse", "**/*")
+
+
+# Prevents a table of crumbs: small files of a batch share data files.
+def test_small_files_share_data_files(home):
+    for number in range(60):
+        home.write_rows(f"in/{number:02}.json", numbered(3, 1 + 3 * number))
+    home.load("in", "--table", TABLE)
+    assert len(home.lake.table(TABLE).inspect.files()) <= 2 * len(os.sched_getaffinity(0))
+    assert home.lake.count(TABLE) == 180
 
 
 # Prevents one file however much a table's owner wants smaller ones, and a table of crumbs for it. A file ends with the block of rows that reaches the
