@@ -22,7 +22,7 @@ def lz4(data):
 
 COMPRESSIONS = {
     "tar": bytes,
-    "tar.gz": partial(gzip.compress, compresslevel=6),  # 9, the default, takes three times as long
+    "tar.gz": partial(gzip.compress, compresslevel=6),  # at 9, the default, packing takes much longer
     "tar.bz2": bz2.compress,
     "tar.xz": lzma.compress,
     "tar.zst": zstandard.compress,

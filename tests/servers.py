@@ -202,7 +202,7 @@ def lists_buckets(endpoint, wanted=None):
 
 def start_postgres(host, port=None, user="sluice", password=None, database="sluice", sign_in="scram-sha-256"):
     """PostgreSQL 15. It refuses to run as root: then it runs as user postgres. Nothing is synced to the disk: no test pulls the plug.
-    With scram-sha-256 a connection costs the client 3 ms of CPU that md5 does not, and tests make thousands."""
+    With scram-sha-256 a connection costs CPU that it does not with md5, and tests make thousands."""
     programs = Path("/usr/lib/postgresql/15/bin")
     assert programs.is_dir(), f"{programs} is not there: run `make setup`"
     runs_as = "postgres" if os.geteuid() == 0 else None

@@ -36,6 +36,17 @@ void add_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.fallthrough();
 }
 
+/// Until standard input has something to read, or a signal came.
+void wait_for_input(const std::stop_token& stop) {
+  const int stopped = eventfd(0, EFD_CLOEXEC);
+  {
+    const std::stop_callback wake(stop, [stopped] { eventfd_write(stopped, 1); });
+    pollfd either[] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}, {.fd = stopped, .events = POLLIN, .revents = 0}};
+    while (poll(either, 2, -1) < 0 && errno == EINTR) continue;
+  }
+  close(stopped);
+}
+
 /// What stands on a command line that could not be parsed.
 bool asks_for_json(int argc, char** argv) {
   for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
@@ -146,20 +157,16 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode) {
   return opened;
 }
 
-Result<bool> agreed(const CommandLine& line, const std::string& question) {
-  if (!isatty(STDIN_FILENO)) return false;
-  std::cerr << question << " [y/N] " << std::flush;
-  const int stopped = eventfd(0, EFD_CLOEXEC);
-  {
-    const std::stop_callback wake(line.stop, [stopped] { eventfd_write(stopped, 1); });
-    pollfd either[] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}, {.fd = stopped, .events = POLLIN, .revents = 0}};
-    while (poll(either, 2, -1) < 0 && errno == EINTR) continue;
-  }
-  close(stopped);
-  if (line.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted at the question; nothing was changed");
+Result<void> ask_first(const CommandLine& line, const std::string& what, std::string_view question, std::string_view otherwise) {
   std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
+  if (isatty(STDIN_FILENO)) {
+    std::cerr << what << question << " [y/N] " << std::flush;
+    wait_for_input(line.stop);
+    if (line.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted at the question; nothing was changed");
+    std::getline(std::cin, answer);
+  }
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return invalid_input(fmt::format("{}{}; --yes goes on without asking", what, otherwise));
 }
 
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name) {

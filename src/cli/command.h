@@ -92,8 +92,9 @@ Result<Opened> open_parts(const CommandLine& line, LedgerMode mode);
 /// By name or id: from the ledger, or from sluice.yaml (then it is registered). kNotFound lists the names there are.
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
 
-/// Asks on the terminal; without one the answer is no. kCancelled: a signal came instead of an answer.
-Result<bool> agreed(const CommandLine& line, const std::string& question);
+/// Says what would happen and asks on the terminal whether to go on. kInvalidInput: not yes, or no terminal to ask on; the message is
+/// `what`, then `otherwise` ("Nothing was changed") and that --yes does not ask. kCancelled: a signal came instead of an answer.
+Result<void> ask_first(const CommandLine& line, const std::string& what, std::string_view question, std::string_view otherwise);
 
 /// With the secrets of its sources, where it was made over the REST API: needs the sealing key.
 Result<Ingestion> with_secrets(const CommandLine& line, Ingestion ingestion);

@@ -16,11 +16,7 @@ Result<void> restore(CommandLine& line, bool yes) {
   const std::string path = config.ledger_path();
   if (path.empty()) return invalid_input(fmt::format("{}: a database server restores its own backups", config.ledger_name()));
   const std::string warning = fmt::format("{} is not damaged: its backup knows nothing of what was loaded since it was made.", path);
-  const Result<bool> wanted = yes || !is_sound(path) ? Result<bool>(true) : agreed(line, warning + " Put the backup in its place?");
-  TRY(wanted);
-  if (!*wanted) {
-    return invalid_input(warning + " Nothing was changed; --yes goes on without asking");
-  }
+  if (!yes && is_sound(path)) TRY(ask_first(line, warning, " Put the backup in its place?", " Nothing was changed"));
   TRY_ASSIGN(const std::string aside, SqliteLedger::restore(path, line.clock));
   line.print(line.flags.json ? nlohmann::json{{"ledger", path}, {"kept", aside}}.dump(2) + "\n"
                              : fmt::format("Restored {} from its backup. What was there is kept: {}\n"

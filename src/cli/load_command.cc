@@ -120,7 +120,7 @@ Result<void> check_new_target(const CommandLine& line, Assembly& parts, const In
   TRY_ASSIGN(const auto sink, parts.open_sink(wanted));
   Context context;
   context.stop = line.stop;
-  return check_target(parts.engine_parts().work, *sink, wanted, context);
+  return check_target(parts.work(), *sink, wanted, context);
 }
 
 std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {

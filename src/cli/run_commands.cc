@@ -150,11 +150,7 @@ Result<void> approve(CommandLine& line, const std::string& name, bool yes) {
     return {};
   }
   const std::string what = fmt::format("Table {} is to be changed:\n{}", ingestion.table.text(), shown);
-  const Result<bool> wanted = yes ? Result<bool>(true) : agreed(line, what + "Change it and load the files?");
-  TRY(wanted);
-  if (!*wanted) {
-    return invalid_input(what + "Nothing was changed; --yes goes on without asking");
-  }
+  if (!yes) TRY(ask_first(line, what, "Change it and load the files?", "Nothing was changed"));
   line.exit_code = execute_run(line, *opened.parts, ingestion, options);
   return {};
 }
@@ -179,11 +175,7 @@ Result<void> forget(CommandLine& line, const ForgetFlags& flags) {
           : fmt::format(
                 "Forgetting {} of {}: their rows stay in table {} and will be doubled by the next run unless they are removed first.", what,
                 ingestion.name, ingestion.table.text());
-  const Result<bool> wanted = flags.yes ? Result<bool>(true) : agreed(line, warning + " Go on?");
-  TRY(wanted);
-  if (!*wanted) {
-    return invalid_input(warning + " Nothing was forgotten; --yes goes on without asking");
-  }
+  if (!flags.yes) TRY(ask_first(line, warning, " Go on?", " Nothing was forgotten"));
   TRY_ASSIGN(auto sink, opened.parts->open_sink(ingestion));
   Console console(stdout, stderr, line.verbosity(), line.flags.json, line.clock);
   Context context;

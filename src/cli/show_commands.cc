@@ -36,7 +36,7 @@ Result<json> status_json(Opened& opened, const Ingestion& ingestion) {
   TRY_ASSIGN(const FileCounts counts, history.file_counts(ingestion.id));
   TRY_ASSIGN(const auto waiting, history.waiting_for_approval(ingestion.id));
   TRY_ASSIGN(const auto runs, history.runs({ingestion.id, kRunsInStatus}));
-  TRY_ASSIGN(const auto newest, opened.parts->engine_parts().work.last_committed(ingestion.id, ""));
+  TRY_ASSIGN(const auto newest, opened.parts->work().last_committed(ingestion.id, ""));
   json j = ingestion_json(ingestion);
   j["files"] = counts_json(counts);
   j["waiting_for_approval"] = waiting_json(waiting);

@@ -133,10 +133,7 @@ Result<void> apply_profile(const YamlFile& file, YAML::Node root, const std::str
 
 Result<Config> read_root(const YamlFile& file, YAML::Node root, const ConfigOptions& options) {
   TRY_ASSIGN(Config config, default_config(options));
-  if (root.IsNull() && !options.profile.empty()) {
-    return invalid_input(fmt::format("{}: no profile \"{}\"; the file is empty", file.name, options.profile));
-  }
-  if (root.IsNull()) return config;
+  if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
   TRY(YamlMap::open(file, root, file.name));  // before the profile is laid over: a doubled key must not vanish in the merge
   TRY(apply_profile(file, root, options.profile));
   TRY_ASSIGN(YamlMap map, YamlMap::open(file, root, file.name));

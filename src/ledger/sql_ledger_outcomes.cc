@@ -6,6 +6,11 @@
 
 namespace sluice {
 
+std::string worker_died_message() {
+  return fmt::format("{} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice retry`",
+                     kWorkerDeathsMax);
+}
+
 /// Which outcomes the results of a prepared batch have.
 Result<std::set<FileOutcome>> SqlLedger::outcomes_of(SqlConnection& db, const BatchId& batch) {
   TRY_ASSIGN(auto rows, db.query("SELECT DISTINCT outcome FROM batch_results WHERE batch_id = ?", batch.text));
@@ -185,8 +190,7 @@ Result<void> SqlLedger::release_files(SqlConnection& db, const Lease& lease, Bat
                    batch, ingestion));
     TRY(db.execute("DELETE FROM batch_results WHERE batch_id = ?", batch));
   }
-  const std::string died = fmt::format(
-      "{} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice retry`", kWorkerDeathsMax);
+  const std::string died = worker_died_message();
   TRY(db.execute(
       fmt::format("INSERT INTO file_attempts (ingestion_id, source_id, file_path, file_etag, run_id, batch_id, error_type, error_message, "
                   "attempted_at) SELECT ingestion_id, source_id, file_path, file_etag, run_id, batch_id, ?3, ?4, ?5 "

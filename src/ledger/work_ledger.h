@@ -24,6 +24,8 @@ namespace sluice {
 
 /// A file over which this many workers died is given up: FAILED "WorkerDied".
 inline constexpr int kWorkerDeathsMax = 3;
+/// What is said of it, in the ledger and by the run that gives it up.
+std::string worker_died_message();
 
 /// How many files record_discovered is given at once, and one transaction records.
 inline constexpr size_t kDiscoveredFilesMax = 10'000;

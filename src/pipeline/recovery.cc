@@ -23,11 +23,7 @@ Result<void> release_staging(const Recovery& r, const TakenOver& taken, Context&
   const Lease& lease = taken.batch.lease;
   TRY(settle_ledger_write(p.clock, context, [&] { return p.ledger.finish_withdraw(lease, "its worker died while staging", false); }));
   for (const ClaimedFile& file : taken.batch.files) {
-    if (file.worker_deaths < kWorkerDeathsMax) continue;
-    r.observer.warning(
-        fmt::format("{}: {} workers died while reading it; the file was not loaded. Look at it, then load it with `sluice "
-                    "retry`",
-                    file.path, file.worker_deaths));
+    if (file.worker_deaths >= kWorkerDeathsMax) r.observer.warning(fmt::format("{}: {}", file.path, worker_died_message()));
   }
   const TargetPin target = taken.record.target.value_or(TargetPin{});
   if (table && p.sink.sweep(target, taken.record.id, context)) (void)p.ledger.mark_swept(taken.record.id);

@@ -191,7 +191,7 @@ ROWS_PER_FILE = 100_000
 
 def many_files(home):
     """One batch that takes the bar several steps."""
-    rows = "".join(f'{{"id": {number}, "name": "n{number}"}}\n' for number in range(ROWS_PER_FILE))
+    rows = numbered_json(ROWS_PER_FILE, 0)
     for number in range(FILES):
         home.write(f"in/{number:02}.json", rows)
 

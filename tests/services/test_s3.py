@@ -43,7 +43,7 @@ class Bucket:
         return f"s3://{self.name}/{key}"
 
     def put_many(self, keys):
-        """A row each, one after the other over one connection: boto3 takes ten times as long for a request."""
+        """A row each, one after the other over one connection: boto3 takes much longer for a request."""
         endpoint = urlsplit(self.s3.endpoint)
         sign = S3SigV4Auth(Credentials(self.s3.access_key, self.s3.secret_key), "s3", self.s3.region).add_auth
         connection = http.client.HTTPConnection(endpoint.hostname, endpoint.port)
