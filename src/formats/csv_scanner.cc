@@ -150,15 +150,15 @@ Result<bool> CsvScanner::next(Context& context) {
       case Step::kMore: TRY(refill(context)); break;
       case Step::kTooLarge: return std::unexpected(too_large_error());
       case Step::kOpenQuote: return std::unexpected(open_quote_error());
-      case Step::kComment: break;
+      case Step::kPassed: break;
     }
   }
 }
 
-/// kComment: a line was passed over that could have been a record.
+/// kPassed: a line was passed over that could have been a record.
 CsvScanner::Step CsvScanner::scan_record() {
   open_quote_ = nullptr;
-  if (!pass_lines_without_records()) return Step::kMore;
+  if (const Step passed = pass_lines_without_records(); passed != Step::kPassed) return passed;
   if (record_ == end_) return source_ended_ ? Step::kEnd : Step::kMore;
   const bool may_be_comment = is_at_comment();
   const Step step = cut_record();
@@ -166,9 +166,9 @@ CsvScanner::Step CsvScanner::scan_record() {
     return step;
   // A quote in prose is none: what it would hold are the lines behind.
   const bool in_quotes = step == Step::kOpenQuote || (step == Step::kEnd && open_quote_ != nullptr);
-  if (step != Step::kComment && !in_quotes) return step;
+  if (step != Step::kPassed && !in_quotes) return step;
   load_block(record_);
-  return pass_line() ? Step::kComment : Step::kMore;
+  return pass_line();
 }
 
 CsvScanner::Step CsvScanner::cut_record() {
@@ -215,31 +215,34 @@ CsvScanner::Step CsvScanner::cut_record() {
   }
 }
 
-/// False: more bytes are needed.
-inline bool CsvScanner::pass_lines_without_records() {
-  if (!pass_blank_lines()) return false;
+/// kPassed, or why it went no further.
+inline CsvScanner::Step CsvScanner::pass_lines_without_records() {
+  if (!pass_blank_lines()) return Step::kMore;
   while (is_at_comment() && (dialect_.row_fields == 0 || !has_records_)) {
-    if (!pass_line() || !pass_blank_lines()) return false;
+    if (const Step step = pass_line(); step != Step::kPassed) return step;
+    if (!pass_blank_lines()) return Step::kMore;
   }
-  return true;
+  return Step::kPassed;
 }
 
-/// Passes to behind the line's end, whatever the line holds. False: the buffer ends first.
-bool CsvScanner::pass_line() {
+/// Passes to behind the line's end, whatever the line holds. kMore: the buffer ends first.
+CsvScanner::Step CsvScanner::pass_line() {
   const char* special = next_special();
   while (special != end_ && *special != '\n' && *special != '\r') special = next_special();
+  if (special == end_ && !source_ended_) return Step::kMore;
+  // The buffer never holds more than a record at its limit: which lines are passed must not depend on how much was read at once.
+  if (static_cast<size_t>(special - record_) > limits_.record_bytes_max) return Step::kTooLarge;
   if (special == end_) {
-    if (!source_ended_) return false;
     record_ = end_;
-    return true;
+    return Step::kPassed;
   }
   if (*special == '\r') {
-    if (special + 1 == end_ && !source_ended_) return false;
+    if (special + 1 == end_ && !source_ended_) return Step::kMore;
     if (special + 1 != end_ && special[1] == '\n') special = next_special();
   }
   record_ = special + 1;
   ++next_line_;
-  return true;
+  return Step::kPassed;
 }
 
 /// False: a CR at the end of the buffer, which a line feed may follow.
@@ -305,7 +308,7 @@ CsvScanner::Step CsvScanner::end_record(const char* end, const char* next) {
   raw_ = {record_, end};
   if (raw_.size() > limits_.record_bytes_max) return Step::kTooLarge;
   if (is_at_comment()) [[unlikely]] {
-    if (count_ != dialect_.row_fields) return Step::kComment;
+    if (count_ != dialect_.row_fields) return Step::kPassed;
     report("it begins like a comment, but has as many fields as a row; --comment says which it is", record_);
   }
   byte_ = byte_of(record_);
@@ -424,11 +427,10 @@ Result<void> CsvScanner::begin(Context& context) {
   TRY(pass_byte_order_mark(context));
   for (int64_t passed = 0; passed < dialect_.skip_lines;) {
     if (record_ == end_ && source_ended_) break;
-    if (pass_line()) {
-      ++passed;
-    } else {
-      TRY(refill(context));
-    }
+    const Step step = pass_line();
+    if (step == Step::kTooLarge) return std::unexpected(too_large_error());
+    if (step == Step::kMore) TRY(refill(context));
+    passed += step == Step::kPassed;
   }
   return {};
 }

@@ -59,8 +59,8 @@ class CsvScanner {
   CsvScanner(const CsvScanner&) = delete;
 
   /// Moves to the next record; false at the end. Lines without a character are passed over. Views of the last record die.
-  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16 read as it is, "TooLarge" for a record above the limit,
-  /// and those of the source.
+  /// Errors: "ParseError" for a quote that is still open at the end and for UTF-16 read as it is, "TooLarge" for a record above the limit
+  /// and for a line above it that is passed over, and those of the source.
   Result<bool> next(Context& context);
 
   std::span<const CsvField> fields() const { return {fields_.data(), kept_}; }
@@ -73,7 +73,7 @@ class CsvScanner {
   const CsvProblem& problem() const { return problem_; }
 
  private:
-  enum class Step { kRecord, kMore, kEnd, kOpenQuote, kTooLarge, kComment };
+  enum class Step { kRecord, kMore, kEnd, kOpenQuote, kTooLarge, kPassed };
   struct QuotedEnd {
     const char* closed;  ///< the closing quote; nullptr: the buffer ends first
     const char* next;    ///< delimiter, line end or end_ behind the field
@@ -82,10 +82,10 @@ class CsvScanner {
 
   Step scan_record();
   Step cut_record();
-  bool pass_lines_without_records();
+  Step pass_lines_without_records();
   bool is_at_comment() const { return dialect_.comment != '\0' && record_ < end_ && *record_ == dialect_.comment; }
   bool pass_blank_lines();
-  bool pass_line();
+  Step pass_line();
   QuotedEnd scan_quoted(const char* open);
   const char* skip_quotes(const char* special);
   Step end_record(const char* end, const char* next);

@@ -189,6 +189,20 @@ TEST(CsvScanner, TakesARecordAtTheLimit) {
   }
 }
 
+// A skipped line or a comment above the limit was passed over in large blocks and an error in small ones.
+TEST(CsvScanner, RefusesPassedLinesAboveTheLimitWhateverTheBlockSize) {
+  for (const size_t block_bytes : {1, 2, 7, 64, 4096}) {
+    for (const std::string& line_end : {std::string("\n"), std::string("\r"), std::string("\r\n"), std::string()}) {
+      const CsvScanLimits limits{.block_bytes = block_bytes, .record_bytes_max = 10};
+      const CsvDialect skipping{.skip_lines = 1}, commented{.comment = '#'};
+      EXPECT_THAT(scan("12345678901" + line_end, skipping, limits), HasSubstr("TooLarge")) << block_bytes;
+      EXPECT_EQ(scan("1234567890" + line_end, skipping, limits), "") << block_bytes;
+      EXPECT_THAT(scan("#2345678901" + line_end, commented, limits), HasSubstr("TooLarge")) << block_bytes;
+      EXPECT_EQ(scan("#234567890" + line_end, commented, limits), "") << block_bytes;
+    }
+  }
+}
+
 // A line of delimiters alone must not cost 24 bytes for each of them.
 TEST(CsvScanner, CountsButDoesNotKeepFieldsAboveTheLimit) {
   Context context;

@@ -69,8 +69,8 @@ class Planner {
  public:
   Planner(SchemaMode mode, Evidence evidence, EvolutionPlan& plan) : mode_(mode), evidence_(evidence), plan_(plan) {}
 
-  /// Adds to `fields` (members of `parent_id`) and changes them as `found` asks.
-  void plan_fields(std::vector<Field>& fields, const std::vector<Field>& found, const Path& path, int parent_id) {
+  /// Adds to `fields` (members of `parent_id`, with `depth` levels above them) and changes them as `found` asks.
+  void plan_fields(std::vector<Field>& fields, const std::vector<Field>& found, const Path& path, int parent_id, int depth) {
     FoldedNames names;
     for (const Field& field : fields) names.add(field.name);
     for (const Field& candidate : found) {
@@ -78,8 +78,8 @@ class Planner {
       const auto same = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.name == candidate.name; });
       // New fields were cleaned when they were added: only what the table had is compared.
       if (same != fields.end() && !(path.empty() && is_metadata_column(candidate.name))) {
-        plan_type(*same, *candidate.type, below(path, candidate.name));
-      } else if (may_add(names, candidate.name, path)) {
+        plan_type(*same, *candidate.type, below(path, candidate.name), depth);
+      } else if (may_add(names, candidate.name, path) && may_nest(candidate, path, depth)) {
         add(fields, names, candidate, path, parent_id);
       }
     }
@@ -103,6 +103,12 @@ class Planner {
       return true;
     }
     return false;
+  }
+
+  bool may_nest(const Field& candidate, const Path& path, int depth) {
+    const bool may = depth + type_depth(*candidate.type) <= kTypeDepthMax;
+    if (!may) warn(path, candidate.name, fmt::format("is nested deeper than {} levels (a list counts two)", kTypeDepthMax));
+    return may;
   }
 
   /// A found type made fit for a table: no ids, all optional, no colliding members.
@@ -135,8 +141,8 @@ class Planner {
 
   void refuse_by_mode(std::string_view text) { plan_.refused.push_back(fmt::format("{} (not in schema mode {})", text, to_string(mode_))); }
 
-  void plan_type(Field& column, const Type& found, const Path& path) {
-    if (column.type->is_nested() && column.type->id == found.id) return plan_nested(column, found, path);
+  void plan_type(Field& column, const Type& found, const Path& path, int depth) {
+    if (column.type->is_nested() && column.type->id == found.id) return plan_nested(column, found, path, depth);
     // A sample of integers is called long whatever their size: no proof that an int column is too narrow.
     if (may_hold(*column.type, found, evidence_)) return;
     TypePtr wider = widened(*column.type, found);
@@ -152,14 +158,15 @@ class Planner {
     plan_.changes.push_back({SchemaChange::kWidenType, path, 0, column});
   }
 
-  void plan_nested(Field& column, const Type& found, const Path& path) {
+  void plan_nested(Field& column, const Type& found, const Path& path, int depth) {
     Type type = *column.type;
+    depth += levels_of(type.id);
     if (type.id == TypeId::kStruct) {
-      plan_fields(type.fields, found.fields, path, column.id);
+      plan_fields(type.fields, found.fields, path, column.id, depth);
     } else {
       // A map's keys may not change: two keys could become one.
       for (size_t i = type.id == TypeId::kMap ? 1 : 0; i < type.fields.size(); ++i) {
-        plan_type(type.fields[i], *found.fields[i].type, below(path, type.fields[i].name));
+        plan_type(type.fields[i], *found.fields[i].type, below(path, type.fields[i].name), depth);
       }
     }
     column.type = std::make_shared<const Type>(std::move(type));
@@ -187,7 +194,7 @@ TypePtr metadata_column_type(std::string_view name) {
 EvolutionPlan plan_evolution(const Schema& table, const std::vector<Field>& found, SchemaMode mode, Evidence evidence) {
   EvolutionPlan plan;
   plan.proposed = table;
-  Planner(mode, evidence, plan).plan_fields(plan.proposed.fields, found, {}, 0);
+  Planner(mode, evidence, plan).plan_fields(plan.proposed.fields, found, {}, 0, 0);
   return plan;
 }
 

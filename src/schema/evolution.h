@@ -28,7 +28,7 @@ struct EvolutionPlan {
   std::vector<SchemaChange> changes;
   std::vector<std::string> texts;     ///< one per change: "add column city string", "widen id int -> long", "add column a.b long"
   std::vector<std::string> refused;   ///< what the table cannot or (modes fixed, rescue) may not become; those values are rescued or fail
-  std::vector<std::string> warnings;  ///< names that collide in case, names of metadata columns
+  std::vector<std::string> warnings;  ///< names that collide in case or are those of metadata columns, types above kTypeDepthMax
   /// The table's schema with the changes; new fields (and those below) have id 0: give them ids with
   /// assign_field_ids(proposed.fields, metadata.last_column_id).
   Schema proposed;

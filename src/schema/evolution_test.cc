@@ -121,6 +121,27 @@ TEST(PlanEvolution, LeavesCollidingNamesOut) {
   EXPECT_THAT(result.warnings, testing::Contains(HasSubstr("metadata column")));
 }
 
+// Prevents: columns so deep that readers refuse the table, also where only a member of a struct in a list makes them so.
+TEST(PlanEvolution, LeavesTooDeepTypesOut) {
+  const auto lists = [](int count, TypePtr type) {
+    for (int i = 0; i < count; ++i) type = make_list(std::move(type));
+    return type;
+  };
+  const auto rows_of = [&](const char* member, int inner) {
+    return std::vector<Field>{
+        {.name = "a", .type = lists(12, make_struct({{.name = member, .type = lists(inner, make_type(TypeId::kLong))}}))}};
+  };
+  Schema table;
+  table.fields = plan({}, rows_of("fits", 11)).proposed.fields;  // 24 levels, the struct, 22 of lists and the long: 48
+  ASSERT_EQ(table.fields.size(), 1u);
+  assign_field_ids(table.fields, 0);
+  const auto result = plan(table, rows_of("deep", 12));
+  EXPECT_THAT(result.texts, IsEmpty());
+  EXPECT_THAT(result.warnings, ElementsAre(HasSubstr("nested deeper than 48 levels")));
+  EXPECT_EQ(plan(table, rows_of("also_fits", 11)).texts.size(), 1u);
+  EXPECT_THAT(plan({}, rows_of("deep", 12)).proposed.fields, IsEmpty());
+}
+
 // Prevents: modes fixed and rescue changing a table.
 TEST(PlanEvolution, ChangesNothingInOtherModes) {
   const Schema table = table_of({{"id", "int"}});

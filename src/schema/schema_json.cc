@@ -8,6 +8,9 @@
 namespace sluice {
 namespace {
 
+constexpr int kReadDepthMax =
+    64;  ///< of types in one another: tables of other writers, which may have what kTypeDepthMax keeps out of ours
+
 using nlohmann::json;
 
 std::unexpected<Error> corrupt(std::string message) { return fail(ErrorCode::kCorruption, std::move(message)); }
@@ -88,7 +91,7 @@ Result<std::vector<Field>> read_fields(const json& object, int depth) {
 }
 
 Result<TypePtr> read_type(const json& json_type, int depth) {
-  if (depth > kTypeDepthMax) return corrupt(fmt::format("types are nested more than {} levels deep", kTypeDepthMax));
+  if (depth > kReadDepthMax) return corrupt(fmt::format("types are nested more than {} levels deep", kReadDepthMax));
   if (json_type.is_string()) {
     auto type = parse_type(json_type.get<std::string>());
     if (!type) return corrupt(type.error().message);

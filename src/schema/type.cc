@@ -142,8 +142,9 @@ class TypeParser {
     return name;
   }
 
+  /// `depth`: levels above.
   Result<TypePtr> parse(int depth) {
-    if (depth > kTypeDepthMax) return wrong(fmt::format("at most {} levels", kTypeDepthMax));
+    if (depth >= kTypeDepthMax) return wrong(fmt::format("at most {} levels, where a list or a map counts two", kTypeDepthMax));
     skip_spaces();
     const size_t start = at_;
     const std::string words = take_words();
@@ -174,7 +175,7 @@ class TypeParser {
       for (const Field& field : fields) {
         if (field.name == *name) return wrong(fmt::format("another name: '{}' is there already", *name));
       }
-      TRY_ASSIGN(TypePtr type, parse(depth + 1));
+      TRY_ASSIGN(TypePtr type, parse(depth + levels_of(TypeId::kStruct)));
       fields.push_back({.name = *std::move(name), .type = std::move(type)});
     } while (take(','));
     if (!take('>')) return wrong("',' or '>'");
@@ -183,16 +184,16 @@ class TypeParser {
 
   Result<TypePtr> parse_list(int depth) {
     if (!take('<')) return wrong("'<'");
-    TRY_ASSIGN(TypePtr element, parse(depth + 1));
+    TRY_ASSIGN(TypePtr element, parse(depth + levels_of(TypeId::kList)));
     if (!take('>')) return wrong("'>'");
     return make_list(std::move(element));
   }
 
   Result<TypePtr> parse_map(int depth) {
     if (!take('<')) return wrong("'<'");
-    TRY_ASSIGN(TypePtr key, parse(depth + 1));
+    TRY_ASSIGN(TypePtr key, parse(depth + levels_of(TypeId::kMap)));
     if (!take(',')) return wrong("','");
-    TRY_ASSIGN(TypePtr value, parse(depth + 1));
+    TRY_ASSIGN(TypePtr value, parse(depth + levels_of(TypeId::kMap)));
     if (!take('>')) return wrong("'>'");
     return make_map(std::move(key), std::move(value));
   }
@@ -272,6 +273,14 @@ TypePtr make_map(TypePtr key, TypePtr value, bool value_required, int key_id, in
   std::vector<Field> fields = {{.id = key_id, .name = "key", .required = true, .type = std::move(key)},
                                {.id = value_id, .name = "value", .required = value_required, .type = std::move(value)}};
   return std::make_shared<const Type>(Type{.id = TypeId::kMap, .fields = std::move(fields)});
+}
+
+int levels_of(TypeId nested) { return nested == TypeId::kStruct ? 1 : 2; }
+
+int type_depth(const Type& type) {
+  int below = 0;
+  for (const Field& field : type.fields) below = std::max(below, field.type ? type_depth(*field.type) : 0);
+  return type.is_nested() ? below + levels_of(type.id) : 1;
 }
 
 bool same_type(const Type& a, const Type& b) {

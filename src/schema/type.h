@@ -31,7 +31,9 @@ enum class TypeId {
   kMap,
 };
 
-inline constexpr int kTypeDepthMax = 64;  ///< levels of types inside one another
+/// Levels of types inside one another that a table gets, as Parquet counts them: a struct is one, a list or a map two. Readers take
+/// different ones: PyIceberg meets Python's recursion limit between 50 and 65, DuckDB hands 64 over to Arrow, PyArrow opens 100.
+inline constexpr int kTypeDepthMax = 48;
 inline constexpr int kDecimalDigitsMax = 38;
 
 struct Type;
@@ -61,6 +63,11 @@ TypePtr make_fixed(int length);
 TypePtr make_struct(std::vector<Field> fields);
 TypePtr make_list(TypePtr element, bool element_required = false, int element_id = 0);
 TypePtr make_map(TypePtr key, TypePtr value, bool value_required = false, int key_id = 0, int value_id = 0);
+
+/// Levels of `type` as kTypeDepthMax counts them; a primitive has one.
+int type_depth(const Type& type);
+/// How many levels a struct, list or map itself is.
+int levels_of(TypeId nested);
 
 /// Equal in type and names; field ids and docs are not compared.
 bool same_type(const Type& a, const Type& b);

@@ -1,5 +1,6 @@
 #include "schema/type.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -67,6 +68,25 @@ TEST(TypeText, RefusesWhatIsNoType) {
     EXPECT_FALSE(parse_type(text)) << text.substr(0, 40);
   }
   EXPECT_THAT(parse_type("list<strong>").error().message, HasSubstr("character 6"));
+}
+
+// Prevents: tables that readers cannot open: a list or a map is two levels of a Parquet schema.
+TEST(TypeText, CountsTwoLevelsForListsAndMaps) {
+  const auto nested = [](std::string_view open, std::string_view close, int count) {
+    std::string text = "int";
+    for (int i = 0; i < count; ++i) text = fmt::format("{}{}{}", open, text, close);
+    return text;
+  };
+  struct Case {
+    std::string_view open, close;
+    int count_max, depth;
+  };
+  for (const Case& c : {Case{"list<", ">", 23, 47}, Case{"map<int, ", ">", 23, 47}, Case{"struct<a: ", ">", 47, 48}}) {
+    const auto type = parse_type(nested(c.open, c.close, c.count_max));
+    ASSERT_TRUE(type) << c.open;
+    EXPECT_EQ(type_depth(**type), c.depth) << c.open;
+    EXPECT_FALSE(parse_type(nested(c.open, c.close, c.count_max + 1))) << c.open;
+  }
 }
 
 // Prevents: ids that differ from those other writers give, so that a fresh table's files would not match its metadata.

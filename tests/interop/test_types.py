@@ -129,6 +129,22 @@ def test_nested_columns(home):
         assert [row["id"] for row in home.lake.read(judge, TABLE, [("point.inner.deep", "nan")], ("id",))] == [2]
 
 
+# Prevents types so deep that a reader cannot open the table: PyIceberg recurses in Python, PyArrow stops at 100 Parquet levels.
+def test_the_deepest_types(home):
+    def inside(value, count, wrap):
+        return value if count == 0 else wrap(inside(value, count - 1, wrap))
+
+    lists, objects = inside(7, 23, lambda value: [value]), inside(7, 47, lambda value: {"a": value})
+    deeper = inside(7, 50, lambda value: [value])
+    home.write_rows("in/a.json", [{"id": 1, "lists": lists, "objects": objects, "deeper": deeper}])
+    run = home.load("in", "--table", TABLE)
+    assert any("deeper" in warning and "48 levels" in warning for warning in run["warnings"]), run
+    home.lake.assert_judges_agree(TABLE, [{"id": 1, "lists": lists, "objects": objects}])
+    rescued = home.lake.rows(TABLE)[0]["_rescued_data"]
+    assert json.loads(rescued) == {"deeper": deeper}
+    home.run("rebuild", TABLE)
+
+
 # Prevents inference from guessing types that a contract would not: JSON's own types, ISO dates and times, structs and lists.
 def test_inferred_types(home):
     rows = [
