@@ -1,11 +1,17 @@
 #include "cli/preflight.h"
 
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
 #include "iceberg/append.h"
 #include "iceberg/partition_spec.h"
 #include "iceberg/table_place.h"
 #include "pipeline/column_rules.h"
 #include "schema/contract.h"
 #include "schema/evolution.h"
+#include "storage/local_path.h"
 
 namespace sluice {
 namespace {
@@ -36,15 +42,29 @@ Result<bool> lies_in(const std::string& folder, Catalog& catalog, Context& conte
   return false;
 }
 
+/// Nothing can be written below a file. Other trouble with a folder may be over when the run writes, which then says what it is.
+Result<void> check_folder(const std::string& warehouse) {
+  const auto path = local_path(warehouse);
+  if (!path) return {};
+  std::error_code ignored;
+  std::filesystem::path existing = *path;
+  while (!std::filesystem::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
+  if (!std::filesystem::is_regular_file(existing, ignored)) return {};
+  return invalid_input(fmt::format("warehouse {}: {} is a file, not a folder", warehouse, existing.string()));
+}
+
 Result<void> check_place(const CommandLine& line, const CatalogConfig& config, Catalog& catalog, const Ingestion& ingestion) {
   TableMetadata made;
   made.location = default_location(catalog.warehouse(), {ingestion.table.ns, ingestion.table.name});
   made.properties = ingestion.table_properties;
   const std::string folder = metadata_location_dir(made);
+  TRY(check_folder(catalog.warehouse()));
   TRY_ASSIGN(ObjectStore * store, line.stores.store_for(folder, config.properties));
   Context context;
   context.stop = line.stop;
-  auto taken = why_place_is_taken(*store, made.location, folder, catalog.uri(), context);
+  // Where there is no catalog yet the one in hand is a scratch file.
+  const std::string catalog_uri = fmt::format("sqlite:{}#{}", config.sqlite_path(), ingestion.table.catalog);
+  auto taken = why_place_is_taken(*store, made.location, folder, catalog_uri, context);
   if (!taken || !*taken) return {};  // where the store does not answer the run says so
   TRY_ASSIGN(const bool by_another_name, lies_in(folder, catalog, context));
   if (by_another_name) return {};  // the run says by which

@@ -88,7 +88,8 @@ Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_w
   if (all) return run_all(line, no_wait);
   TRY_ASSIGN(const Config config, read_configuration(line));
   TRY(check_defined(line, config, name));
-  TRY_ASSIGN(Opened opened, open_parts(line, LedgerMode::kCreate));
+  // What sluice.yaml does not define can only be in a ledger that is there.
+  TRY_ASSIGN(Opened opened, open_parts(line, config.ingestion(name) ? LedgerMode::kCreate : LedgerMode::kScratchIfMissing));
   const Outcome outcome = run_one(line, opened, name, no_wait);
   if (line.flags.json) line.print(outcome.document.dump(2) + "\n");
   line.exit_code = outcome.exit_code;

@@ -29,7 +29,7 @@ std::string store_of(std::string_view path) {
 /// Of the table, or of the Parquet objects.
 Result<void> check_properties(const Ingestion& ingestion) {
   if (!ingestion.parquet) {
-    const auto checked = check_writer_properties(ingestion.table_properties);
+    const auto checked = check_new_table_properties(ingestion.table_properties);
     return checked ? Result<void>{} : std::unexpected(checked.error().within("table_properties"));
   }
   const auto options = ParquetOptions::from_properties(ingestion.table_properties);
@@ -37,7 +37,10 @@ Result<void> check_properties(const Ingestion& ingestion) {
 }
 
 Result<void> check_csv(const CsvOptions& csv) {
-  if (csv.delimiter && csv.delimiter == csv.quote) return invalid_input("csv: delimiter and quote are the same character");
+  constexpr char kUsualQuote = '"';  // where none is given, and none is found that does better
+  if (csv.delimiter && csv.delimiter == csv.quote.value_or(kUsualQuote)) {
+    return invalid_input("csv: delimiter and quote are the same character");
+  }
   for (const std::optional<char> c : {csv.delimiter, csv.quote, csv.escape, csv.comment}) {
     if (c == '\n' || c == '\r') return invalid_input("csv: a line break cannot be delimiter, quote, escape or comment");
   }

@@ -8,11 +8,14 @@
 
 #include "base/ascii.h"
 #include "parquet/parquet_writer.h"
+#include "storage/local_path.h"
 
 namespace sluice {
 namespace {
 
 constexpr int64_t kTargetFileBytesMin = kMiB / 16;
+constexpr const char* kPlaces[] = {"write.data.path", "write.object-storage.path", "write.folder-storage.path", "write.metadata.path"};
+constexpr std::string_view kMarks = "sluice.";
 constexpr int64_t kNumberMax = std::numeric_limits<int64_t>::max();
 
 /// Reads values into what holds the default; the first that cannot be read is remembered.
@@ -57,6 +60,18 @@ class Reader {
     }
   }
 
+  /// The only word that is allowed, where the property is set at all.
+  void only(const char* name, std::string_view word) {
+    const std::string* text = find(name);
+    if (text && lower_case(*text) != word) refuse(name, *text, std::string(word));
+  }
+
+  void place(const char* name) {
+    const std::string* text = find(name);
+    const bool good = !text || (is_local(*text) ? local_path(*text).has_value() : !scheme_of(*text).empty());
+    if (!good) refuse(name, *text, "an absolute path or URI");
+  }
+
  private:
   const std::string* find(const char* name) const {
     const auto at = properties_.find(name);
@@ -85,6 +100,7 @@ WriterProperties WriterProperties::from(const std::map<std::string, std::string>
   reader.word("write.metadata.compression-codec", "none", "gzip", read.metadata_gzip);
   reader.number("write.metadata.previous-versions-max", 0, read.previous_metadata_files_max);
   reader.truth("write.metadata.delete-after-commit.enabled", read.deletes_old_metadata);
+  for (const char* name : kPlaces) reader.place(name);
   return read;
 }
 
@@ -93,6 +109,20 @@ Result<void> check_writer_properties(const std::map<std::string, std::string>& p
   if (read.unreadable) return std::unexpected(*read.unreadable);
   TRY(ParquetOptions::from_properties(properties));
   return {};
+}
+
+Result<void> check_new_table_properties(const std::map<std::string, std::string>& properties) {
+  std::optional<Error> unreadable;
+  Reader reader(properties, unreadable);
+  reader.only("format-version", "2");
+  reader.only("write.format.default", "parquet");
+  if (unreadable) return std::unexpected(*std::move(unreadable));
+  const auto mark = properties.lower_bound(std::string(kMarks));
+  if (mark != properties.end() && mark->first.starts_with(kMarks)) {
+    return invalid_input(
+        fmt::format("table property {}: properties \"{}*\" are Sluice's marks of what it loaded, and nobody else's", mark->first, kMarks));
+  }
+  return check_writer_properties(properties);
 }
 
 }  // namespace sluice

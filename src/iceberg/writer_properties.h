@@ -33,4 +33,8 @@ struct WriterProperties {
 /// Of all properties that are honoured. kInvalidInput names the property, its value and what is allowed.
 Result<void> check_writer_properties(const std::map<std::string, std::string>& properties);
 
+/// The same of those that a new table shall get, which also ask for no table that is not made (`format-version` other than 2, data files
+/// other than Parquet) and set no mark (`sluice.*`).
+Result<void> check_new_table_properties(const std::map<std::string, std::string>& properties);
+
 }  // namespace sluice

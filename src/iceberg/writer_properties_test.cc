@@ -24,6 +24,8 @@ const Case kCases[] = {
     {"write.metadata.compression-codec", {"none", "gzip", "GZIP"}, {"zip", "zstd", ""}},
     {"write.metadata.previous-versions-max", {"0", "1", "100"}, {"lots", "-5"}},
     {"write.metadata.delete-after-commit.enabled", {"true", "False"}, {"yes"}},
+    {"write.data.path", {"/data", "file:///data", "s3://bucket/data"}, {"./data", "data", "", "file://host/data"}},
+    {"write.metadata.path", {"/meta"}, {"meta"}},
     {"write.parquet.compression-codec", {"zstd", "SNAPPY", "uncompressed"}, {"zip", ""}},
     {"write.parquet.compression-level", {"1", "22"}, {"0", "high"}},
     {"write.parquet.row-group-size-bytes", {"134217728"}, {"1", "128MB"}},
@@ -50,6 +52,19 @@ TEST(WriterProperties, EveryValueIsReadOrNamed) {
       EXPECT_THAT(checked.error().message, AllOf(HasSubstr(one.name), HasSubstr("\"" + std::string(value) + "\" is not ")));
     }
   }
+}
+
+// Prevents a table that cannot be what its properties say, and a mark that makes the next run stop.
+TEST(WriterProperties, NewTablesAreOfOneKind) {
+  for (const auto& [name, good, bad] : {std::tuple("format-version", "2", "3"), std::tuple("write.format.default", "PARQUET", "orc")}) {
+    EXPECT_TRUE(check_new_table_properties({{name, good}})) << name;
+    const auto refused = check_new_table_properties({{name, bad}});
+    ASSERT_FALSE(refused) << name;
+    EXPECT_THAT(refused.error().message, AllOf(HasSubstr(name), HasSubstr(bad)));
+  }
+  EXPECT_THAT(check_new_table_properties({{"sluice.ingestion.x", "{}"}}).error().message, HasSubstr("sluice.ingestion.x"));
+  EXPECT_TRUE(check_new_table_properties({{"sluiced", "yes"}}));
+  EXPECT_FALSE(check_new_table_properties({{"write.data.path", "x"}}));
 }
 
 // Prevents a property that is checked and then read by nobody, and a default that is not what the guide says.

@@ -1,8 +1,10 @@
 #include "pipeline/batch_step.h"
 
+#include <arrow/record_batch.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -30,23 +32,28 @@ struct StagedBatch {
   int64_t snapshot_id = 0;
 };
 
-/// Files without a table: nothing can hold rows, so each is read for its error or its emptiness only.
+/// Files without a table: each is read for its error, its emptiness, or the columns that its rows need.
 class NoRows final : public Stager {
  public:
-  Result<void> append(const ClaimedFile& file, RowBlock, Context&) override {
-    return fail(ErrorCode::kConflict, fmt::format("{} has rows, but no table was made for them", file.path));
+  Result<void> append(const ClaimedFile&, RowBlock block, Context&) override {
+    if (block.batch->num_rows() > 0 || !block.bad_rows.empty()) met_ = true;
+    return {};
   }
   Result<void> append_part(const ClaimedFile& file, int, RowBlock block, Context& context) override {
     return append(file, std::move(block), context);
   }
   Result<void> admit(const ClaimedFile&, Context&) override { return {}; }
-  Result<void> admit_together(std::span<const BundledFile> files, const arrow::RecordBatch&, Context&) override {
-    const auto with_rows = std::ranges::find_if(files, [](const BundledFile& one) { return one.rows > 0; });
-    if (with_rows == files.end()) return {};
-    return fail(ErrorCode::kConflict, fmt::format("{} has rows, but no table was made for them", with_rows->file->path));
+  Result<void> admit_together(std::span<const BundledFile>, const arrow::RecordBatch& rows, Context&) override {
+    if (rows.num_rows() > 0) met_ = true;
+    return {};
   }
   void reject(const ClaimedFile&, Context&) override {}
   Result<StagedData> finish(int64_t, Context&) override { return StagedData{}; }
+
+  bool met_rows() const { return met_.load(); }  ///< good or bad
+
+ private:
+  std::atomic<bool> met_ = false;
 };
 
 void merge_into(BatchEnd& end, Target& target, RunObserver& observer) {
@@ -66,11 +73,22 @@ Result<std::optional<Target>> target_for_drift(const BatchStep& step, const Targ
   return target;
 }
 
-Result<StagedBatch> stage_without_table(const ClaimedBatch& batch, const StageStep& stage, Context& context) {
-  NoRows stager;
-  TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, context));
-  return StagedBatch{std::move(staged.results), std::move(staged.members), {}, std::nullopt, 0};
+/// A file with rows for which there is no place is the sender's to mend, or the operator's: nothing would change by itself.
+void refuse_rows(Staged& staged) {
+  for (FileResult& result : staged.results) {
+    if (result.outcome != FileOutcome::kLoaded || result.rows + result.rows_rejected == 0) continue;
+    result.rows = result.rows_rescued = result.rows_rejected = 0;
+    result.outcome = FileOutcome::kFailed;
+    result.error =
+        Error{ErrorCode::kInvalidInput,
+              fmt::format("{}: has rows, but no column has a value in them and metadata_columns is empty: a table for them would "
+                          "have no column. Name its columns in a contract, or load it with others",
+                          short_name(result.file)),
+              std::string(error_type::kSchemaMismatch)};
+  }
 }
+
+StagedBatch without_table(Staged staged) { return {std::move(staged.results), std::move(staged.members), {}, std::nullopt, 0}; }
 
 /// Rule S: no table to load, make or change; each file brings its own columns.
 Result<StagedBatch> stage_objects(const BatchStep& step, const ClaimedBatch& batch, const StageStep& stage, Context& context) {
@@ -93,8 +111,16 @@ Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, Batc
                         step.rules,       step.sink.object_per_file()};
   if (stage.object_per_file) return stage_objects(step, batch, stage, context);
   TRY_ASSIGN(auto target, load_or_create(target_step(step, &sampled), batch.files, context));
-  if (!target) return stage_without_table(batch, stage, context);
-
+  if (!target) {
+    NoRows stager;
+    TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, context));
+    if (!stager.met_rows()) return without_table(std::move(staged));
+    TRY_ASSIGN(target, load_or_create_for_rows(target_step(step), staged.drift.columns, batch.files, context));
+    if (!target) {
+      refuse_rows(staged);
+      return without_table(std::move(staged));
+    }
+  }
   for (int round = 1;; ++round) {
     merge_into(end, *target, step.observer);
     TRY(settle_ledger_write(step.parts.clock, context, [&] { return step.parts.work.pin_target(batch.lease, target->state.pin); }));

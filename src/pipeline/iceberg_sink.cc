@@ -156,7 +156,7 @@ void IcebergSink::remember(const TableMetadata& seen) {
 }
 
 Result<TargetState> IcebergSink::create(const TargetSpec& spec, Context& context) {
-  if (auto checked = check_writer_properties(spec.properties); !checked) {
+  if (auto checked = check_new_table_properties(spec.properties); !checked) {
     Error error = std::move(checked).error();
     error.message =
         fmt::format("table_properties: {}. Table {} was not made; correct the value, then run again", error.message, table_.text());

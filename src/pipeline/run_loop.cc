@@ -286,7 +286,7 @@ Result<void> RunLoop::ingest(const ClaimedBatch& batch, Context& context) {
   observer_.claimed(batch);
   auto end = ingest_batch(batch_step(), batch, context);
   if (!end && end.error().code == ErrorCode::kConflict && batch.tracked && ++withdrawals_ < kWithdrawalsMax) {
-    warn(end.error().message + "; its files are loaded by whoever holds them");
+    warn(end.error().message + "; its files stay to be loaded, by this run or by the worker that took them");
     return {};
   }
   TRY(end);

@@ -113,17 +113,14 @@ void take_required(Schema& schema, const std::vector<Field>& contract) {
   }
 }
 
-Result<std::optional<Target>> create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
-  SampledColumns found;
-  if (step.contract) {
-    found.fields = step.contract->fields;
-  } else {
-    TRY_ASSIGN(found, sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context));
-  }
+/// What says that a new table is needed: a sample with a column in it, or rows.
+enum class Need { kColumns, kRows };
+
+Result<std::optional<Target>> create(const TargetStep& step, SampledColumns found, Need need, Context& context) {
   TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
   if (step.contract) take_required(initial.schema, step.contract->fields);
   const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
-  if (!has_data_column) return std::nullopt;
+  if (!has_data_column && (need == Need::kColumns || initial.schema.fields.empty())) return std::nullopt;
   if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
 
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
@@ -131,6 +128,44 @@ Result<std::optional<Target>> create(const TargetStep& step, const std::vector<C
   std::ranges::move(found.warnings, std::back_inserter(target.warnings));
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;
+}
+
+Result<SampledColumns> columns_of_new_table(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
+  if (step.contract) return SampledColumns{step.contract->fields, {}};
+  return sample_columns(step.stores, step.ingestion, files, step.rules.get(), step.sampled, context);
+}
+
+/// nullopt: there is none yet.
+Result<std::optional<Target>> load_target(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
+  TRY_ASSIGN(const auto confirmed, newest_confirmed(step.ledger, step.ingestion));
+  auto state = step.sink.load(context);
+  if (state) {
+    TRY(check_mark(step.ledger, step.sink, *state, step.ingestion, confirmed));
+    if (!step.contract) return with_defined(step, *std::move(state), files, context);
+    TRY_ASSIGN(Target target, evolve_target(step, *std::move(state), step.contract->fields, Evidence::kSample, false, context));
+    if (step.rules) TRY(check_rules(step, target.state.schema));
+    return target;
+  }
+  if (state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
+  if (!confirmed || !confirmed->target) return std::nullopt;
+  return fail(ErrorCode::kCorruption,
+              fmt::format("table {} is gone, but ingestion \"{}\" has loaded {} batches into it: it was dropped, or this is another "
+                          "catalog. Nothing was loaded. Ways out: bring the table back, load under another name (--name), or "
+                          "`sluice forget {} --all` to load everything into a new table",
+                          confirmed->target->table, step.ingestion.name, confirmed->seq, step.ingestion.name));
+}
+
+/// `columns()` is asked when there is no table.
+template <class Columns>
+Result<std::optional<Target>> load_or_create_with(const TargetStep& step, const std::vector<ClaimedFile>& files, Need need, Columns columns,
+                                                  Context& context) {
+  for (int race = 0;; ++race) {
+    TRY_ASSIGN(auto loaded, load_target(step, files, context));
+    if (loaded) return loaded;
+    TRY_ASSIGN(SampledColumns found, columns());
+    auto created = create(step, std::move(found), need, context);
+    if (created || created.error().code != ErrorCode::kConflict || race == kRacesMax) return created;
+  }
 }
 
 }  // namespace
@@ -169,27 +204,15 @@ Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& in
 }
 
 Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
-  for (int race = 0;; ++race) {
-    TRY_ASSIGN(const auto confirmed, newest_confirmed(step.ledger, step.ingestion));
-    auto state = step.sink.load(context);
-    if (state) {
-      TRY(check_mark(step.ledger, step.sink, *state, step.ingestion, confirmed));
-      if (!step.contract) return with_defined(step, *std::move(state), files, context);
-      TRY_ASSIGN(Target target, evolve_target(step, *std::move(state), step.contract->fields, Evidence::kSample, false, context));
-      if (step.rules) TRY(check_rules(step, target.state.schema));
-      return target;
-    }
-    if (state.error().code != ErrorCode::kNotFound) return std::unexpected(state.error());
-    if (confirmed && confirmed->target) {
-      return fail(ErrorCode::kCorruption,
-                  fmt::format("table {} is gone, but ingestion \"{}\" has loaded {} batches into it: it was dropped, or this is another "
-                              "catalog. Nothing was loaded. Ways out: bring the table back, load under another name (--name), or "
-                              "`sluice forget {} --all` to load everything into a new table",
-                              confirmed->target->table, step.ingestion.name, confirmed->seq, step.ingestion.name));
-    }
-    auto created = create(step, files, context);
-    if (created || created.error().code != ErrorCode::kConflict || race == kRacesMax) return created;
-  }
+  return load_or_create_with(step, files, Need::kColumns, [&] { return columns_of_new_table(step, files, context); }, context);
+}
+
+Result<std::optional<Target>> load_or_create_for_rows(const TargetStep& step, const std::vector<Field>& found,
+                                                      const std::vector<ClaimedFile>& files, Context& context) {
+  const auto columns = [&]() -> Result<SampledColumns> {
+    return SampledColumns{step.rules ? merge_fields(found, step.rules->missing_columns({}, files)) : found, {}};
+  };
+  return load_or_create_with(step, files, Need::kRows, columns, context);
 }
 
 EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode) {

@@ -38,6 +38,9 @@ WRONG = {
     "no such list": (["load", "in", "--table", TABLE, "--files-from", "list.txt"], ["list.txt"]),
     "a profile without a file that has it": (["load", "in", "--table", TABLE, "--env", "prod"], ["--env prod", "sluice.yaml"]),
     "no arguments to load": (["load"], []),
+    "a delimiter that is the quote": (["load", "in", "--table", TABLE, "--delimiter", '"'], ["delimiter", "quote"]),
+    "a warehouse that is a file": (["load", "in", "--table", TABLE, "--warehouse", "in/a.json"], ["in/a.json is a file"]),
+    "a warehouse below a file": (["load", "in", "--table", TABLE, "--warehouse", "in/a.json/x"], ["in/a.json is a file"]),
 }
 
 
@@ -53,6 +56,13 @@ def test_wrong_calls(home, what):
     assert len(outcome.err.strip().splitlines()) <= 6, outcome
     assert tree(home) == before
     assert not (home.folder / ".sluice/ledger.db").exists() or home.states() == {}
+
+
+# Prevents a misspelt name, or a wrong folder, from leaving a ledger behind that the next one asks about.
+def test_a_name_that_nobody_defined_leaves_nothing(home):
+    outcome = home.run("run", "orders", code=2)
+    assert 'no ingestion "orders"' in outcome.err, outcome
+    assert everything(home) == []
 
 
 # Prevents a list whose names are all misspelt from passing for one whose files are all loaded.
@@ -214,6 +224,7 @@ def test_warehouse_that_another_catalog_uses(home):
     home.load("in", "--table", TABLE)
     before = everything(home)
     outcome = home.run("load", "in", "--table", TABLE, "--home", "other", code=2)
+    assert f"catalog sqlite:{home.folder}/other/catalog.db#local does not know" in outcome.err, outcome
     assert "it belongs to another catalog" in outcome.err, outcome
     assert everything(home) == before
     assert home.lake.count(TABLE) == 2

@@ -20,11 +20,14 @@ BAD = [
     ("write.metadata.compression-codec", "zip"),
     ("commit.manifest.min-count-to-merge", "100x"),
     ("commit.manifest-merge.enabled", "no"),
+    ("write.data.path", "./data"),
 ]
+# PyIceberg would follow the second one into its own working folder.
+BAD_OF_NEW_TABLES = [("format-version", "3"), ("write.metadata.path", "meta"), ("write.format.default", "orc")]
 
 
 # Prevents an empty table that was made with the bad value: corrected configuration would not reach it any more; and a run that can only fail.
-@pytest.mark.parametrize(("name", "value"), BAD)
+@pytest.mark.parametrize(("name", "value"), BAD + BAD_OF_NEW_TABLES)
 def test_no_table_is_made_with_a_bad_property(home, name, value):
     home.write_rows("in/a.json", numbered(3))
     configure(home, name, value)
@@ -52,6 +55,15 @@ def test_nothing_is_staged_for_a_table_with_a_bad_property(home, name, value):
     home.lake.table(TABLE).transaction().remove_properties(name).commit_transaction()
     assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 2
     assert home.lake.count(TABLE) == 5
+
+
+# Prevents a mark that nobody can read: the first run would make the table, and every one after it stop.
+def test_marks_are_not_for_configuration(home):
+    home.write_rows("in/a.json", numbered(3))
+    configure(home, "sluice.ingestion.x", "{")
+    refused = home.run("run", "events", code=2)
+    assert "sluice.ingestion.x" in refused.text and "table_properties" in refused.text, refused
+    assert not (home.folder / ".sluice").exists()
 
 
 # Prevents a value that Java writes and reads from being refused, or taken for another.
