@@ -147,7 +147,7 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
 Result<void> SqliteConnection::configure(const SqliteOptions& options) {
   sqlite3_busy_timeout(handle_, static_cast<int>(options.busy_timeout.count()));
   TRY(
-      run_script(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; "
+      run_script(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; "
                              "PRAGMA wal_autocheckpoint = {}",
                              kCacheBytesMax / 1024, kLogBytesMax / kPageBytes)));
   if (options.wal) TRY(run_script(fmt::format("PRAGMA page_size = {}", kPageBytes)));

@@ -95,7 +95,8 @@ class SqliteStatement {
 /// be opened or written, or the SQL does not fit the file's tables; kOutcomeUnknown: from commit only, see there.
 class SqliteConnection final : public SqlConnection {
  public:
-  /// foreign_keys = ON, synchronous = FULL. A file that is no database is left as it is.
+  /// foreign_keys = ON; synchronous = EXTRA: a rollback journal that a loss of power brings back would undo a commit. A file that is no
+  /// database is left as it is.
   static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, const SqliteOptions& options);
   ~SqliteConnection() override;
   SqliteConnection(const SqliteConnection&) = delete;
