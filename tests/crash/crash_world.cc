@@ -154,7 +154,8 @@ Result<RunReport> FaultyWorld::run_process(const RunOptions& options) {
   const auto process = world.start(wrapping);
   const EngineParts whole = process->parts();
   FaultyRegistry registry(whole.registry, plan_);
-  const EngineParts parts{whole.work, registry, whole.history, whole.stores, whole.clock, whole.worker, threads_, whole.lease};
+  FaultyHistory history(whole.history, plan_);
+  const EngineParts parts{whole.work, registry, history, whole.stores, whole.clock, whole.worker, threads_, whole.lease};
   return Engine(parts).run(process->registered(), process->sink(), options, process->heard, process->context);
 }
 

@@ -186,4 +186,48 @@ Result<int64_t> FaultyRegistry::close_dead_runs(const IngestionId& ingestion) {
   return plan_.run("registry.close_dead_runs", Effect::kWrite, [&] { return registry_.close_dead_runs(ingestion); });
 }
 
+Result<FilePage> FaultyHistory::files(const FilesQuery& query) {
+  return plan_.run("history.files", Effect::kRead, [&] { return history_.files(query); });
+}
+
+Result<IngestionPage> FaultyHistory::ingestion_page(const IngestionsQuery& query) {
+  return plan_.run("history.ingestion_page", Effect::kRead, [&] { return history_.ingestion_page(query); });
+}
+
+Result<void> FaultyHistory::visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) {
+  return plan_.run("history.visit_files", Effect::kRead, [&] { return history_.visit_files(ingestion, visit); });
+}
+
+Result<FileCounts> FaultyHistory::file_counts(const IngestionId& ingestion) {
+  return plan_.run("history.file_counts", Effect::kRead, [&] { return history_.file_counts(ingestion); });
+}
+
+Result<std::vector<WaitingFiles>> FaultyHistory::waiting_for_approval(const IngestionId& ingestion) {
+  return plan_.run("history.waiting_for_approval", Effect::kRead, [&] { return history_.waiting_for_approval(ingestion); });
+}
+
+Result<std::vector<FileAttempt>> FaultyHistory::attempts(const IngestionId& ingestion, std::string_view path) {
+  return plan_.run("history.attempts", Effect::kRead, [&] { return history_.attempts(ingestion, path); });
+}
+
+Result<std::vector<FileLoad>> FaultyHistory::loads(const IngestionId& ingestion, std::string_view path) {
+  return plan_.run("history.loads", Effect::kRead, [&] { return history_.loads(ingestion, path); });
+}
+
+Result<std::vector<RunRecord>> FaultyHistory::runs(const RunsQuery& query) {
+  return plan_.run("history.runs", Effect::kRead, [&] { return history_.runs(query); });
+}
+
+Result<int64_t> FaultyHistory::run_count(const IngestionId& ingestion) {
+  return plan_.run("history.run_count", Effect::kRead, [&] { return history_.run_count(ingestion); });
+}
+
+Result<std::optional<RunRecord>> FaultyHistory::run(std::string_view run_id) {
+  return plan_.run("history.run", Effect::kRead, [&] { return history_.run(run_id); });
+}
+
+Result<std::vector<BatchRecord>> FaultyHistory::batches(const IngestionId& ingestion, int64_t limit) {
+  return plan_.run("history.batches", Effect::kRead, [&] { return history_.batches(ingestion, limit); });
+}
+
 }  // namespace sluice

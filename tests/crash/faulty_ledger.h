@@ -1,8 +1,9 @@
-// WorkLedger (with the cursors it opens) and Registry whose every operation asks a FaultPlan first; names are "ledger.claim",
-// "ledger.known_files.next", "registry.start_run". Both must outlive them. Thread-safe as the wrapped parts are.
+// WorkLedger (with the cursors it opens), Registry and History whose every operation asks a FaultPlan first; names are "ledger.claim",
+// "ledger.known_files.next", "registry.start_run", "history.files". They must outlive them. Thread-safe as the wrapped parts are.
 #pragma once
 
 #include "fault_plan.h"
+#include "ledger/history.h"
 #include "ledger/registry.h"
 #include "ledger/work_ledger.h"
 
@@ -70,6 +71,27 @@ class FaultyRegistry final : public Registry {
 
  private:
   Registry& registry_;
+  FaultPlan& plan_;
+};
+
+class FaultyHistory final : public History {
+ public:
+  FaultyHistory(History& history, FaultPlan& plan) : history_(history), plan_(plan) {}
+
+  Result<FilePage> files(const FilesQuery& query) override;
+  Result<IngestionPage> ingestion_page(const IngestionsQuery& query) override;
+  Result<void> visit_files(const IngestionId& ingestion, const std::function<Result<void>(const FileRecord&)>& visit) override;
+  Result<FileCounts> file_counts(const IngestionId& ingestion) override;
+  Result<std::vector<WaitingFiles>> waiting_for_approval(const IngestionId& ingestion) override;
+  Result<std::vector<FileAttempt>> attempts(const IngestionId& ingestion, std::string_view path) override;
+  Result<std::vector<FileLoad>> loads(const IngestionId& ingestion, std::string_view path) override;
+  Result<std::vector<RunRecord>> runs(const RunsQuery& query) override;
+  Result<int64_t> run_count(const IngestionId& ingestion) override;
+  Result<std::optional<RunRecord>> run(std::string_view run_id) override;
+  Result<std::vector<BatchRecord>> batches(const IngestionId& ingestion, int64_t limit) override;
+
+ private:
+  History& history_;
   FaultPlan& plan_;
 };
 
