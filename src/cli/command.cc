@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <iostream>
 #include <optional>
+#include <system_error>
 
 #include "api/json_shapes.h"
 #include "config/fields.h"
@@ -167,6 +168,23 @@ Result<void> ask_first(const CommandLine& line, const std::string& what, std::st
   }
   if (answer == "y" || answer == "Y" || answer == "yes") return {};
   return invalid_input(fmt::format("{}{}; --yes goes on without asking", what, otherwise));
+}
+
+Result<std::string> read_standard_input(const CommandLine& line, size_t bytes_max) {
+  constexpr size_t kChunkBytes = 64 * 1024;
+  std::string text;
+  for (;;) {
+    wait_for_input(line.stop);
+    if (line.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted before standard input had ended; nothing was done");
+    const size_t had = text.size();
+    text.resize(had + kChunkBytes);
+    const ssize_t count = read(STDIN_FILENO, text.data() + had, kChunkBytes);
+    text.resize(had + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    if (count == 0) return text;
+    if (count < 0 && errno != EINTR && errno != EAGAIN)
+      return invalid_input(fmt::format("standard input cannot be read: {}", std::generic_category().message(errno)));
+    if (text.size() > bytes_max) return invalid_input(fmt::format("standard input: more than {} bytes", bytes_max));
+  }
 }
 
 Result<Ingestion> find_ingestion(Opened& opened, const std::string& name) {

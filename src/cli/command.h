@@ -96,6 +96,9 @@ Result<Ingestion> find_ingestion(Opened& opened, const std::string& name);
 /// `what`, then `otherwise` ("Nothing was changed") and that --yes does not ask. kCancelled: a signal came instead of an answer.
 Result<void> ask_first(const CommandLine& line, const std::string& what, std::string_view question, std::string_view otherwise);
 
+/// Standard input to its end. kCancelled: a signal came first; kInvalidInput: it cannot be read, or holds more than `bytes_max` bytes.
+Result<std::string> read_standard_input(const CommandLine& line, size_t bytes_max);
+
 /// With the secrets of its sources, where it was made over the REST API: needs the sealing key.
 Result<Ingestion> with_secrets(const CommandLine& line, Ingestion ingestion);
 

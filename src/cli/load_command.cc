@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <fstream>
-#include <iostream>
 #include <iterator>
+#include <sstream>
 
 #include "api/json_shapes.h"
 #include "cli/execute.h"
@@ -31,13 +31,17 @@ struct LoadFlags {
 };
 
 /// One path a line ("-": standard input); blank lines are passed over. Names may hold anything but a newline.
-Result<std::vector<std::string>> read_file_list(const std::string& name) {
+Result<std::vector<std::string>> read_file_list(const CommandLine& command, const std::string& name) {
   std::ifstream file;
-  if (name != "-") {
+  std::istringstream typed;
+  if (name == "-") {
+    TRY_ASSIGN(std::string text, read_standard_input(command, kFilesFromBytesMax));
+    typed.str(std::move(text));
+  } else {
     file.open(name);
     if (!file) return invalid_input(fmt::format("--files-from {}: cannot be read", name));
   }
-  std::istream& in = name == "-" ? std::cin : file;
+  std::istream& in = name == "-" ? static_cast<std::istream&>(typed) : file;
   std::vector<std::string> paths;
   size_t bytes = 0;
   for (std::string line; std::getline(in, line);) {
@@ -167,7 +171,7 @@ Result<void> load(CommandLine& line, const LoadFlags& flags) {
 
   RunOptions options;
   if (!flags.files_from.empty()) {
-    TRY_ASSIGN(options.files_from, read_file_list(flags.files_from));
+    TRY_ASSIGN(options.files_from, read_file_list(line, flags.files_from));
     if (options.files_from->empty() && (!flags.allow_empty || flags.load.paths.empty())) {
       return invalid_input(
           fmt::format("--files-from {}: it names no file; nothing was loaded (with a PATH, --allow-empty accepts that)", flags.files_from));

@@ -1,6 +1,7 @@
 """What a run says, and where: streams, --quiet, --json, the terminal; and how it ends on a signal."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -206,6 +207,11 @@ def test_the_bar_counts_files_while_they_are_read(home):
     assert counts == sorted(counts) and {total for _, total in counts} == {FILES}, counts
     assert len({done for done, _ in counts if 0 < done <= FILES}) >= 2, counts
     assert "\x1b[32m" in terminal.said, "the summary is coloured"
+    # What is read, how fast, and how long it will take; at the end it is all of it.
+    rows = [int(count) for count in re.findall(r"files +(\d+) rows +[\d.]+ [KMG]?i?B/s +ETA [\d:.]+", before_publish)]
+    assert rows == sorted(rows) and rows[-1] > 0 and len(rows) == len(counts), rows
+    share = [int(percent) for percent in re.findall(r"\[#*\.*\] +(\d+)%", before_publish)]
+    assert share == sorted(share) and len(share) == len(counts) and 0 < share[-1] <= 100, share
 
 
 # Prevents control sequences in files: each stream is coloured only where it is a terminal itself.
@@ -237,14 +243,31 @@ def awaits_signals(process):
 # Prevents a second signal from waiting for what keeps the first one from ending the program: here a list that never ends.
 def test_a_second_signal_ends_at_once(home):
     home.write_rows("in/a.json", numbered(1))
-    process = subprocess.Popen([home.program, "load", "in", "--table", TABLE, "--files-from", "-"], cwd=home.folder, env=home.environment(), stdin=subprocess.PIPE)
+    os.mkfifo(home.folder / "endless")
+    process = home.start("load", "in", "--table", TABLE, "--files-from", "endless")
     while not awaits_signals(process):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
+    assert home.finish(process, timeout=TIMEOUT_S).code == 130
+    assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 1
+
+
+# Prevents a list that is being typed from holding the program fast: one signal ends it.
+def test_an_interrupted_list(home):
+    home.write_rows("in/a.json", numbered(1))
+    process = subprocess.Popen([home.program, "load", "in", "--table", TABLE, "--files-from", "-"], cwd=home.folder, env=home.environment(), stdin=subprocess.PIPE)
+    while not awaits_signals(process):
+        assert process.poll() is None
+    process.stdin.write(b"in/a.json\nin/half")
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
     assert process.wait(timeout=TIMEOUT_S) == 130
     process.stdin.close()
-    assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 1
+    assert not (home.folder / "warehouse").exists()
+    run = subprocess.run(
+        [home.program, "load", "in", "--table", TABLE, "--files-from", "-", "--json"], cwd=home.folder, env=home.environment(), input=b"in/a.json", capture_output=True)  # fmt: skip
+    assert json.loads(run.stdout)["metrics"]["records_written"] == 1, run
 
 
 # Prevents a question that only an answer ends.
