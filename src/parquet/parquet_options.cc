@@ -97,6 +97,42 @@ Result<void> read_metrics(const Properties& properties, ParquetOptions& options)
   return {};
 }
 
+/// A property that is named after a column: its value by the column's name.
+std::map<std::string, std::string> by_column(const Properties& properties, std::string_view prefix) {
+  std::map<std::string, std::string> values;
+  for (auto at = properties.lower_bound(std::string(prefix)); at != properties.end() && at->first.starts_with(prefix); ++at) {
+    values[at->first.substr(prefix.size())] = at->second;
+  }
+  return values;
+}
+
+Result<void> read_bloom_filters(const Properties& properties, ParquetOptions& options) {
+  constexpr std::string_view kEnabled = "write.parquet.bloom-filter-enabled.column.";
+  constexpr std::string_view kFalsePositives = "write.parquet.bloom-filter-fpp.column.";
+  constexpr std::string_view kDistinct = "write.parquet.bloom-filter-ndv.column.";
+  TRY(read_number(properties, "write.parquet.bloom-filter-max-bytes", kKiB, 128 * kMiB, options.bloom_filter_bytes_max));
+  for (const auto& [column, value] : by_column(properties, kEnabled)) {
+    const std::string enabled = lower_case(value);
+    if (enabled != "true" && enabled != "false") return bad_value(std::string(kEnabled) + column, value, "true or false");
+    if (enabled == "true") options.bloom_filters[column] = {};
+  }
+  for (const auto& [column, value] : by_column(properties, kFalsePositives)) {
+    double share = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), share);
+    const bool is_share = error == std::errc() && end == value.data() + value.size() && share > 0 && share < 1;
+    if (!is_share) return bad_value(std::string(kFalsePositives) + column, value, "a number between 0 and 1");
+    if (const auto filter = options.bloom_filters.find(column); filter != options.bloom_filters.end()) {
+      filter->second.false_positives = share;
+    }
+  }
+  for (const auto& [column, value] : by_column(properties, kDistinct)) {
+    const auto count = parse_integer(value);
+    if (!count || *count < 1) return bad_value(std::string(kDistinct) + column, value, "a whole number from 1 on");
+    if (const auto filter = options.bloom_filters.find(column); filter != options.bloom_filters.end()) filter->second.distinct = count;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ParquetOptions> ParquetOptions::from_properties(const Properties& properties) {
@@ -108,6 +144,7 @@ Result<ParquetOptions> ParquetOptions::from_properties(const Properties& propert
   TRY(read_number(properties, "write.parquet.page-row-limit", 1, int64_t{1} << 31, options.page_rows));
   TRY(read_number(properties, "write.parquet.dict-size-bytes", 1, kGiB, options.dictionary_bytes));
   TRY(read_metrics(properties, options));
+  TRY(read_bloom_filters(properties, options));
   return options;
 }
 

@@ -1,6 +1,8 @@
 #include "parquet/parquet_writer.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include <arrow/array.h>
@@ -63,6 +65,15 @@ bool has_floats(const Type& type) {
 }
 
 /// Columns of a Parquet file as Arrow names them: with the list, element and key_value groups in between.
+/// Distinct values for which a split block bloom filter of at most `bytes` is enough (Parquet's format specification, BloomFilter.md): its
+/// size is the next power of two of what they need.
+int64_t values_in_filter(int64_t bytes, double false_positives) {
+  constexpr double kHashes = 8, kBitsOfByte = 8, kRoundingSlack = 0.99;
+  const double bits = static_cast<double>(std::bit_floor(static_cast<uint64_t>(bytes))) * kBitsOfByte;
+  const double values = -bits / kHashes * std::log1p(-std::pow(false_positives, 1 / kHashes));
+  return std::max(int64_t{1}, static_cast<int64_t>(kRoundingSlack * values));
+}
+
 std::vector<std::string> column_paths(const parquet::SchemaDescriptor& descriptor) {
   std::vector<std::string> paths;
   for (int i = 0; i < descriptor.num_columns(); ++i) paths.push_back(descriptor.Column(i)->path()->ToDotString());
@@ -183,6 +194,17 @@ class BufferedParquetWriter final : public ParquetWriter {
     builder.max_row_group_length(std::numeric_limits<int64_t>::max());  // row groups are cut here, where NaNs are counted
   }
 
+  /// As large as the values need, and as the properties allow. Parquet has none of booleans.
+  void set_bloom_filters(parquet::WriterProperties::Builder& builder, const std::vector<std::string>& paths) const {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const auto wanted = options_.bloom_filters.find(leaves_[i].name);
+      if (wanted == options_.bloom_filters.end() || leaves_[i].type->id == TypeId::kBoolean) continue;
+      const int64_t room = values_in_filter(options_.bloom_filter_bytes_max, wanted->second.false_positives);
+      builder.enable_bloom_filter(
+          paths[i], {.ndv = std::min(wanted->second.distinct.value_or(room), room), .fpp = wanted->second.false_positives, .fold = true});
+    }
+  }
+
   /// Opens the file with encodings chosen by its first rows.
   Result<void> open_file(const arrow::RecordBatch& first_rows, int64_t row_bytes) {
     parquet::WriterProperties::Builder builder;
@@ -195,6 +217,7 @@ class BufferedParquetWriter final : public ParquetWriter {
     for (size_t i = 0; i < paths.size(); ++i) {
       if (!pays[i]) builder.disable_dictionary(paths[i]);
     }
+    set_bloom_filters(builder, paths);
     try {
       const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
       auto file = open_measured_file(sink_, root, builder.build(), row_group_);

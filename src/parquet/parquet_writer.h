@@ -25,6 +25,12 @@ struct MetricsMode {
   int length = 16;  ///< code points of a string, bytes of a binary
 };
 
+/// A Parquet bloom filter of one column: write.parquet.bloom-filter-*.column.NAME.
+struct BloomFilter {
+  double false_positives = 0.01;         ///< the share of values not there that it takes for there, in (0, 1)
+  std::optional<int64_t> distinct = {};  ///< values a row group; nullopt: as many as a filter of the largest size holds, then folded
+};
+
 /// From the table's properties (write.parquet.*, write.metadata.metrics.*); the parser names a bad value.
 struct ParquetOptions {
   std::string compression = "zstd";           ///< zstd | snappy | gzip | lz4 | uncompressed
@@ -37,6 +43,9 @@ struct ParquetOptions {
   MetricsMode metrics_default;
   std::map<std::string, MetricsMode> metrics_by_column = {};  ///< by dotted column name
   int metrics_columns_max = 100;                              ///< columns beyond get no metrics unless named
+
+  std::map<std::string, BloomFilter> bloom_filters = {};  ///< by dotted column name
+  int64_t bloom_filter_bytes_max = kMiB;                  ///< of one column and row group; held until the file is finished
 
   static Result<ParquetOptions> from_properties(const std::map<std::string, std::string>& properties);
 };
