@@ -144,6 +144,19 @@ void write_history(const TableMetadata& table, json& out) {
   }
 }
 
+/// Whether nothing was in the table before a snapshot that names no parent. The name alone proves nothing: PyIceberg takes it away when it
+/// expires the parent. Totals that are more than what was added, or that are not told, may stand on what was there before.
+bool began_with_nothing(const Snapshot& snapshot) {
+  if (snapshot.sequence_number == 1) return true;  // the table's first
+  const auto value = [&](const std::string& key, std::string_view otherwise) {
+    const auto at = snapshot.summary.find(key);
+    return at == snapshot.summary.end() ? otherwise : std::string_view(at->second);
+  };
+  const bool removed_nothing = value("deleted-data-files", "0") == "0" && value("deleted-records", "0") == "0";
+  return removed_nothing && value("total-records", "?") == value("added-records", "0") &&
+         value("total-data-files", "?") == value("added-data-files", "0");
+}
+
 }  // namespace
 
 const Snapshot* TableMetadata::find_snapshot(int64_t snapshot_id) const {
@@ -196,7 +209,8 @@ Ancestry ancestors_of_main(const TableMetadata& metadata) {
     const auto parent = by_id.find(*at->parent_snapshot_id);
     at = parent == by_id.end() ? nullptr : parent->second;
   }
-  ancestry.complete = ancestry.snapshots.empty() || !ancestry.snapshots.back()->parent_snapshot_id;
+  const Snapshot* oldest = ancestry.snapshots.empty() ? nullptr : ancestry.snapshots.back();
+  ancestry.complete = oldest == nullptr || (!oldest->parent_snapshot_id && began_with_nothing(*oldest));
   return ancestry;
 }
 

@@ -119,7 +119,7 @@ struct TableMetadata {
 /// Main's snapshots from the newest to the oldest that is still there.
 struct Ancestry {
   std::vector<const Snapshot*> snapshots;
-  bool complete = false;  ///< true: ends at a snapshot without a parent; false: the next one was expired
+  bool complete = false;  ///< true: ends at a snapshot that began with an empty table; false: the next one was expired
 };
 Ancestry ancestors_of_main(const TableMetadata& metadata);
 

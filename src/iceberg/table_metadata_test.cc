@@ -153,6 +153,27 @@ TEST(TableMetadata, SaysWhetherTheHistoryIsComplete) {
   EXPECT_THAT(ids(ancestors_of_main(expired)), ElementsAre(3, 2));
   EXPECT_FALSE(ancestors_of_main(expired).complete);
 
+  // As PyIceberg expires: the snapshot that is left names no parent, and its totals, where it has some, tell that there was one.
+  using Summary = std::map<std::string, std::string>;
+  const Summary added = {{"operation", "append"}, {"added-records", "5"}, {"added-data-files", "1"}};
+  const auto with = [](Summary summary, const Summary& more) {
+    for (const auto& [key, value] : more) summary[key] = value;
+    return summary;
+  };
+  for (const auto& [summary, complete] : {
+           std::pair(with(added, {{"total-records", "5"}, {"total-data-files", "1"}}), true),
+           std::pair(with(added, {{"total-records", "7"}, {"total-data-files", "2"}}), false),
+           std::pair(with(added, {{"total-records", "5"}, {"total-data-files", "1"}, {"deleted-data-files", "3"}}), false),
+           std::pair(added, false),
+           std::pair(Summary{{"total-records", "0"}, {"total-data-files", "0"}}, true),
+       }) {
+    TableMetadata cut = table;
+    cut.snapshots.erase(cut.snapshots.begin(), cut.snapshots.begin() + 2);
+    cut.snapshots.front().parent_snapshot_id.reset();
+    cut.snapshots.front().summary = summary;
+    EXPECT_EQ(ancestors_of_main(cut).complete, complete) << summary.size();
+  }
+
   TableMetadata circular = table;
   circular.snapshots[0].parent_snapshot_id = 3;
   EXPECT_EQ(ancestors_of_main(circular).snapshots.size(), 3U);

@@ -3,6 +3,9 @@
 import json
 import re
 import shutil
+import sqlite3
+import time
+from contextlib import closing, contextmanager
 
 import pyarrow as pa
 import pytest
@@ -46,10 +49,14 @@ def snapshots(home):
     return [snapshot.snapshot_id for snapshot in home.lake.table(TABLE).snapshots()]
 
 
+def append_stranger(home):
+    home.lake.table(TABLE).append(pa.Table.from_pylist(numbered(1, 500), schema=SCHEMA))
+
+
 # Prevents a commit of ours from overwriting one that came between, and strangers' rows from confusing what we know.
 def test_strangers_append_between_our_loads(home):
     load_files(home, 0, 1)
-    home.lake.table(TABLE).append(pa.Table.from_pylist(numbered(1, 500), schema=SCHEMA))
+    append_stranger(home)
     load_files(home, 2)
     home.lake.sql(f"insert into local.{TABLE} (id, name) values (501, 'spark')")
     run = load_files(home, 3)
@@ -126,7 +133,7 @@ def test_rollback_behind_our_last_batch_stops(home):
 def test_rollback_of_a_strangers_snapshot_goes_on(home):
     load_files(home, 0)
     ours = snapshots(home)[-1]
-    home.lake.table(TABLE).append(pa.Table.from_pylist(numbered(1, 500), schema=SCHEMA))
+    append_stranger(home)
     rollback(home, ours)
     load_files(home, 1)
     assert_ids(home, 1, 2, 3, 4, 5, 6)
@@ -143,6 +150,127 @@ def test_a_table_made_anew_stops(home, how):
         home.lake.sql(f"create or replace table local.{TABLE} (id bigint, name string) using iceberg")
     assert_stops(home, TABLE)
     assert_ids(home)
+
+
+# Confirm does not end while this trigger is there (but in the end it does: nothing spins for ever).
+STALL = """
+create view long_while as with recursive steps(n) as (select 1 union all select n + 1 from steps where n < 1000000000) select n from steps;
+create trigger stall before update of state on batches when new.state = 'COMMITTED' begin select count(*) from long_while; end;
+"""
+UNSTALL = "drop trigger stall; drop view long_while"
+
+
+@contextmanager
+def stalled_confirm(home):
+    with closing(sqlite3.connect(home.folder / ".sluice/ledger.db", timeout=30)) as ledger:
+        ledger.executescript(STALL)
+        yield
+        ledger.executescript(UNSTALL)
+
+
+def die_before_confirm(home, number):
+    """A load of one more file is killed when its snapshot is in the table and the ledger has not heard of it; returns that snapshot's id."""
+    home.write_rows(f"in/{number}.json", numbered(3, 1 + 3 * number))
+    before = snapshots(home)
+    with stalled_confirm(home):
+        process = home.start("load", "in", "--table", TABLE)
+        deadline = time.monotonic() + 60
+        while snapshots(home) == before:
+            assert process.poll() is None and time.monotonic() < deadline, "nothing was published"
+            time.sleep(0.05)
+        process.kill()
+        home.finish(process)
+    assert newest_batch(home)["state"] == "PREPARED"
+    return home.lake.table(TABLE).current_snapshot().snapshot_id
+
+
+def load_by_another_name(home):
+    """Three rows of another ingestion: of ours nothing is confirmed yet, so that rule M has nothing to say."""
+    home.write_rows("other/0.json", numbered(3))
+    home.load("other", "--table", TABLE, "--name", "other")
+
+
+def newest_batch(home):
+    return home.ledger("select id, state from batches order by id desc limit 1")[0]
+
+
+def files_of_table(home):
+    return {str(path) for path in home.lake.warehouse.glob("bronze/events/**/*") if path.is_file()}
+
+
+def data_files_of(home, batch):
+    return list(home.lake.warehouse.glob(f"bronze/events/data/{batch['id']}/**/*.parquet"))
+
+
+# Prevents rule P from publishing once more what somebody took out of the table before we knew that it was in there, from calling it loaded
+# (the mark, which stays, says so), and from deleting what a restored table needs.
+@pytest.mark.parametrize("how", ["rollback", "replace"])
+def test_a_batch_that_was_taken_out_before_confirm_stops(home, how):
+    load_by_another_name(home)
+    ours = die_before_confirm(home, 1)
+    if how == "rollback":
+        rollback(home, snapshots(home)[0])
+    else:
+        home.lake.sql(f"create or replace table local.{TABLE} (id bigint, name string) using iceberg")
+    left = [1, 2, 3] if how == "rollback" else []
+    files = files_of_table(home)
+    for _ in range(2):
+        assert_stops(home, "was published, and then the table was rolled back or replaced", "sluice forget", "restore the table")
+        assert newest_batch(home)["state"] == "PREPARED"
+        assert files_of_table(home) == files
+        assert_ids(home, *left)
+    if how == "rollback":  # one way out: the rows are wanted
+        home.run("forget", TABLE, home.folder / "in/1.json", "--yes")
+        left += [4, 5, 6]
+    else:  # the other one
+        home.lake.sql(f"call local.system.set_current_snapshot('{TABLE}', {ours})")
+        left = range(1, 7)
+    home.load("in", "--table", TABLE)
+    assert_ids(home, *left, 1000)
+
+
+def compact_and_expire(home, _):
+    home.lake.sql(f"call local.system.rewrite_data_files(table => '{TABLE}', options => map('rewrite-all', 'true'))")
+    home.lake.sql(f"call local.system.expire_snapshots(table => '{TABLE}', older_than => timestamp '2100-01-01', retain_last => 1)")
+
+
+def append_and_expire(home, _):
+    append_stranger(home)
+    home.lake.table(TABLE).maintenance.expire_snapshots().by_ids(snapshots(home)[:-1]).commit()
+
+
+def set_back_and_pick_again(home, ours):
+    rollback(home, snapshots(home)[0])
+    append_stranger(home)
+    home.lake.sql(f"call local.system.cherrypick_snapshot('{TABLE}', {ours})")
+    home.lake.table(TABLE).maintenance.expire_snapshots().by_ids([ours]).commit()
+
+
+# Prevents a batch from being loaded again whose snapshot is gone before we knew that it was published, while its rows are in the table: in
+# its own data files, in those of a compaction that deleted ours, or under a history that knows nothing of it.
+@pytest.mark.parametrize(("maintain", "keeps_files"), [(compact_and_expire, False), (append_and_expire, True), (set_back_and_pick_again, True)])
+def test_a_batch_whose_snapshot_is_gone_before_confirm_is_found(home, maintain, keeps_files):
+    load_files(home, 0)
+    ours = die_before_confirm(home, 1)
+    batch = newest_batch(home)
+    maintain(home, ours)
+    assert ours not in snapshots(home) and bool(data_files_of(home, batch)) == keeps_files
+    strangers = numbered(1, 500) if keeps_files else []
+    load_files(home, 2)
+    home.lake.assert_judges_agree(TABLE, numbered(9) + strangers, judges=("pyiceberg", "duckdb"))
+    assert home.ledger("select state from batches where id = ?", batch["id"]) == [{"state": "COMMITTED"}]
+    assert home.states() == {"SUCCESS": 3}
+    assert load_files(home)["metrics"]["files_processed"] == 0
+
+
+# Prevents a table from passing for one that was rolled back because PyIceberg, which takes the parent's name from the snapshot that it leaves,
+# expired what stood below a stranger's.
+def test_loads_go_on_where_pyiceberg_expired_our_snapshots(home):
+    load_files(home, 0)
+    append_and_expire(home, None)
+    assert home.lake.table(TABLE).current_snapshot().parent_snapshot_id is None
+    load_files(home, 1)
+    assert_ids(home, *range(1, 7), 500)
 
 
 # Prevents a mark that was removed together with other properties from going unnoticed (rule M).

@@ -10,7 +10,9 @@
 namespace sluice {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
 // Bug: an empty table is made with a value that nobody can read: a corrected definition does not reach it any more. (Definitions are
@@ -36,22 +38,25 @@ void rewrite(World& world, const std::function<void(TableMetadata&)>& change) {
   world.change_catalog(fmt::format("UPDATE iceberg_tables SET metadata_location = '{}'", location));
 }
 
-/// Another writer's snapshot with the data files of the one before, or with none: everything was deleted, or is in files that it compacted.
-void add_foreign_snapshot(World& world, bool keeps_files) {
+/// Another writer's snapshot with the data files of the one before, or of this manifest list.
+void add_foreign_snapshot(World& world, const std::string& manifest_list = "") {
   Context context;
   const LoadedTable base = world.table();
   auto plan = plan_append(world.store, base, {}, 4711, {.object_prefix = "foreign-"}, world.clock, context);
   ASSERT_TRUE(plan);
-  if (!keeps_files) {
-    const std::string empty = write_manifest_list({}, plan->snapshot_id, std::nullopt, plan->sequence_number).value();
-    for (TableUpdate& update : plan->change.updates) {
-      auto* added = std::get_if<AddSnapshot>(&update);
-      if (!added) continue;
-      added->snapshot.manifest_list += ".empty.avro";
-      ASSERT_TRUE(world.store.put(added->snapshot.manifest_list, empty, {}, context));
-    }
+  for (TableUpdate& update : plan->change.updates) {
+    auto* added = std::get_if<AddSnapshot>(&update);
+    if (added && !manifest_list.empty()) added->snapshot.manifest_list = manifest_list;
   }
   world.commit(plan->change);
+}
+
+/// A manifest list without data files: everything was deleted, or is in files that somebody compacted.
+std::string empty_manifest_list(World& world) {
+  Context context;
+  const std::string path = metadata_location_dir(world.table().metadata) + "/empty.avro";
+  EXPECT_TRUE(world.store.put(path, write_manifest_list({}, 4711, std::nullopt, 1).value(), {}, context));
+  return path;
 }
 
 void expire_all_but_main(World& world) {
@@ -60,9 +65,22 @@ void expire_all_but_main(World& world) {
   });
 }
 
+/// The same as PyIceberg does it: the snapshot that is left forgets that it had a parent.
+void expire_as_pyiceberg(World& world) {
+  expire_all_but_main(world);
+  rewrite(world, [](TableMetadata& table) { table.snapshots.front().parent_snapshot_id.reset(); });
+}
+
 void remove_mark(World& world) {
   const IngestionId ingestion = world.start()->registered().id;
   world.commit({{}, {RemoveProperties{{"sluice.ingestion." + ingestion.text}}}});
+}
+
+std::vector<BatchState> live_batches(World& world) {
+  const auto process = world.start();
+  std::vector<BatchState> states;
+  for (const BatchRecord& batch : *process->ledger().live_batches(process->registered().id)) states.push_back(batch.state);
+  return states;
 }
 
 /// A first load, and a batch of a.json that is in the table, and whose process died before it heard of it.
@@ -78,7 +96,7 @@ TEST(RuleP, FindsLiveDataFilesWhereTheSnapshotIsGone) {
   World world;
   world.put("a.json", {1, 2});
   die_published(world);
-  add_foreign_snapshot(world, /*keeps_files=*/true);
+  add_foreign_snapshot(world);
   remove_mark(world);
   expire_all_but_main(world);
   EXPECT_EQ(world.run().run.metrics.records_written, 0);
@@ -91,7 +109,7 @@ TEST(RuleP, StopsWhereNothingTells) {
   World world;
   world.put("a.json", {1, 2});
   die_published(world);
-  add_foreign_snapshot(world, /*keeps_files=*/false);
+  add_foreign_snapshot(world, empty_manifest_list(world));
   remove_mark(world);
   expire_all_but_main(world);
   EXPECT_THAT(error_of(world), HasSubstr("may have been published: the snapshots that would tell were expired and its mark is gone"));
@@ -107,11 +125,97 @@ TEST(RuleP, StopsWhereNothingTells) {
 TEST(RuleP, BelievesTheMarkWhereTheHistoryIsGone) {
   World world;
   die_published_behind_another(world);
-  add_foreign_snapshot(world, /*keeps_files=*/false);
+  add_foreign_snapshot(world, empty_manifest_list(world));
   expire_all_but_main(world);
   EXPECT_EQ(world.run().run.error, "");
   EXPECT_THAT(world.ids(), UnorderedElementsAre()) << "published again";
   EXPECT_EQ(world.run().run.metrics.records_written, 0);
+}
+
+/// Main was set back, somebody wrote into the table, put the batch's data files into it again (as cherrypick_snapshot does), and expired
+/// what main does not need: its history is whole, and the batch's snapshot is not in it.
+void pick_again(World& world) {
+  const Snapshot ours = *world.table().metadata.current_snapshot();
+  roll_back_to(world, *ours.parent_snapshot_id);
+  add_foreign_snapshot(world, ours.manifest_list);
+  rewrite(world, [&](TableMetadata& table) {
+    std::erase_if(table.snapshots, [&](const Snapshot& snapshot) { return snapshot.snapshot_id == ours.snapshot_id; });
+  });
+}
+
+// Bug: history was cut, or was made anew around the batch's data files: its snapshot is gone from it while its mark and its rows are there,
+// and the run stops as after a rollback, or loads the rows again.
+TEST(RuleP, FindsLiveDataFilesWhereOnlyTheHistoryWasCut) {
+  for (const bool picked : {false, true}) {
+    SCOPED_TRACE(picked);
+    World world;
+    die_published_behind_another(world);
+    if (picked) {
+      pick_again(world);
+    } else {
+      add_foreign_snapshot(world);
+      expire_all_but_main(world);
+    }
+    EXPECT_EQ(world.run().run.metrics.records_written, 0);
+    EXPECT_THAT(live_batches(world), IsEmpty());
+    EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 7));
+    world.put("b.json", {3});
+    world.run();
+    EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2, 3, 7));
+    world.check_invariants("after recovery", /*orphans=*/false);
+  }
+}
+
+/// Run after run stops with `message`, and leaves table, objects and batch as they are.
+void expect_stops(World& world, const char* message) {
+  world.put("new.json", {99});
+  const auto objects = world.store.keys();
+  for (const char* which : {"the run that takes over", "the one after it"}) {
+    SCOPED_TRACE(which);
+    EXPECT_THAT(error_of(world), HasSubstr(message));
+    EXPECT_EQ(world.store.keys(), objects);
+    EXPECT_THAT(live_batches(world), ElementsAre(BatchState::kPrepared));
+  }
+  world.drop("new.json");
+}
+
+/// A batch of a.json whose process died before it confirmed; then CREATE OR REPLACE, which keeps uuid, properties and old snapshots, drops
+/// main, and may bring rows of its own. Returns the batch's snapshot.
+int64_t die_published_and_replace(World& world, bool with_rows) {
+  world.put("a.json", {1, 2});
+  die_published(world);
+  const int64_t ours = world.table().metadata.current_snapshot()->snapshot_id;
+  world.commit({{}, {RemoveSnapshotRef{"main"}}});
+  if (with_rows) add_foreign_snapshot(world);
+  return ours;
+}
+
+// Bug: the mark, which a replaced table keeps, calls its batch present: its files count as loaded, and no row is there. Or the batch is
+// published into what somebody emptied.
+TEST(RuleP, StopsWhenTheTableWasReplaced) {
+  for (const bool with_rows : {false, true}) {
+    SCOPED_TRACE(with_rows);
+    World world;
+    die_published_and_replace(world, with_rows);
+    expect_stops(world, "was published, and then the table was rolled back or replaced");
+    EXPECT_THAT(world.ids(), IsEmpty());
+    ASSERT_TRUE(world.start()->forget({World::uri("a.json")}, false));
+    world.run();
+    EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+    world.check_invariants("after the operator gave it up");
+  }
+}
+
+// Bug: a table that was put right again, as the message asks for, is loaded twice, or stops for good.
+TEST(RuleP, FindsTheBatchOnceTheTableWasRestored) {
+  World world;
+  const int64_t ours = die_published_and_replace(world, /*with_rows=*/true);
+  expect_stops(world, "restore the table");
+  roll_back_to(world, ours);
+  world.run();
+  EXPECT_THAT(live_batches(world), IsEmpty());
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+  world.check_invariants("after the table was restored");
 }
 
 /// The current schema without its column `name`, or with another type for it.
@@ -185,6 +289,45 @@ TEST(RuleT, PublishesWhereAColumnWasAdded) {
   world.run();
   EXPECT_EQ((*world.start()->ledger().find_batch(prepared.batch))->state, BatchState::kCommitted);
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+}
+
+// Bug: a history that PyIceberg cut passes for a complete one without our snapshot: the rows of a batch whose mark is gone are loaded
+// twice.
+TEST(RuleP, KnowsThatPyIcebergCutsHistories) {
+  World world;
+  world.put("a.json", {1, 2});
+  die_published(world);
+  add_foreign_snapshot(world);
+  remove_mark(world);
+  expire_as_pyiceberg(world);
+  EXPECT_EQ(world.run().run.metrics.records_written, 0);
+  EXPECT_THAT(live_batches(world), IsEmpty());
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+}
+
+// Bug: the same history makes a table that nobody touched look as if it had been rolled back, and every run stops.
+TEST(RuleM, GoesOnWherePyIcebergCutTheHistory) {
+  World world;
+  world.put("a.json", {1});
+  world.run();
+  add_foreign_snapshot(world);
+  expire_as_pyiceberg(world);
+  world.put("b.json", {2});
+  EXPECT_EQ(world.run().run.error, "");
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
+}
+
+// Bug: the same history says that a batch, which a restored ledger calls withdrawn, is not in the table, and its live files are swept.
+TEST(RuleW, SweepsNothingThatIsLiveWherePyIcebergCutTheHistory) {
+  World world;
+  restore_while_staging(world);
+  add_foreign_snapshot(world);
+  expire_as_pyiceberg(world);
+  ASSERT_TRUE(world.start()->forget({}, /*all=*/true));
+  world.run();
+  world.clock.advance(std::chrono::hours(25));
+  world.run();
+  EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 1));
 }
 
 }  // namespace
