@@ -3,16 +3,18 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import threading
 
 import pytest
 import zstandard
 
-from program import numbered
+from program import numbered, numbered_json
 
 TABLE = "bronze.events"
 GOOD = numbered(3)
+READ_AGAIN = "it is read again, by this run or the next"
 
 
 def row(number):
@@ -56,22 +58,28 @@ def test_broken_files(home, name):
     assert ("--on-bad-row=skip" in failed["error_message"]) == helps, (helps, failed)
 
 
-# Prevents a line without end from eating the memory: it is refused at the limit, long before it is read to its end.
-def test_a_line_of_a_gigabyte(home):
+# How a file begins whose last row does not end within a gigabyte, and the line in which that row begins.
+ENDLESS = {"json": (row(7) + '{"id": 8, "name": "', 2), "csv": ("id,name\n7,n7\n8,", 3), "quoted.csv": ('id,name\n7,n7\n8,"', 3)}
+
+
+# Prevents a line without end from eating the memory, from being unpacked to its end, from keeping other files out, or from failing without a
+# place.
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_line_of_a_gigabyte(home, kind):
+    begin, line = ENDLESS[kind]
     home.write_rows("in/good.json", GOOD)
-    with open(home.folder / "in/endless.json", "wb") as file:
-        file.write(b'{"id": 7, "name": "')
-        file.truncate(1 << 30)
-    with gzip.open(home.folder / "in/endless.json.gz", "wb", 1) as file:
-        file.write(b'{"id": 7, "name": "')
-        for _ in range(300):
-            file.write(b"x" * (1 << 20))
-    before = ["prlimit", f"--as={6 << 30}", "--"] if shutil.which("prlimit") else []
-    run = home.load("in", "--table", TABLE, code=3, before=before)
-    assert run["metrics"]["files_failed"] == 2
-    for failed in home.ledger("select error_type, error_message from processed_files where status = 'FAILED'"):
-        assert failed["error_type"] in ("TooLarge", "ParseError") and "MiB" in failed["error_message"], failed
-    assert home.lake.count(TABLE) == 3
+    os.truncate(home.write(f"in/plain.{kind}", begin), 1 << 30)  # takes no space
+    packed = gzip.compress(begin.encode()) + 64 * gzip.compress(b"x" * (16 << 20), 1)
+    home.write(f"in/packed.{kind}.gz", packed + b"whoever comes here fails with another error")
+    before = ["prlimit", f"--as={1 << 30}", "--"] if shutil.which("prlimit") else []
+    run = home.load("in", "--table", TABLE, "--threads", 2, code=3, before=before)
+    failures = {one["file_path"].split("/")[-1]: one for one in run["failures"]}
+    assert failures.keys() == {f"plain.{kind}", f"packed.{kind}.gz"}, run
+    for name, failed in failures.items():
+        assert (failed["error_type"], failed["line"]) == ("TooLarge", line), failed
+        assert f"{name}: line {line}: " in failed["error_message"] and "split it" in failed["error_message"], failed
+    home.lake.assert_judges_agree(TABLE, GOOD, judges=("pyiceberg",))
+    assert home.states() == {"SUCCESS": 1, "FAILED": 2}
 
 
 # Prevents messages that say what is wrong with a file, and neither that it was left out nor what to do.
@@ -167,7 +175,51 @@ def test_full_disk(home, small_disk):
     assert lake.count(TABLE) == 200_000
 
 
-# Prevents a file that shrinks or changes under the reader from being loaded as a mixture, or from killing the process.
+# Prevents a ledger whose disk fills up, at whatever step of a run, from losing or doubling files, or from saying nothing of what to do.
+def test_full_disk_of_the_ledger(home, small_disk):
+    home.extra_environment["SLUICE_LEDGER"] = f"sqlite:{small_disk}/ledger.db"
+    filler, were_in_the_table = small_disk / "filler", set()
+    home.write_rows("in/0.json", numbered(1, 0))
+    home.load("in", "--table", TABLE)
+    for step in range(20):  # each run comes a bit further than the one before
+        files, room = 101 + 100 * step, step * 240 * 1024
+        for number in range(files - 100, files):
+            home.write_rows(f"in/{number}.json", numbered(1, number))
+        disk = os.statvfs(small_disk)
+        filler.write_bytes(bytes(disk.f_bavail * disk.f_frsize - room))
+        outcome = home.run("load", "in", "--table", TABLE, code=None)
+        filler.unlink()
+        if outcome.code == 0:
+            break
+        assert outcome.code == 1 and f"{small_disk}/ledger.db" in outcome.err, outcome
+        assert room == 0 or "disk is full; make room on its disk and run again" in outcome.err, outcome
+        were_in_the_table.add(home.lake.count(TABLE) == files)
+        home.load("in", "--table", TABLE)
+        assert home.lake.count(TABLE) == files, f"after {outcome}"
+    assert outcome.code == 0 and were_in_the_table == {False, True}
+    assert home.load("in", "--table", TABLE)["metrics"]["files_unchanged"] == files
+    home.lake.assert_judges_agree(TABLE, numbered(files, 0), judges=("pyiceberg",))
+
+
+# Prevents a file that changes between listing and reading from failing, from being loaded as it was listed, or from waiting without a word.
+def test_a_file_that_changes_before_it_is_read(home):
+    home.write("in/first.json", numbered_json(500_000))
+    home.write_rows("in/second.json", numbered(3, -100))
+    process = home.start("load", "in", "--table", TABLE, "--threads", 1, "--batch-files-max", 1, "--json")
+    while process.poll() is None and not any(home.folder.glob("warehouse/bronze/events/data/**/*")):
+        pass  # until it is at work on the first file
+    home.write_rows("in/second.json", numbered(5, -200))
+    outcome = home.finish(process)
+    (released,) = outcome.json["failures"]
+    assert outcome.code == 0 and (released["outcome"], released["error_type"]) == ("RELEASED", "ChangedWhileRead"), outcome
+    message = released["error_message"]
+    assert message.startswith("second.json: ") and "it changed" in message and READ_AGAIN in message and message in outcome.json["warnings"], outcome
+    assert home.states() == {"SUCCESS": 2} and home.lake.count(TABLE) == 500_005
+    assert sorted(row["id"] for row in home.lake.rows(TABLE, ("id", "<", 0), ("id",))) == list(range(-200, -195))
+
+
+# Prevents a file that shrinks or changes under the reader from being loaded as a mixture, from killing the process, or from being called
+# anything but changed, or broken off where it was just then.
 def test_files_that_change_while_read(home):
     for number in range(30):
         home.write_rows(f"in/steady{number}.json", numbered(2000, 2000 * number))
@@ -187,7 +239,9 @@ def test_files_that_change_while_read(home):
     writer.start()
     try:
         for _ in range(3):
-            home.run("load", "in", "--table", TABLE, code=None)
+            for failed in home.load("in", "--table", TABLE, code=None)["failures"]:
+                said = {"ChangedWhileRead": f"{READ_AGAIN}|the file grew while it was read", "ParseError": "the text ends inside|not a JSON number"}
+                assert re.search(f"^changing.json: .*({said[failed['error_type']]})", failed["error_message"]), failed
     finally:
         stop.set()
         writer.join()

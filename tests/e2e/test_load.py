@@ -305,6 +305,21 @@ def test_forget_loads_again(home):
     assert sorted(row["id"] for row in home.lake.rows(TABLE)) == [1, 1, 2, 2, 3, 4]
 
 
+# Prevents a forget that scripts cannot read: another count than that of the files, or a question where nobody answers.
+def test_forget_in_json(home):
+    for name in ("a", "b", "c"):
+        home.write_rows(f"in/{name}.json", numbered(2))
+    home.load("in", "--table", TABLE)
+    for arguments, said in ((["in/a.json"], "--yes"), (["in/a.json", "in/d.json", "--yes"], "in/d.json: bronze.events has no file"), (["--yes"], "--all")):
+        assert said in home.run("forget", TABLE, *arguments, "--json", code=2).json["error"]["message"]
+        assert home.states() == {"SUCCESS": 3}
+    assert home.run("forget", TABLE, "in/a.json", home.folder / "in/b.json", "--yes", "--json").json == {"forgotten": 2, "warnings": []}
+    assert [row["file_path"] for row in home.ledger("select file_path from processed_files")] == [uri(home, "in/c.json")]
+    for count in (1, 0):
+        assert home.run("forget", TABLE, "--all", "--yes", "--json").json == {"forgotten": count, "warnings": []}
+    assert home.load("in", "--table", TABLE)["metrics"]["records_written"] == 6 and home.lake.count(TABLE) == 12
+
+
 # Prevents --files-from from loading what is not in the list, and from forgetting what it loaded.
 def test_files_from_loads_only_the_list(home):
     for number in range(4):

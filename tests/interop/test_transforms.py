@@ -11,14 +11,17 @@ from test_types import TABLE, load
 
 UTC = datetime.timezone.utc
 BEFORE_1970 = datetime.datetime(1969, 12, 31, 23, 30)
-TIMES = [BEFORE_1970, datetime.datetime(1970, 1, 1), datetime.datetime(1970, 1, 1, 1, 15), datetime.datetime(2024, 2, 29, 12), datetime.datetime(1901, 1, 31, 5)]
+TIMES = [
+    BEFORE_1970, datetime.datetime(1970, 1, 1), datetime.datetime(1970, 1, 1, 1, 15), datetime.datetime(2024, 2, 29, 12), datetime.datetime(1901, 1, 31, 5),
+    datetime.datetime(1970, 1, 31, 23, 59, 59, 999999), datetime.datetime(1969, 12, 1),
+]  # fmt: skip
 INSTANTS = [at.replace(tzinfo=UTC) for at in TIMES]
 DAYS = [at.date() for at in TIMES]
 COLUMNS = {
     "b": ("boolean", [True, False, True, False, True]),
     "i": ("int", [-11, -1, 0, 1, 34]),
     "l": ("long", [-(2**40), -1, 0, 34, 2**40]),
-    "p": ("decimal(9, 2)", [Decimal("14.20"), Decimal("-0.50"), Decimal("0.00"), Decimal("10.65"), Decimal("-10.65")]),
+    "p": ("decimal(9, 2)", [Decimal(one) for one in "14.20 0.00 0.49 10.65 -0.50 -10.65 99999.99".split()]),
     "s": ("string", ["iceberg", "", "ü🙂ä", "with space/slash=%", "a"]),
     "r": ("binary", [b"\x00\x01\x02\x03", b"", b"\xff\xfe\xfd", b"abcdef", b"b"]),
     "u": ("uuid", [uuid.UUID("f79c3e09-677c-4bbd-a479-3f349cb785e7"), *(uuid.UUID(int=n) for n in (0, 1, 2**127, 2**128 - 1))]),
@@ -36,14 +39,25 @@ TRANSFORMS = [
     *(f"hour({column})" for column in "tz"),
 ]
 
-# DuckDB 1.5.5 loses rows of these, also in tables that Spark wrote: it cuts timestamps before 1970 towards zero, and its truncate knows no
-# negative decimals, its bucket no UUIDs.
-NOT_FOR = {
-    "duckdb": {*(f"{unit}({column})" for unit in ("month", "day") for column in "tz"), "truncate(50, p)", "bucket(7, u)"},
-    "spark": {"c", "bucket(7, c)", "x"},  # it knows no times of day, and reads a fixed value in a manifest as if a length stood before it
-}
-# Tables partitioned by a UUID itself: every one of the judges loses rows under a filter, each in its own way, whoever wrote the table.
-FULL_SCAN_ONLY = {"u"}
+# Spark knows no times of day, and reads a fixed value in a manifest as if a length stood before it. DuckDB and PyIceberg read every table.
+UNREADABLE_FOR_SPARK = {"c", "bucket(7, c)", "x"}
+RANGES = ("<", "<=", ">", ">=")
+
+
+def is_right(judge, transform, comparison, value=None):
+    """Whether a judge finds the rows under this filter. By what we saw of DuckDB 1.5.5, PyIceberg 0.12 and Spark 4.1, with tables that Spark wrote,
+    too: the value that is asked for makes a filter go wrong, not what else is in the table. So each judge is asked the others over the same rows."""
+    if judge == "duckdb" and transform.startswith(("day", "month")) and isinstance(value, datetime.datetime):
+        # Cuts a time before 1970 up instead of down: == > >= pass over the day or month that it lies in, unless it is the very beginning.
+        return comparison in ("<", "<=") or value.replace(tzinfo=None) >= datetime.datetime(1970, 1, 1)
+    if judge == "duckdb" and transform == "truncate(50, p)" and value is not None:
+        return value >= 0  # "INTERNAL Error: Information loss on integer cast", under each comparison
+    if judge == "duckdb":
+        return (transform, comparison) != ("bucket(7, u)", "==")  # has another hash for UUIDs; ranges and nulls need none
+    if judge == "pyiceberg":
+        return transform != "u" or comparison not in ("==", *RANGES)  # compares a UUID with bytes
+    # Spark compares the halves of a UUID as signed numbers; == does so where a manifest list has bounds of UUIDs.
+    return column_of(transform) != "u" or comparison not in RANGES and (transform, comparison) != ("u", "==")
 
 
 def column_of(transform):
@@ -60,13 +74,13 @@ def test_transforms_of_a_column(home, column):
         load(home, {column: kind}, rows, table=table, partition_by=[transform], name=f"{number}", source={"paths": [f"in/{number}.json"]})
         fields = home.lake.table(table).spec().fields
         assert len(fields) == 1 and fields[0].source_id == 2, transform
-        judges = [judge for judge in ALL_JUDGES if transform not in NOT_FOR.get(judge, ())]
         filters = [(column, "==", value) for value in values] + [(column, "null"), (column, "not null")]
-        if column not in ("b", "u"):
-            filters += [(column, "<", values[0]), (column, ">=", values[3])]
-        home.lake.assert_judges_agree(table, rows, filters if transform not in FULL_SCAN_ONLY else (), judges=judges)
+        filters += [(column, comparison, value) for comparison, value in zip(RANGES, values)]
+        for judge in ALL_JUDGES:
+            if judge != "spark" or transform not in UNREADABLE_FOR_SPARK:
+                home.lake.assert_judges_agree(table, rows, [one for one in filters if is_right(judge, transform, *one[1:])], judges=(judge,))
         by_pyiceberg = {str(task.file.partition) for task in home.lake.table(table).scan().plan_files()}
-        if "spark" in judges and column != "u":  # Spark cannot show a UUID there
+        if transform not in UNREADABLE_FOR_SPARK and column != "u":  # Spark cannot show a UUID there
             assert len(home.lake.sql(f"select partition from local.{table}.partitions")) == len(by_pyiceberg)
 
 
