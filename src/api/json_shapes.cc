@@ -65,6 +65,7 @@ json run_json(const RunRecord& run) {
 json report_json(const RunReport& report) {
   json j = run_json(report.run);
   j["files_found"] = report.files_found;
+  j["files_not_ready"] = report.files_not_ready;
   j["failures"] = json::array();
   for (const FileResult& failure : report.failures) j["failures"].push_back(failure_json(failure));
   j["waiting_for_approval"] = waiting_json(report.waiting);
@@ -86,6 +87,7 @@ json dry_run_json(const DryRun& dry) {
           {"files_new", dry.files_new},
           {"files_changed", dry.files_changed},
           {"files_waiting", dry.files_waiting},
+          {"files_not_ready", dry.files_not_ready},
           {"files_skipped", dry.files_skipped},
           {"bytes", dry.bytes},
           {"archives", dry.archives},

@@ -17,7 +17,7 @@
 namespace sluice {
 
 nlohmann::json run_json(const RunRecord& run);
-/// A run with what it could not load: run_json plus `files_found`, `failures`, `waiting_for_approval`, `warnings`.
+/// A run with what it could not load: run_json plus `files_found`, `files_not_ready`, `failures`, `waiting_for_approval`, `warnings`.
 nlohmann::json report_json(const RunReport& report);
 nlohmann::json dry_run_json(const DryRun& dry);
 /// Every column of a file's present state.

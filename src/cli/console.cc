@@ -51,6 +51,11 @@ Console::Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silen
 
 Console::~Console() { clear_bar(); }
 
+void Console::not_ready(int64_t files) {
+  std::lock_guard lock(mutex_);
+  line(fmt::format("{} file(s) are not ready yet (min_age, marker): a later run loads them", files));
+}
+
 void Console::discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes, int64_t failed) {
   std::lock_guard lock(mutex_);
   files_total_ = to_load, bytes_total_ = bytes;

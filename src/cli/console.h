@@ -22,6 +22,7 @@ class Console final : public RunObserver {
   Console(std::FILE* out, std::FILE* err, Verbosity verbosity, bool silent, Clock& clock);
   ~Console() override;
 
+  void not_ready(int64_t files) override;
   void discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes, int64_t failed) override;
   void claimed(const ClaimedBatch& batch) override;
   void expanded(const ClaimedFile& archive, const std::string& format, const Expansion& expansion) override;

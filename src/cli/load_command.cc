@@ -65,8 +65,8 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
     bool any = false;
     for (bool last = false; !last && !any;) {
       TRY_ASSIGN(const FeedPage page, feed->next(context));
-      any = !page.files.empty() || !page.warnings.empty() || !page.bad_names.empty() || page.waiting > 0;
       last = page.last;
+      any = !page.files.empty() || !page.warnings.empty() || !page.bad_names.empty() || (last && page.unmatched.empty());
     }
     if (!any) return invalid_input(fmt::format("{}: no file matches; nothing was loaded (--allow-empty accepts that)", typed[i]));
   }
@@ -128,9 +128,10 @@ Result<void> check_new_target(const CommandLine& line, Assembly& parts, const In
 }
 
 std::string dry_run_text(const DryRun& dry, const Ingestion& ingestion) {
-  std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {}{}{} bytes to load\n", dry.files_found,
+  std::string text = fmt::format("{} file(s) found, {} known and unchanged, {} new, {} changed, {}{}{}{} bytes to load\n", dry.files_found,
                                  dry.files_unchanged, dry.files_new, dry.files_changed,
                                  dry.files_waiting > 0 ? fmt::format("{} waiting since earlier runs, ", dry.files_waiting) : "",
+                                 dry.files_not_ready > 0 ? fmt::format("{} not ready yet, ", dry.files_not_ready) : "",
                                  dry.files_skipped > 0 ? fmt::format("{} skipped, ", dry.files_skipped) : "", dry.bytes);
   if (dry.archives > 0) text += fmt::format("{} archive(s) with {} member(s) to load\n", dry.archives, dry.members);
   for (const auto& [path, format] : dry.formats) text += fmt::format("{}: {}\n", path.substr(path.rfind('/') + 1), format);

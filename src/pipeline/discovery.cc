@@ -54,6 +54,7 @@ class Finder {
 
   /// What else a page says: warnings, and files whose names the ledger cannot keep. Those are recorded by their printable form.
   Result<void> take_remarks(FeedPage& page) {
+    found_.not_ready += page.waiting;
     for (const Error& warning : page.warnings) found_.warnings.push_back(warning.message);
     for (ListedFile& listed : page.bad_names) {
       ++found_.found;
@@ -143,7 +144,7 @@ Result<Discovered> look_up(FileFeed& feed, KnownFiles& known, Finder& finder, Co
 
 Discovered& Discovered::operator+=(const Discovered& other) {
   found += other.found, unchanged += other.unchanged, added += other.added, changed += other.changed;
-  ignored += other.ignored, skipped += other.skipped, bytes += other.bytes;
+  ignored += other.ignored, skipped += other.skipped, not_ready += other.not_ready, bytes += other.bytes;
   warnings.insert(warnings.end(), other.warnings.begin(), other.warnings.end());
   return *this;
 }

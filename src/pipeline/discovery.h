@@ -21,7 +21,8 @@ struct Discovered {
   int64_t found = 0;      ///< files listed
   int64_t unchanged = 0;  ///< of them known at that version
   int64_t added = 0, changed = 0, ignored = 0, skipped = 0;
-  int64_t bytes = 0;  ///< of new and changed files
+  int64_t not_ready = 0;  ///< not listed among `found`: younger than min_age, or without their marker
+  int64_t bytes = 0;      ///< of new and changed files
   std::vector<std::string> warnings;
 
   Discovered& operator+=(const Discovered& other);

@@ -93,7 +93,7 @@ Result<std::vector<ClaimedFile>> files_to_load(const EngineParts& parts, const S
       return {};
     };
     TRY_ASSIGN(const Discovered found, compare(make_feed, parts.work, asked, source.id, take, context));
-    dry.files_found += found.found, dry.files_unchanged += found.unchanged;
+    dry.files_found += found.found, dry.files_not_ready += found.not_ready, dry.files_unchanged += found.unchanged;
     dry.files_new += found.added, dry.files_changed += found.changed, dry.bytes += found.bytes;
     dry.warnings.insert(dry.warnings.end(), found.warnings.begin(), found.warnings.end());
     if (options.files_from) break;

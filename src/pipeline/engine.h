@@ -31,6 +31,8 @@ class RunObserver {
   /// Discovery is over: `found` files listed in all sources, `done_before` of them with nothing left to do, `to_load` waiting; `bytes` is
   /// the size of what is new. Where nothing is to be loaded, `failed` files are known that are not tried again by themselves.
   virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/, int64_t /*failed*/) {}
+  /// Files that match, and that a later run loads: younger than min_age, or without their marker. Before discovered().
+  virtual void not_ready(int64_t /*files*/) {}
   /// A batch was claimed.
   virtual void claimed(const ClaimedBatch&) {}
   /// An archive was opened and its members recorded; `format` as in its record ("tar.gz").
@@ -78,6 +80,7 @@ struct DisposedFiles {
 struct RunReport {
   RunRecord run;
   int64_t files_found = 0;
+  int64_t files_not_ready = 0;        ///< younger than min_age, or without their marker; not among those found
   std::vector<WaitingFiles> waiting;  ///< for approval, when the run ended
   std::vector<FileResult> failures;   ///< the first kReportedFailuresMax of the files that failed, were refused or skipped in this run
   DisposedFiles disposed;             ///< in this run, also of files that an earlier one loaded
@@ -89,6 +92,7 @@ inline constexpr size_t kReportedFailuresMax = 1000;
 struct DryRun {
   int64_t files_found = 0, files_unchanged = 0, files_new = 0, files_changed = 0, bytes = 0;
   int64_t files_waiting = 0;              ///< known, and not loaded yet: new when an earlier run saw them, or failed
+  int64_t files_not_ready = 0;            ///< younger than min_age, or without their marker; not among those found
   int64_t files_skipped = 0;              ///< that the run would not read: before start_from, or changed where changes are ignored
   int64_t archives = 0, members = 0;      ///< archives that were looked into, and members to load of them
   std::vector<std::string> sample_paths;  ///< of files to load, members included, the first 20

@@ -130,6 +130,7 @@ Result<void> RunLoop::discover_files(Context& context) {
                     found.changed));
   }
   report_.files_found = found.found;
+  report_.files_not_ready = found.not_ready;
   RunMetrics counted;
   counted.files_unchanged = found.unchanged + found.ignored;
   counted.files_skipped = found.skipped;
@@ -145,6 +146,7 @@ Result<void> RunLoop::discover_files(Context& context) {
     TRY_ASSIGN(const FilePage one, parts_.history.files({.ingestion = ingestion_.id, .state = FileState::kFailed, .limit = 1}));
     failed = one.total;
   }
+  if (found.not_ready > 0) observer_.not_ready(found.not_ready);
   observer_.discovered(found.found, done_before, to_load, found.bytes, failed);
   return {};
 }

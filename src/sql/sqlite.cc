@@ -50,6 +50,7 @@ std::string_view way_out(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return "; another process is writing to it: try again later";
+    case SQLITE_IOERR: return "; is its disk full, or broken?";
     case SQLITE_FULL: return "; make room on its disk and run again";
     case SQLITE_CORRUPT: return "; the file is damaged: restore it from a backup";
     case SQLITE_NOTADB: return "; name another file, or restore this one from a backup";

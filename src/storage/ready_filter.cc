@@ -42,7 +42,8 @@ std::vector<std::string> ReadyFilter::take_passed_over() {
 bool ReadyFilter::ignores(const Glob& glob, std::string_view path) {
   if (path == glob.text()) return false;
   if (is_own(glob, path)) return true;
-  const std::string_view below = path.substr(std::min(glob.fixed_folder().size(), path.size()));
+  std::string_view below = path.substr(std::min(glob.fixed_folder().size(), path.size()));
+  if (below.starts_with('/')) below.remove_prefix(1);  // of a folder that was named without its slash
   const auto matches_below = [below](const Glob& pattern) { return pattern.matches(below); };
   if (std::any_of(path_patterns_.begin(), path_patterns_.end(), matches_below)) return true;
 
@@ -76,7 +77,7 @@ bool ReadyFilter::ignores_names(std::string_view names) const {
 
 Result<Readiness> ReadyFilter::ask(const Glob& glob, const ListedFile& file, Context& context) {
   if (ignores(glob, file.path)) return Readiness::kIgnored;
-  if (ready_.modified_after && file.modified_at <= *ready_.modified_after) return Readiness::kIgnored;
+  if (ready_.modified_after && file.modified_at <= *ready_.modified_after) return Readiness::kBefore;
   if (ready_.min_age.count() > 0 && clock_->now() - file.modified_at < ready_.min_age) return Readiness::kWaiting;
   if (ready_.marker.empty()) return Readiness::kReady;
   TRY_ASSIGN(const bool marked, has_marker(file.path, context));

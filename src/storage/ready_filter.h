@@ -15,7 +15,9 @@
 
 namespace sluice {
 
-enum class Readiness { kReady, kIgnored, kWaiting };
+/// kIgnored: as if it were not there; kWaiting: younger than min_age, or without its marker; kBefore: it is there, and was changed too
+/// early.
+enum class Readiness { kReady, kIgnored, kWaiting, kBefore };
 
 class ReadyFilter {
  public:

@@ -96,7 +96,7 @@ def test_modified_after(home, load):
 def test_ignore(home, load):
     for name in ("1.json", "2.bak.json", "old/3.json", "new/4.json", "_5.json"):
         write(home, name, ago(0))
-    assert load(ignore=["*.bak.json", "old"]) == {"1.json": 1, "new/4.json": 1, "_5.json": 1}
+    assert load(ignore=["*.bak.json", "old/*"]) == {"1.json": 1, "new/4.json": 1, "_5.json": 1}
 
 
 # Prevents one rule from replacing another, and rules that are forgotten by the next run of the ingestion.
@@ -126,3 +126,20 @@ def test_a_list_asks_no_rules(home):
     write(home, "_SUCCESS", ago(0))
     assert home.load("in", "--table", TABLE, *rules)["metrics"]["files_processed"] == 1
     assert in_table(home) == {"young.json": 1, "early.json": 1, "other.json": 1}
+
+
+# Prevents files that wait from passing for files that are not there: "all files have been processed" would be all that a run says.
+def test_what_waits_is_said(home):
+    write(home, "young.json", ago(0))
+    said = home.run("load", "in", "--table", TABLE, "--min-age", "1h").out
+    assert "1 file(s) are not ready yet (min_age, marker): a later run loads them" in said, said
+    assert home.load("in", "--table", TABLE, "--min-age", "1h")["files_not_ready"] == 1
+    assert home.load("in", "--table", TABLE, "--min-age", "1h", "--no-tracking")["files_not_ready"] == 1
+    assert home.load("in", "--table", TABLE, "--min-age", "1h", "--dry-run")["files_not_ready"] == 1
+    assert home.load("in", "--table", TABLE, "--min-age", "0s")["files_not_ready"] == 0
+
+
+# Prevents files that are all too early from being a slip of the hand: there are such files.
+def test_nothing_after_the_border_is_no_wrong_usage(home):
+    write(home, "early.json", ago(DAY))
+    assert home.load("in", "--table", TABLE, "--modified-after", "2100-01-01")["files_found"] == 0
