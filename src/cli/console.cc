@@ -53,7 +53,7 @@ Console::~Console() { clear_bar(); }
 
 void Console::not_ready(int64_t files) {
   std::lock_guard lock(mutex_);
-  line(fmt::format("{} file(s) are not ready yet (min_age, marker): a later run loads them", files));
+  line(fmt::format("{} file(s) are not ready (min_age, marker), and passed over by this run", files));
 }
 
 void Console::discovered(int64_t found, int64_t unchanged, int64_t to_load, int64_t bytes, int64_t failed) {

@@ -66,7 +66,8 @@ Result<void> check_paths_match(const CommandLine& line, const Ingestion& ingesti
     for (bool last = false; !last && !any;) {
       TRY_ASSIGN(const FeedPage page, feed->next(context));
       last = page.last;
-      any = !page.files.empty() || !page.warnings.empty() || !page.bad_names.empty() || (last && page.unmatched.empty());
+      any =
+          !page.files.empty() || !page.warnings.empty() || !page.bad_names.empty() || page.waiting > 0 || (last && page.unmatched.empty());
     }
     if (!any) return invalid_input(fmt::format("{}: no file matches; nothing was loaded (--allow-empty accepts that)", typed[i]));
   }

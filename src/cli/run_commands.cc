@@ -89,7 +89,9 @@ Result<void> run(CommandLine& line, const std::string& name, bool all, bool no_w
   TRY_ASSIGN(const Config config, read_configuration(line));
   TRY(check_defined(line, config, name));
   // What sluice.yaml does not define can only be in a ledger that is there.
-  TRY_ASSIGN(Opened opened, open_parts(line, config.ingestion(name) ? LedgerMode::kCreate : LedgerMode::kScratchIfMissing));
+  auto opened_parts = open_parts(line, config.ingestion(name) ? LedgerMode::kCreate : LedgerMode::kMustExist);
+  if (!opened_parts) return std::unexpected(opened_parts.error().within(fmt::format("ingestion \"{}\"", name)));
+  Opened& opened = *opened_parts;
   const Outcome outcome = run_one(line, opened, name, no_wait);
   if (line.flags.json) line.print(outcome.document.dump(2) + "\n");
   line.exit_code = outcome.exit_code;

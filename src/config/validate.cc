@@ -33,7 +33,10 @@ Result<void> check_properties(const Ingestion& ingestion) {
     return checked ? Result<void>{} : std::unexpected(checked.error().within("table_properties"));
   }
   const auto options = ParquetOptions::from_properties(ingestion.table_properties);
-  return options ? Result<void>{} : std::unexpected(options.error().within("table_properties"));
+  if (!options) return std::unexpected(options.error().within("table_properties"));
+  if (options->bloom_filters.empty()) return {};
+  // They are held until the file is finished, and an object is as large as what it is made from.
+  return invalid_input("table_properties: write.parquet.bloom-filter-enabled.*: only data files of tables have bloom filters");
 }
 
 Result<void> check_csv(const CsvOptions& csv) {

@@ -95,9 +95,7 @@ class CsvBundle final : public Bundle {
   }
 
   bool bind_by_position(const CsvScanner& scanner) {
-    targets_.clear();
-    if (scanner.field_count() > plan_.columns.fields.size()) return false;
-    for (size_t i = 0; i < scanner.field_count(); ++i) targets_.push_back(static_cast<int>(i));
+    targets_ = csv_targets_by_position(scanner.field_count(), plan_.columns.fields);
     return has_all_columns();
   }
 

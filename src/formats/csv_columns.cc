@@ -1,6 +1,7 @@
 #include "formats/csv_columns.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -11,6 +12,18 @@
 namespace sluice {
 
 std::string csv_column_name(size_t position) { return fmt::format("column_{}", position + 1); }
+
+std::vector<int> csv_targets_by_position(size_t field_count, std::span<const Field> table) {
+  std::unordered_map<std::string_view, int> positions;
+  for (size_t i = 0; i < table.size(); ++i) positions.emplace(table[i].name, static_cast<int>(i));
+  std::vector<int> by_name(field_count, -1), in_order(field_count, -1);
+  bool has_names = false;
+  for (size_t i = 0; i < field_count; ++i) {
+    if (i < table.size()) in_order[i] = static_cast<int>(i);
+    if (const auto at = positions.find(csv_column_name(i)); at != positions.end()) by_name[i] = at->second, has_names = true;
+  }
+  return has_names ? by_name : in_order;
+}
 
 std::vector<std::string> csv_column_names(std::span<const std::string> header) {
   // Written names come first: in `a,a,a_2` the second column must not take the name of the third.

@@ -9,11 +9,16 @@
 #include <vector>
 
 #include "formats/csv_scanner.h"
+#include "schema/type.h"
 
 namespace sluice {
 
 /// The name of a column that the file does not name: "column_1", ... (position 0 is the first).
 std::string csv_column_name(size_t position);
+
+/// Where the fields of a file without a header belong in a table, as positions in `table`; -1: nowhere. A table that has such a name was
+/// made by such files: its columns came with their first values, and are known by name. Else they are the table's in order.
+std::vector<int> csv_targets_by_position(size_t field_count, std::span<const Field> table);
 
 /// Unique names for a header: an empty one becomes csv_column_name(), a repeated one `name_2`, `name_3`, ... (the next that is free).
 std::vector<std::string> csv_column_names(std::span<const std::string> header);

@@ -50,9 +50,10 @@ Result<void> FieldRows::bind_by_name(std::span<const std::string> names, RowPlac
 Result<void> FieldRows::bind_by_position(size_t field_count, RowPlace place) {
   std::vector<Column> columns;
   const std::vector<Field>& table = plan_.columns.fields;
-  for (size_t i = 0; i < std::min(field_count, kCsvFieldsMax); ++i) {
-    const bool known = i < table.size();
-    columns.push_back(column_of(known ? table[i].name : csv_column_name(i), known ? static_cast<int>(i) : -1));
+  const std::vector<int> targets = csv_targets_by_position(std::min(field_count, kCsvFieldsMax), table);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const bool known = targets[i] >= 0;
+    columns.push_back(column_of(known ? table[static_cast<size_t>(targets[i])].name : csv_column_name(i), targets[i]));
   }
   return bind(std::move(columns), place);
 }

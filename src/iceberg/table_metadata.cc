@@ -144,17 +144,20 @@ void write_history(const TableMetadata& table, json& out) {
   }
 }
 
-/// Whether nothing was in the table before a snapshot that names no parent. The name alone proves nothing: PyIceberg takes it away when it
-/// expires the parent. Totals that are more than what was added, or that are not told, may stand on what was there before.
-bool began_with_nothing(const Snapshot& snapshot) {
-  if (snapshot.sequence_number == 1) return true;  // the table's first
+/// That the oldest snapshot names no parent proves little: PyIceberg takes the name away when it expires the parent. Totals that are more
+/// than what was added, or that are not told, stand on what was there before.
+Ancestry::Start start_of(const Snapshot& snapshot) {
+  if (snapshot.parent_snapshot_id) return Ancestry::Start::kExpired;
+  constexpr int64_t kFirstOfTable = 1;
+  if (snapshot.sequence_number == kFirstOfTable) return Ancestry::Start::kFirst;
   const auto value = [&](const std::string& key, std::string_view otherwise) {
     const auto at = snapshot.summary.find(key);
     return at == snapshot.summary.end() ? otherwise : std::string_view(at->second);
   };
   const bool removed_nothing = value("deleted-data-files", "0") == "0" && value("deleted-records", "0") == "0";
-  return removed_nothing && value("total-records", "?") == value("added-records", "0") &&
-         value("total-data-files", "?") == value("added-data-files", "0");
+  const bool began_empty = removed_nothing && value("total-records", "?") == value("added-records", "0") &&
+                           value("total-data-files", "?") == value("added-data-files", "0");
+  return began_empty ? Ancestry::Start::kPerhapsFirst : Ancestry::Start::kExpired;
 }
 
 }  // namespace
@@ -209,8 +212,7 @@ Ancestry ancestors_of_main(const TableMetadata& metadata) {
     const auto parent = by_id.find(*at->parent_snapshot_id);
     at = parent == by_id.end() ? nullptr : parent->second;
   }
-  const Snapshot* oldest = ancestry.snapshots.empty() ? nullptr : ancestry.snapshots.back();
-  ancestry.complete = oldest == nullptr || (!oldest->parent_snapshot_id && began_with_nothing(*oldest));
+  if (!ancestry.snapshots.empty()) ancestry.start = start_of(*ancestry.snapshots.back());
   return ancestry;
 }
 

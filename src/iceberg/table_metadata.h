@@ -119,7 +119,9 @@ struct TableMetadata {
 /// Main's snapshots from the newest to the oldest that is still there.
 struct Ancestry {
   std::vector<const Snapshot*> snapshots;
-  bool complete = false;  ///< true: ends at a snapshot that began with an empty table; false: the next one was expired
+  /// kFirst: ends where the table began, or main holds nothing. kPerhapsFirst: at a snapshot without a parent that began with an empty
+  /// table: the first one of CREATE OR REPLACE, or one whose parent PyIceberg expired. kExpired: there was something before.
+  enum class Start { kFirst, kPerhapsFirst, kExpired } start = Start::kFirst;
 };
 Ancestry ancestors_of_main(const TableMetadata& metadata);
 

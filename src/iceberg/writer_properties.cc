@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "parquet/parquet_writer.h"
 #include "storage/local_path.h"
+#include "storage/s3_options.h"
 
 namespace sluice {
 namespace {
@@ -68,8 +69,8 @@ class Reader {
 
   void place(const char* name) {
     const std::string* text = find(name);
-    const bool good = !text || (is_local(*text) ? local_path(*text).has_value() : !scheme_of(*text).empty());
-    if (!good) refuse(name, *text, "an absolute path or URI");
+    const bool good = !text || (is_local(*text) ? local_path(*text).has_value() : is_s3(*text));
+    if (!good) refuse(name, *text, "an absolute path, or a URI of S3");
   }
 
  private:

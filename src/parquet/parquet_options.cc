@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kColumnMetricsPrefix = "write.metadata.metrics.column.";
 constexpr std::string_view kMetricsText = "none, counts, truncate(<length>) or full";
 constexpr int kTruncateLengthMax = 1 << 20;
+constexpr double kFalsePositivesMin = 1e-9;  // a value takes 13 bytes then; below, one value alone outgrows a filter
 
 using Properties = std::map<std::string, std::string>;
 
@@ -119,8 +120,8 @@ Result<void> read_bloom_filters(const Properties& properties, ParquetOptions& op
   for (const auto& [column, value] : by_column(properties, kFalsePositives)) {
     double share = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), share);
-    const bool is_share = error == std::errc() && end == value.data() + value.size() && share > 0 && share < 1;
-    if (!is_share) return bad_value(std::string(kFalsePositives) + column, value, "a number between 0 and 1");
+    const bool is_share = error == std::errc() && end == value.data() + value.size() && share >= kFalsePositivesMin && share < 1;
+    if (!is_share) return bad_value(std::string(kFalsePositives) + column, value, "a number from 1e-9 to below 1");
     if (const auto filter = options.bloom_filters.find(column); filter != options.bloom_filters.end()) {
       filter->second.false_positives = share;
     }

@@ -64,7 +64,6 @@ bool has_floats(const Type& type) {
   return std::ranges::any_of(type.fields, [](const Field& field) { return has_floats(*field.type); });
 }
 
-/// Columns of a Parquet file as Arrow names them: with the list, element and key_value groups in between.
 /// Distinct values for which a split block bloom filter of at most `bytes` is enough (Parquet's format specification, BloomFilter.md): its
 /// size is the next power of two of what they need.
 int64_t values_in_filter(int64_t bytes, double false_positives) {
@@ -74,6 +73,7 @@ int64_t values_in_filter(int64_t bytes, double false_positives) {
   return std::max(int64_t{1}, static_cast<int64_t>(kRoundingSlack * values));
 }
 
+/// Columns of a Parquet file as Arrow names them: with the list, element and key_value groups in between.
 std::vector<std::string> column_paths(const parquet::SchemaDescriptor& descriptor) {
   std::vector<std::string> paths;
   for (int i = 0; i < descriptor.num_columns(); ++i) paths.push_back(descriptor.Column(i)->path()->ToDotString());

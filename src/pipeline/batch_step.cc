@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <thread>
 
@@ -35,26 +34,16 @@ struct StagedBatch {
 /// Files without a table: each is read for its error, its emptiness, or the columns that its rows need.
 class NoRows final : public Stager {
  public:
-  Result<void> append(const ClaimedFile&, RowBlock block, Context&) override {
-    if (block.batch->num_rows() > 0 || !block.bad_rows.empty()) met_ = true;
-    return {};
-  }
-  Result<void> append_part(const ClaimedFile& file, int, RowBlock block, Context& context) override {
-    return append(file, std::move(block), context);
-  }
+  Result<void> append(const ClaimedFile&, RowBlock, Context&) override { return {}; }
+  Result<void> append_part(const ClaimedFile&, int, RowBlock, Context&) override { return {}; }
   Result<void> admit(const ClaimedFile&, Context&) override { return {}; }
-  Result<void> admit_together(std::span<const BundledFile>, const arrow::RecordBatch& rows, Context&) override {
-    if (rows.num_rows() > 0) met_ = true;
-    return {};
-  }
+  Result<void> admit_together(std::span<const BundledFile>, const arrow::RecordBatch&, Context&) override { return {}; }
   void reject(const ClaimedFile&, Context&) override {}
   Result<StagedData> finish(int64_t, Context&) override { return StagedData{}; }
-
-  bool met_rows() const { return met_.load(); }  ///< good or bad
-
- private:
-  std::atomic<bool> met_ = false;
 };
+
+/// Good ones that need a table, or bad ones that need a place beside it.
+bool has_rows(const FileResult& result) { return result.outcome == FileOutcome::kLoaded && result.rows + result.rows_rejected > 0; }
 
 void merge_into(BatchEnd& end, Target& target, RunObserver& observer) {
   for (const std::string& text : target.schema_changes) observer.schema_changed(text);
@@ -74,17 +63,16 @@ Result<std::optional<Target>> target_for_drift(const BatchStep& step, const Targ
 }
 
 /// A file with rows for which there is no place is the sender's to mend, or the operator's: nothing would change by itself.
-void refuse_rows(Staged& staged) {
+void refuse_rows(Staged& staged, const Error& why) {
   for (FileResult& result : staged.results) {
-    if (result.outcome != FileOutcome::kLoaded || result.rows + result.rows_rejected == 0) continue;
+    if (!has_rows(result)) continue;
     result.rows = result.rows_rescued = result.rows_rejected = 0;
     result.outcome = FileOutcome::kFailed;
-    result.error =
-        Error{ErrorCode::kInvalidInput,
-              fmt::format("{}: has rows, but no column has a value in them and metadata_columns is empty: a table for them would "
-                          "have no column. Name its columns in a contract, or load it with others",
-                          short_name(result.file)),
-              std::string(error_type::kSchemaMismatch)};
+    result.error = Error{ErrorCode::kInvalidInput,
+                         fmt::format("{}: there is no table yet, and none can be made for its rows: {}. Name its columns in a contract, or "
+                                     "load it together with files that show them",
+                                     short_name(result.file), why.message),
+                         why.type};
   }
 }
 
@@ -114,12 +102,14 @@ Result<StagedBatch> stage(const BatchStep& step, const ClaimedBatch& batch, Batc
   if (!target) {
     NoRows stager;
     TRY_ASSIGN(Staged staged, stage_files(stage, TargetState{}, stager, batch, context));
-    if (!stager.met_rows()) return without_table(std::move(staged));
-    TRY_ASSIGN(target, load_or_create_for_rows(target_step(step), staged.drift.columns, batch.files, context));
-    if (!target) {
-      refuse_rows(staged);
+    if (std::ranges::none_of(staged.results, has_rows)) return without_table(std::move(staged));
+    auto made = load_or_create_for_rows(target_step(step), staged.drift.columns, staged.rescued, batch.files, context);
+    if (!made && made.error().type == error_type::kSchemaMismatch) {
+      refuse_rows(staged, made.error());
       return without_table(std::move(staged));
     }
+    TRY(made);
+    target = *std::move(made);
   }
   for (int round = 1;; ++round) {
     merge_into(end, *target, step.observer);

@@ -31,7 +31,7 @@ class RunObserver {
   /// Discovery is over: `found` files listed in all sources, `done_before` of them with nothing left to do, `to_load` waiting; `bytes` is
   /// the size of what is new. Where nothing is to be loaded, `failed` files are known that are not tried again by themselves.
   virtual void discovered(int64_t /*found*/, int64_t /*done_before*/, int64_t /*to_load*/, int64_t /*bytes*/, int64_t /*failed*/) {}
-  /// Files that match, and that a later run loads: younger than min_age, or without their marker. Before discovered().
+  /// Files that match, and that this run passes over: younger than min_age, or without their marker. Also such that were loaded before.
   virtual void not_ready(int64_t /*files*/) {}
   /// A batch was claimed.
   virtual void claimed(const ClaimedBatch&) {}

@@ -11,7 +11,10 @@ AncestorsSay ask_ancestors(const TableMetadata& metadata, int64_t snapshot_id, i
   }
   // Ours would have a number above the base's: a chain that reaches down to the base has room for it only above.
   const bool reaches_base = !ancestry.snapshots.empty() && ancestry.snapshots.back()->sequence_number <= base_sequence_number;
-  return ancestry.complete || reaches_base ? AncestorsSay::kNotThere : AncestorsSay::kTruncated;
+  if (ancestry.start == Ancestry::Start::kFirst || reaches_base) return AncestorsSay::kNotThere;
+  // Ours is still in the table, and main began anew without it: the table was replaced. An expiry would have taken ours as well.
+  const bool replaced = ancestry.start == Ancestry::Start::kPerhapsFirst && metadata.find_snapshot(snapshot_id) != nullptr;
+  return replaced ? AncestorsSay::kNotThere : AncestorsSay::kTruncated;
 }
 
 MarkSays ask_mark(const TargetState& state, const PreparedBatch& batch) {

@@ -31,6 +31,7 @@ Result<void> RunLoop::load_untracked(const Source& source, FileFeed& feed, Conte
     for (const Error& warning : page.warnings) warn(warning.message);
     last = page.last;
     report_.files_not_ready += page.waiting;
+    if (page.waiting > 0) observer_.not_ready(page.waiting);
     for (const ListedFile& listed : page.files) {
       ++report_.files_found;
       if (ingestion_.start_from && listed.modified_at < *ingestion_.start_from) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "iceberg/partition_spec.h"
 #include "pipeline/input_file.h"
 #include "pipeline/mark_rules.h"
 #include "pipeline/members.h"
@@ -113,21 +114,60 @@ void take_required(Schema& schema, const std::vector<Field>& contract) {
   }
 }
 
-/// What says that a new table is needed: a sample with a column in it, or rows.
-enum class Need { kColumns, kRows };
+bool has_data_column(const Schema& schema) {
+  return std::ranges::any_of(schema.fields, [](const Field& field) { return !is_metadata_column(field.name); });
+}
 
-Result<std::optional<Target>> create(const TargetStep& step, SampledColumns found, Need need, Context& context) {
-  TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
-  if (step.contract) take_required(initial.schema, step.contract->fields);
-  const bool has_data_column = std::ranges::any_of(initial.schema.fields, [](const Field& f) { return !is_metadata_column(f.name); });
-  if (!has_data_column && (need == Need::kColumns || initial.schema.fields.empty())) return std::nullopt;
+Result<Target> make_table(const TargetStep& step, InitialSchema initial, Context& context) {
   if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
-
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
-  std::ranges::move(found.warnings, std::back_inserter(target.warnings));
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
   return target;
+}
+
+/// nullopt: no file has a column yet.
+Result<std::optional<Target>> create(const TargetStep& step, SampledColumns found, Context& context) {
+  TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
+  if (step.contract) take_required(initial.schema, step.contract->fields);
+  if (!has_data_column(initial.schema)) return std::nullopt;
+  std::ranges::move(found.warnings, std::back_inserter(initial.warnings));
+  TRY_ASSIGN(Target target, make_table(step, std::move(initial), context));
+  return target;
+}
+
+Error no_table_for(const Error& why) {
+  Error error = why;
+  error.code = ErrorCode::kInvalidInput;
+  error.type = error_type::kSchemaMismatch;
+  return error;
+}
+
+Result<void> check_partitions_of(const TargetStep& step, Schema schema) {
+  assign_field_ids(schema.fields, 0);
+  TRY(make_partition_fields(step.ingestion.partition_by, schema));
+  return {};
+}
+
+/// A table of what rows have shown, which may be metadata columns alone: the others are added when they come, if they may be.
+Result<Target> create_for_rows(const TargetStep& step, std::vector<Field> found, bool rescued, const std::vector<ClaimedFile>& files,
+                               Context& context) {
+  if (step.rules) found = merge_fields(std::move(found), step.rules->missing_columns({}, files));
+  TRY_ASSIGN(InitialSchema initial, first_schema(step, found));
+  if (rescued && !initial.warnings.empty() && !initial.schema.find(kRescuedColumn)) {
+    initial.schema.fields.push_back({.name = std::string(kRescuedColumn), .type = metadata_column_type(kRescuedColumn)});
+  }
+  const SchemaMode mode = step.ingestion.schema.mode;
+  const bool may_grow = mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove;
+  if (initial.schema.fields.empty() || (!may_grow && !has_data_column(initial.schema))) {
+    return std::unexpected(
+        no_table_for({ErrorCode::kInvalidInput, "no column has a value in its rows, and a table without columns would stay so"}));
+  }
+  if (auto fits = check_partitions_of(step, initial.schema); !fits) return std::unexpected(no_table_for(fits.error()));
+  if (step.rules) {
+    if (auto fits = check_rules(step, initial.schema); !fits) return std::unexpected(no_table_for(fits.error()));
+  }
+  return make_table(step, std::move(initial), context);
 }
 
 Result<SampledColumns> columns_of_new_table(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
@@ -155,15 +195,13 @@ Result<std::optional<Target>> load_target(const TargetStep& step, const std::vec
                           confirmed->target->table, step.ingestion.name, confirmed->seq, step.ingestion.name));
 }
 
-/// `columns()` is asked when there is no table.
-template <class Columns>
-Result<std::optional<Target>> load_or_create_with(const TargetStep& step, const std::vector<ClaimedFile>& files, Need need, Columns columns,
-                                                  Context& context) {
+/// The table, or what `create` makes where there is none; whoever loses the race for its name loads it.
+template <class Create>
+auto load_or(const TargetStep& step, const std::vector<ClaimedFile>& files, Create create, Context& context) -> decltype(create()) {
   for (int race = 0;; ++race) {
     TRY_ASSIGN(auto loaded, load_target(step, files, context));
-    if (loaded) return loaded;
-    TRY_ASSIGN(SampledColumns found, columns());
-    auto created = create(step, std::move(found), need, context);
+    if (loaded) return *std::move(loaded);
+    auto created = create();
     if (created || created.error().code != ErrorCode::kConflict || race == kRacesMax) return created;
   }
 }
@@ -204,15 +242,16 @@ Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& in
 }
 
 Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context) {
-  return load_or_create_with(step, files, Need::kColumns, [&] { return columns_of_new_table(step, files, context); }, context);
+  const auto create_from_sample = [&]() -> Result<std::optional<Target>> {
+    TRY_ASSIGN(SampledColumns found, columns_of_new_table(step, files, context));
+    return create(step, std::move(found), context);
+  };
+  return load_or(step, files, create_from_sample, context);
 }
 
-Result<std::optional<Target>> load_or_create_for_rows(const TargetStep& step, const std::vector<Field>& found,
-                                                      const std::vector<ClaimedFile>& files, Context& context) {
-  const auto columns = [&]() -> Result<SampledColumns> {
-    return SampledColumns{step.rules ? merge_fields(found, step.rules->missing_columns({}, files)) : found, {}};
-  };
-  return load_or_create_with(step, files, Need::kRows, columns, context);
+Result<Target> load_or_create_for_rows(const TargetStep& step, const std::vector<Field>& found, bool rescued,
+                                       const std::vector<ClaimedFile>& files, Context& context) {
+  return load_or(step, files, [&] { return create_for_rows(step, found, rescued, files, context); }, context);
 }
 
 EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode) {

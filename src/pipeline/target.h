@@ -57,10 +57,11 @@ Result<SampledColumns> sample_columns(StoreProvider& stores, const Ingestion& in
 /// file has a column yet.
 Result<std::optional<Target>> load_or_create(const TargetStep& step, const std::vector<ClaimedFile>& files, Context& context);
 
-/// The same for a table that only reading has shown to be needed: `found` are the columns that reading met, which may be none, and the
-/// table has the metadata columns besides. nullopt: it would not have one column, and so no place for a row.
-Result<std::optional<Target>> load_or_create_for_rows(const TargetStep& step, const std::vector<Field>& found,
-                                                      const std::vector<ClaimedFile>& files, Context& context);
+/// The same where only reading has shown that a table is needed: `found` are the columns that rows had, which may be none, and the table
+/// has the metadata columns besides; `_rescued_data` where rows were rescued that those columns do not take. An Error of type
+/// SchemaMismatch: no table can be made for such rows, or none that could ever get a column.
+Result<Target> load_or_create_for_rows(const TargetStep& step, const std::vector<Field>& found, bool rescued,
+                                       const std::vector<ClaimedFile>& files, Context& context);
 
 /// What the table would become for `found`: also `_rescued_data` where `add_rescued`. Pure.
 EvolutionPlan plan_target(const TargetState& state, const std::vector<Field>& found, Evidence evidence, bool add_rescued, SchemaMode mode);

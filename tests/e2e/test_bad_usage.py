@@ -61,8 +61,19 @@ def test_wrong_calls(home, what):
 # Prevents a misspelt name, or a wrong folder, from leaving a ledger behind that the next one asks about.
 def test_a_name_that_nobody_defined_leaves_nothing(home):
     outcome = home.run("run", "orders", code=2)
-    assert 'no ingestion "orders"' in outcome.err, outcome
+    assert 'ingestion "orders"' in outcome.err and "there is no ledger yet" in outcome.err, outcome
     assert everything(home) == []
+
+
+# Prevents a run of an ingestion that only the ledger knows from loading into a catalog that is thrown away.
+def test_a_run_by_name_makes_the_catalog(home):
+    (home.folder / "in").mkdir()
+    home.load("in", "--table", TABLE, "--allow-empty")
+    for left in (home.folder / ".sluice").glob("catalog.db*"):
+        left.unlink()
+    home.write_rows("in/a.json", numbered(2))
+    assert home.run("run", TABLE, "--json").json["metrics"]["records_written"] == 2
+    assert home.lake.count(TABLE) == 2
 
 
 # Prevents a list whose names are all misspelt from passing for one whose files are all loaded.

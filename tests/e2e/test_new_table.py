@@ -3,6 +3,8 @@
 import datetime
 import json
 
+import pytest
+
 from program import numbered
 
 TABLE = "t.events"
@@ -47,10 +49,51 @@ def test_rows_without_a_value_and_without_metadata_columns(home):
     run = home.run("run", "events", "--json", code=3).json
     assert (run["metrics"]["files_processed"], run["metrics"]["files_failed"], run["metrics"]["records_written"]) == (1, 2, 1), run
     (failed,) = home.ledger("select error_type, error_message from processed_files where file_path like '%a.json'")
-    assert failed["error_type"] == "SchemaMismatch" and "Name its columns in a contract" in failed["error_message"]
+    assert failed["error_type"] == "SchemaMismatch" and "no column has a value" in failed["error_message"]
+    assert "Name its columns in a contract" in failed["error_message"]
     home.run("retry", "events")
     assert home.states() == {"SUCCESS": 3}
     assert sorted(home.lake.rows(TABLE), key=str) == [{"a": 1}, {"a": None}, {"a": None}]
+
+
+# Prevents a table of metadata columns alone that could never get another one, and one without the column that it is partitioned by.
+@pytest.mark.parametrize("more", [{"schema": {"mode": "fixed"}}, {"schema": {"mode": "rescue"}}, {"partition_by": ["city"]}], ids=str)
+def test_rows_without_a_value_make_no_table_that_stays_so(home, more):
+    home.write("in/a.json", '{"city": null}\n')
+    home.write_rows("in/b.json", [{"city": "Bern"}])
+    configure(home, batch={"files_max": 1}, **more)
+    run = home.run("run", "events", "--json", code=3).json
+    assert (run["metrics"]["files_failed"], run["metrics"]["records_written"]) == (1, 1), run
+    (failed,) = home.ledger("select error_message from processed_files where error_type = 'SchemaMismatch'")
+    assert "a.json: there is no table yet, and none can be made for its rows" in failed["error_message"]
+    home.run("retry", "events")
+    assert home.lake.count(TABLE) == 2
+
+
+# Prevents a table from being made for rows of a file that was not loaded.
+def test_a_file_that_failed_makes_no_table(home):
+    home.write("in/a.json", '{"a":null}\n' * 1000 + '{"a"\n')
+    home.load("in", "--table", TABLE, code=1)
+    assert home.states() == {"FAILED": 1} and not list(home.folder.glob("warehouse/**/*.metadata.json"))
+
+
+# Prevents rows that can only be rescued from having no place in a table without metadata columns.
+def test_what_can_only_be_rescued_makes_a_table(home):
+    home.write_rows("in/a.json", [{"_source_file": "x"}])
+    configure(home, metadata_columns=[])
+    home.run("run", "events")
+    (row,) = home.lake.rows(TABLE)
+    assert json.loads(row["_rescued_data"]) == {"_source_file": "x"}
+
+
+# Prevents values of a file without a header from landing in the column beside theirs because one of them had no value yet.
+def test_files_without_a_header_keep_their_columns(home):
+    home.write("in/a.csv", ",5\n,6\n")
+    home.load("in", "--table", TABLE, "--no-header")
+    home.write("in/b.csv", "7,8\n")
+    home.load("in", "--table", TABLE, "--no-header")
+    rows = sorted((row["column_2"], row["column_1"]) for row in home.lake.rows(TABLE))
+    assert rows == [(5, None), (6, None), (8, 7)]
 
 
 # Prevents bad rows from vanishing, or from failing the run, where a table's first file holds nothing else; each says where it was.

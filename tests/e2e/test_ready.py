@@ -132,7 +132,7 @@ def test_a_list_asks_no_rules(home):
 def test_what_waits_is_said(home):
     write(home, "young.json", ago(0))
     said = home.run("load", "in", "--table", TABLE, "--min-age", "1h").out
-    assert "1 file(s) are not ready yet (min_age, marker): a later run loads them" in said, said
+    assert "1 file(s) are not ready (min_age, marker), and passed over by this run" in said, said
     assert home.load("in", "--table", TABLE, "--min-age", "1h")["files_not_ready"] == 1
     assert home.load("in", "--table", TABLE, "--min-age", "1h", "--no-tracking")["files_not_ready"] == 1
     assert home.load("in", "--table", TABLE, "--min-age", "1h", "--dry-run")["files_not_ready"] == 1

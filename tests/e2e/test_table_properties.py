@@ -21,6 +21,7 @@ BAD = [
     ("commit.manifest.min-count-to-merge", "100x"),
     ("commit.manifest-merge.enabled", "no"),
     ("write.data.path", "./data"),
+    ("write.data.path", "hdfs://namenode/data"),
 ]
 # PyIceberg would follow the second one into its own working folder.
 BAD_OF_NEW_TABLES = [("format-version", "3"), ("write.metadata.path", "meta"), ("write.format.default", "orc")]

@@ -305,6 +305,21 @@ TEST(RuleP, KnowsThatPyIcebergCutsHistories) {
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
 }
 
+// Bug: what PyIceberg left of a table that was emptied and filled again passes for one that began with it: the rows may be loaded twice.
+TEST(RuleP, StopsWhereATableThatWasEmptiedSeemsToBeginThere) {
+  World world;
+  world.put("a.json", {1, 2});
+  die_published(world);
+  add_foreign_snapshot(world, empty_manifest_list(world));
+  remove_mark(world);
+  expire_as_pyiceberg(world);
+  rewrite(world, [](TableMetadata& table) {
+    for (const char* total : {"total-records", "total-data-files"}) table.snapshots.front().summary[total] = "0";
+  });
+  EXPECT_THAT(error_of(world), HasSubstr("may have been published"));
+  EXPECT_THAT(live_batches(world), ElementsAre(BatchState::kPrepared));
+}
+
 // Bug: the same history makes a table that nobody touched look as if it had been rolled back, and every run stops.
 TEST(RuleM, GoesOnWherePyIcebergCutTheHistory) {
   World world;
