@@ -33,7 +33,8 @@ def load_twice(home, dies_at):
     first, syncs = disk.run("load", "in", "--table", TABLE, "--batch-files-max", "1", dies_at=dies_at)
     if first.code != 0:
         return syncs, False
-    assert home.states() == {"SUCCESS": 2}, f"a load that ended well is lost, power lost before sync {dies_at}"
+    loaded = home.run("files", TABLE, "--status", "success", "--json").json  # not by SQLite's read-only mode: its log may have to be taken up
+    assert loaded["total"] == 2, f"a load that ended well is lost, power lost before sync {dies_at}"
     home.write_rows("in/c.json", numbered(4, 6, city="Bern"))
     second, more = disk.run("load", "in", "--table", TABLE, dies_at=dies_at - syncs if dies_at > syncs else 0)
     return syncs + more, second.code == 0
