@@ -27,9 +27,7 @@ Result<std::optional<Schema>> read_contract(const Ingestion& ingestion) {
 
 Result<void> check_partitions(const Ingestion& ingestion, const Schema& contract) {
   TRY_ASSIGN(InitialSchema initial, initial_schema(contract.fields, ingestion.metadata_columns));
-  assign_field_ids(initial.schema.fields, 0);
-  TRY(make_partition_fields(ingestion.partition_by, initial.schema));
-  return {};
+  return check_partition_by(ingestion.partition_by, std::move(initial.schema));
 }
 
 /// Of the catalog's own tables: one that was renamed stays where it lies.

@@ -137,6 +137,12 @@ Result<std::vector<PartitionField>> make_partition_fields(const std::vector<std:
   return fields;
 }
 
+Result<void> check_partition_by(const std::vector<std::string>& partition_by, Schema columns) {
+  assign_field_ids(columns.fields, 0);
+  TRY(make_partition_fields(partition_by, columns));
+  return {};
+}
+
 Result<std::vector<BoundPartitionField>> bind_spec(const PartitionSpec& spec, const Schema& schema) {
   std::vector<BoundPartitionField> bound;
   for (const PartitionField& field : spec.fields) {

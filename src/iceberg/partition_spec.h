@@ -25,6 +25,9 @@ Result<PartitionBy> parse_partition_by(std::string_view text);
 /// city). kInvalidInput: no such column, a transform that its type does not have, two fields that say the same or have the same name.
 Result<std::vector<PartitionField>> make_partition_fields(const std::vector<std::string>& partition_by, const Schema& schema);
 
+/// Whether a new table of these columns, which have no ids yet, can be partitioned so. Errors as of make_partition_fields().
+Result<void> check_partition_by(const std::vector<std::string>& partition_by, Schema columns);
+
 /// A partition field made ready for use.
 struct BoundPartitionField {
   std::string name;

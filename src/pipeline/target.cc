@@ -87,11 +87,12 @@ Result<InitialSchema> first_schema(const TargetStep& step, const std::vector<Fie
   return initial_schema(fields, metadata);
 }
 
-Result<void> check_rules(const TargetStep& step, const Schema& table) {
+bool may_add_columns(const TargetStep& step) {
   const SchemaMode mode = step.ingestion.schema.mode;
-  const bool may_add = !step.contract && (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove);
-  return step.rules->check(table, may_add);
+  return !step.contract && (mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove);
 }
+
+Result<void> check_rules(const TargetStep& step, const Schema& table) { return step.rules->check(table, may_add_columns(step)); }
 
 /// An existing table. Columns by definition are known before a file is read: where the table may change it gets them at once, and no file
 /// is read twice for them.
@@ -119,7 +120,6 @@ bool has_data_column(const Schema& schema) {
 }
 
 Result<Target> make_table(const TargetStep& step, InitialSchema initial, Context& context) {
-  if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
   TRY_ASSIGN(TargetState state, step.sink.create({initial.schema, step.ingestion.partition_by, step.ingestion.table_properties}, context));
   Target target{std::move(state), {}, std::move(initial.warnings)};
   target.schema_changes.push_back(fmt::format("create table {} ({} columns)", target.state.pin.table, target.state.schema.fields.size()));
@@ -131,22 +131,19 @@ Result<std::optional<Target>> create(const TargetStep& step, SampledColumns foun
   TRY_ASSIGN(InitialSchema initial, first_schema(step, found.fields));
   if (step.contract) take_required(initial.schema, step.contract->fields);
   if (!has_data_column(initial.schema)) return std::nullopt;
+  if (step.rules) TRY(check_rules(step, initial.schema));  // before there is a table that would have to be dropped
   std::ranges::move(found.warnings, std::back_inserter(initial.warnings));
   TRY_ASSIGN(Target target, make_table(step, std::move(initial), context));
   return target;
 }
 
-Error no_table_for(const Error& why) {
-  Error error = why;
-  error.code = ErrorCode::kInvalidInput;
-  error.type = error_type::kSchemaMismatch;
-  return error;
-}
-
-Result<void> check_partitions_of(const TargetStep& step, Schema schema) {
-  assign_field_ids(schema.fields, 0);
-  TRY(make_partition_fields(step.ingestion.partition_by, schema));
-  return {};
+/// Why a table of these columns could not take rows, or could never get what it lacks.
+Result<void> check_first_schema(const TargetStep& step, const Schema& schema) {
+  if (schema.fields.empty() || (!may_add_columns(step) && !has_data_column(schema))) {
+    return invalid_input("no column has a value in its rows, and a table without columns would stay so");
+  }
+  TRY(check_partition_by(step.ingestion.partition_by, schema));
+  return step.rules ? check_rules(step, schema) : Result<void>{};
 }
 
 /// A table of what rows have shown, which may be metadata columns alone: the others are added when they come, if they may be.
@@ -154,18 +151,11 @@ Result<Target> create_for_rows(const TargetStep& step, std::vector<Field> found,
                                Context& context) {
   if (step.rules) found = merge_fields(std::move(found), step.rules->missing_columns({}, files));
   TRY_ASSIGN(InitialSchema initial, first_schema(step, found));
-  if (rescued && !initial.warnings.empty() && !initial.schema.find(kRescuedColumn)) {
-    initial.schema.fields.push_back({.name = std::string(kRescuedColumn), .type = metadata_column_type(kRescuedColumn)});
-  }
-  const SchemaMode mode = step.ingestion.schema.mode;
-  const bool may_grow = mode == SchemaMode::kEvolve || mode == SchemaMode::kApprove;
-  if (initial.schema.fields.empty() || (!may_grow && !has_data_column(initial.schema))) {
-    return std::unexpected(
-        no_table_for({ErrorCode::kInvalidInput, "no column has a value in its rows, and a table without columns would stay so"}));
-  }
-  if (auto fits = check_partitions_of(step, initial.schema); !fits) return std::unexpected(no_table_for(fits.error()));
-  if (step.rules) {
-    if (auto fits = check_rules(step, initial.schema); !fits) return std::unexpected(no_table_for(fits.error()));
+  if (rescued && !initial.warnings.empty()) initial.schema = plan_metadata_column(initial.schema, kRescuedColumn).proposed;
+  if (auto usable = check_first_schema(step, initial.schema); !usable) {
+    Error error = std::move(usable).error();
+    error.type = error_type::kSchemaMismatch;
+    return std::unexpected(std::move(error));
   }
   return make_table(step, std::move(initial), context);
 }

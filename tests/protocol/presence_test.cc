@@ -83,6 +83,15 @@ std::vector<BatchState> live_batches(World& world) {
   return states;
 }
 
+/// A batch of a.json is in the table, and its process died before it heard of it; a stranger's snapshot follows, with its data files or
+/// with none, and the mark is gone.
+void die_published_unmarked(World& world, bool keeps_files) {
+  world.put("a.json", {1, 2});
+  die_published(world);
+  add_foreign_snapshot(world, keeps_files ? "" : empty_manifest_list(world));
+  remove_mark(world);
+}
+
 /// A first load, and a batch of a.json that is in the table, and whose process died before it heard of it.
 void die_published_behind_another(World& world) {
   world.put("first.json", {7});
@@ -94,10 +103,7 @@ void die_published_behind_another(World& world) {
 // Bug: a snapshot that was expired takes its batch for absent: rows that are in the table are published once more.
 TEST(RuleP, FindsLiveDataFilesWhereTheSnapshotIsGone) {
   World world;
-  world.put("a.json", {1, 2});
-  die_published(world);
-  add_foreign_snapshot(world);
-  remove_mark(world);
+  die_published_unmarked(world, /*keeps_files=*/true);
   expire_all_but_main(world);
   EXPECT_EQ(world.run().run.metrics.records_written, 0);
   EXPECT_THAT(world.ids(), UnorderedElementsAre(1, 2));
@@ -107,10 +113,7 @@ TEST(RuleP, FindsLiveDataFilesWhereTheSnapshotIsGone) {
 // Bug: where nothing is left that tells whether a batch landed, it is published again, or called loaded.
 TEST(RuleP, StopsWhereNothingTells) {
   World world;
-  world.put("a.json", {1, 2});
-  die_published(world);
-  add_foreign_snapshot(world, empty_manifest_list(world));
-  remove_mark(world);
+  die_published_unmarked(world, /*keeps_files=*/false);
   expire_all_but_main(world);
   EXPECT_THAT(error_of(world), HasSubstr("may have been published: the snapshots that would tell were expired and its mark is gone"));
   EXPECT_THAT(world.ids(), UnorderedElementsAre());
@@ -295,10 +298,7 @@ TEST(RuleT, PublishesWhereAColumnWasAdded) {
 // twice.
 TEST(RuleP, KnowsThatPyIcebergCutsHistories) {
   World world;
-  world.put("a.json", {1, 2});
-  die_published(world);
-  add_foreign_snapshot(world);
-  remove_mark(world);
+  die_published_unmarked(world, /*keeps_files=*/true);
   expire_as_pyiceberg(world);
   EXPECT_EQ(world.run().run.metrics.records_written, 0);
   EXPECT_THAT(live_batches(world), IsEmpty());
@@ -308,10 +308,7 @@ TEST(RuleP, KnowsThatPyIcebergCutsHistories) {
 // Bug: what PyIceberg left of a table that was emptied and filled again passes for one that began with it: the rows may be loaded twice.
 TEST(RuleP, StopsWhereATableThatWasEmptiedSeemsToBeginThere) {
   World world;
-  world.put("a.json", {1, 2});
-  die_published(world);
-  add_foreign_snapshot(world, empty_manifest_list(world));
-  remove_mark(world);
+  die_published_unmarked(world, /*keeps_files=*/false);
   expire_as_pyiceberg(world);
   rewrite(world, [](TableMetadata& table) {
     for (const char* total : {"total-records", "total-data-files"}) table.snapshots.front().summary[total] = "0";
